@@ -1,0 +1,57 @@
+"""The shape of the door. Services depend on this; tests may stand a far side behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Protocol
+
+from accounts.gateway.reports import (
+    Answer,
+    BookOrder,
+    BookPosition,
+    BookTrade,
+    Funds,
+    Identity,
+    ListedInstrument,
+    OrderReply,
+    OrderTicket,
+    RestQuote,
+)
+
+
+class Gateway(Protocol):
+    """One account's server. No method raises for what the far side does; none may be called in a transaction.
+
+    `exit=True` marks calls that bring a position to flat: they go first and may use the reserve of the budget.
+    """
+
+    account_id: int
+
+    def identify(self) -> Answer[Identity]: ...
+
+    def funds(self) -> Answer[Funds]: ...
+
+    def order_book(self) -> Answer[list[BookOrder]]: ...
+
+    def trade_book(self) -> Answer[list[BookTrade]]: ...
+
+    def position_book(self) -> Answer[list[BookPosition]]: ...
+
+    def place(self, ticket: OrderTicket, *, exit: bool = False) -> OrderReply: ...
+
+    def cancel(self, broker_order_id: str, *, exit: bool = False) -> OrderReply: ...
+
+    def modify(self, broker_order_id: str, ticket: OrderTicket, *, exit: bool = False) -> OrderReply: ...
+
+    def quotes(self, keys: Sequence[tuple[str, str]]) -> Answer[list[RestQuote]]: ...
+
+    def expiries(self, *, underlying: str, exchange: str, kind: str) -> Answer[list[date]]: ...
+
+    def instruments(self, exchange: str) -> Answer[list[ListedInstrument]]: ...
+
+    def instrument(self, *, exchange: str, symbol: str) -> Answer[ListedInstrument]: ...
+
+    def option_chain(self, *, underlying: str, exchange: str, expiry: date, width: int) -> Answer[dict[str, Any]]: ...
+
+    def holidays(self, year: int) -> Answer[list[dict[str, Any]]]: ...

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class FrameConfig(AppConfig):
+    name = "algomirror.frame"
+    label = "frame"

@@ -1,0 +1,54 @@
+"""The only writer of the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from algomirror.kernel import clock
+from algomirror.ops.models import Journal
+
+
+def plain(value: Any) -> Any:
+    """JSON-able, with decimals as exact text."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(v) for v in value]
+    return value
+
+
+def record(
+    kind: str,
+    *,
+    actor: str,
+    why: str = "",
+    subject: str = "",
+    moved: tuple[str, str] | None = None,
+    run_id: int | None = None,
+    account_id: int | None = None,
+    book_id: int | None = None,
+    order_id: int | None = None,
+    **numbers: Any,
+) -> Journal:
+    """Append one row, in the caller's transaction, so that the fact and its reason stand or fall together."""
+    return Journal.objects.create(
+        at=clock.now(),
+        kind=kind,
+        actor=actor,
+        why=why[:500],
+        subject=subject[:80],
+        moved_from=moved[0] if moved else "",
+        moved_to=moved[1] if moved else "",
+        run_id=run_id,
+        account_id=account_id,
+        book_id=book_id,
+        order_id=order_id,
+        numbers=plain(numbers),
+    )

@@ -1,0 +1,255 @@
+"""Everything the installation decides, read once from the environment.
+
+Each variable is listed in docs/SETTINGS.md. A secret has no default: without it the process does not start
+(except under ALGOMIRROR_DEMO, where `manage.py demo` writes its own into var/demo.env).
+"""
+
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+env.prefix = ""
+
+if env_file := env.str("ALGOMIRROR_ENV_FILE", default=""):
+    if not Path(env_file).is_file():
+        raise ImproperlyConfigured(f"ALGOMIRROR_ENV_FILE names {env_file}, which is not a file")
+    environ.Env.read_env(env_file)
+elif (BASE_DIR / ".env").is_file():
+    environ.Env.read_env(BASE_DIR / ".env")
+
+VAR_DIR = Path(env.str("ALGOMIRROR_VAR", default=str(BASE_DIR / "var"))).absolute()
+DEMO = env.bool("ALGOMIRROR_DEMO", default=False)
+DEBUG = env.bool("DEBUG", default=False)
+VERSION = "0.1.0"
+
+SECRET_KEY = env.str("DJANGO_SECRET_KEY")
+# First key seals, all keys open: put a new one in front to rotate.
+FERNET_KEYS: list[str] = env.list("ALGOMIRROR_FERNET_KEYS")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+HTTPS = env.bool("HTTPS", default=False)
+
+WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")
+WEB_PORT = env.int("WEB_PORT", default=8000)
+SIM_PORT_BASE = env.int("SIM_PORT_BASE", default=5600)
+REDIS_PORT = env.int("REDIS_PORT", default=6390)
+# Empty: `manage.py up` starts the bundled server on REDIS_PORT.
+REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_BUNDLED = REDIS_URL == ""
+if REDIS_BUNDLED:
+    REDIS_URL = f"redis://127.0.0.1:{REDIS_PORT}/0"
+
+INSTALLED_APPS = [
+    "algomirror.frame",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "rest_framework",
+    "channels",
+    "django_q",
+    "csp",
+    "algomirror.ops",
+    "accounts",
+    "marketdata",
+    "trading",
+    "risk",
+    "strategies",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "algomirror.frame.middleware.RefusalMiddleware",
+]
+
+ROOT_URLCONF = "algomirror.urls"
+ASGI_APPLICATION = "algomirror.asgi.application"
+WSGI_APPLICATION = None
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "algomirror.frame.context.frame",
+            ],
+            "builtins": ["algomirror.frame.templatetags.numbers"],
+        },
+    },
+]
+
+if url := env.str("DATABASE_URL", default=""):
+    DATABASES = {"default": env.db_url_config(url)}
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": VAR_DIR / "algomirror.sqlite3",
+            "OPTIONS": {
+                # IMMEDIATE: a read-modify-write never fails half way on an upgrade. FULL: an order row
+                # survives the power cut that may follow the wire.
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                " PRAGMA temp_store=MEMORY; PRAGMA cache_size=-20000;",
+            },
+        }
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "am"}}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "am-channels"},
+    }
+}
+
+# Periodic work is enqueued by run_metronome; a task carries ids only, and running it twice is harmless.
+_CLUSTER = {"redis": REDIS_URL, "save_limit": -1, "catch_up": False, "recycle": 20_000, "ack_failures": True, "max_attempts": 1}
+Q_CLUSTER = {
+    **_CLUSTER,
+    "name": "risk",
+    "workers": env.int("RISK_WORKERS", default=1),
+    "queue_limit": 4,
+    "timeout": 30,
+    "retry": 600,
+    "label": "Task queue",
+    "ALT_CLUSTERS": {
+        "orders": {**_CLUSTER, "workers": env.int("ORDER_WORKERS", default=2), "queue_limit": 8, "timeout": 60, "retry": 600},
+        "signals": {**_CLUSTER, "workers": env.int("SIGNAL_WORKERS", default=1), "queue_limit": 4, "timeout": 120, "retry": 900},
+    },
+}
+CLUSTERS = ("risk", "orders", "signals")
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.passwords.MixedCharacters"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "dashboard"
+LOGOUT_REDIRECT_URL = "landing"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_SAVE_EVERY_REQUEST = False
+CSRF_FAILURE_VIEW = "algomirror.frame.errors.csrf_failure"
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ["/admin"],  # the admin theme needs inline style; it is behind its own login
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+    },
+}
+
+LANGUAGE_CODE = "en-in"
+USE_I18N = False
+TIME_ZONE = "Asia/Kolkata"  # of templates and admin only; storage is UTC
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "algomirror.frame.errors.api_exception_handler",
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+
+# The lower rooms call these names of higher rooms; the import rules forbid them to import the modules.
+HOOKS = {
+    "fast_guard": "risk.services.fastguard.on_quotes",
+    "entry_gate": "risk.services.gate.recheck",
+    "halt_account": "risk.services.switch.halt_account",
+    "book_changed": "strategies.services.settle.book_changed",
+}
+
+# Seconds and shares that decide; product constants, one place.
+QUOTE_FRESH_STREAM_S = env.float("QUOTE_FRESH_STREAM_S", default=5.0)
+QUOTE_FRESH_REST_S = env.float("QUOTE_FRESH_REST_S", default=10.0)
+BLIND_ALARM_S = env.float("BLIND_ALARM_S", default=10.0)
+BLIND_ACTION_S = env.float("BLIND_ACTION_S", default=60.0)
+ORDER_TIMEOUT_S = env.float("ORDER_TIMEOUT_S", default=10.0)
+READ_TIMEOUT_S = env.float("READ_TIMEOUT_S", default=5.0)
+CONNECT_TIMEOUT_S = env.float("CONNECT_TIMEOUT_S", default=2.0)
+ORDERS_PER_SECOND = env.int("ORDERS_PER_SECOND", default=10)
+READS_PER_SECOND = env.int("READS_PER_SECOND", default=20)
+POLL_WORKING_S = env.float("POLL_WORKING_S", default=1.0)
+POLL_OPEN_S = env.float("POLL_OPEN_S", default=5.0)
+POLL_IDLE_S = env.float("POLL_IDLE_S", default=60.0)
+LAPSE_READS = env.int("LAPSE_READS", default=3)
+LAPSE_AFTER_S = env.float("LAPSE_AFTER_S", default=10.0)
+HEDGE_WAIT_S = env.float("HEDGE_WAIT_S", default=10.0)
+REPEG_S = env.float("REPEG_S", default=1.0)
+EXIT_SLOW_S = env.float("EXIT_SLOW_S", default=5.0)
+EXIT_STUCK_S = env.float("EXIT_STUCK_S", default=30.0)
+PLAN_LIFE_S = env.float("PLAN_LIFE_S", default=30.0)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "algomirror.ops.logs.KeyValueFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        "daphne": {"level": "WARNING"},
+        "django-q": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+        "websocket": {"level": "CRITICAL"},
+    },
+}

@@ -1,0 +1,72 @@
+"""A price with its source and age, and the one rule that says whether it may decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    STREAM = "STREAM"
+    REST = "REST"
+
+
+class Freshness(StrEnum):
+    FRESH = "FRESH"
+    STALE = "STALE"
+    NONE = "NONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The newest accepted price of one instrument.
+
+    Rupees per unit. `received_at` is when the price reached us; copying never makes it younger.
+    `exchange_at` is the exchange's own time when the feed gives one.
+    """
+
+    key: str  # "EXCHANGE:SYMBOL"
+    last_price: Decimal
+    received_at: datetime
+    source: Source
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    bid_units: int | None = None
+    ask_units: int | None = None
+    open_interest: int | None = None
+    volume: int | None = None
+    prev_close: Decimal | None = None
+    exchange_at: datetime | None = None
+
+    def age_s(self, now: datetime) -> float:
+        return (now - self.received_at).total_seconds()
+
+    @property
+    def deciding_price(self) -> Decimal:
+        """The last trade, unless it lies outside the present bid-ask: then the nearer of the two."""
+        if self.bid is not None and self.ask is not None and self.bid <= self.ask:
+            return min(max(self.last_price, self.bid), self.ask)
+        return self.last_price
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How old a price may be and still decide, in seconds, by source."""
+
+    stream_s: float
+    rest_s: float
+
+
+def freshness(quote: Quote | None, now: datetime, bounds: Bounds) -> Freshness:
+    """FRESH decides, STALE is shown with its age, NONE is unknown. A price from the future by over 5 s is not trusted."""
+    if quote is None:
+        return Freshness.NONE
+    age = quote.age_s(now)
+    bound = bounds.stream_s if quote.source is Source.STREAM else bounds.rest_s
+    return Freshness.FRESH if -5.0 <= age <= bound else Freshness.STALE
+
+
+def fresh_or_none(quote: Quote | None, now: datetime, bounds: Bounds) -> Quote | None:
+    return quote if freshness(quote, now, bounds) is Freshness.FRESH else None
