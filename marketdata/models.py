@@ -23,7 +23,7 @@ class Underlying(models.Model):
 
 
 class ContractSpec(models.Model):
-    """Terms of an underlying's contracts expiring within a date range; a cross-check on the broker's list and the freeze table."""
+    """Terms of contracts expiring within a date range; a cross-check on the broker's list, and the freeze table."""
 
     underlying = models.ForeignKey(Underlying, on_delete=models.PROTECT, related_name="specs")
     expiring_from = models.DateField()

@@ -98,6 +98,26 @@ class GuardState(models.Model):
         return f"{self.rule} of run {self.run_id} ({self.scope_key})"
 
 
+class Blindness(models.Model):
+    """Since when a run's mark has been incomplete, and what was done about it. Written by risk.services.blind only.
+
+    One row per run; `since` is empty while every open leg has a fresh price.
+    """
+
+    run = models.OneToOneField("trading.Run", on_delete=models.PROTECT, related_name="blindness")
+    since = models.DateTimeField(null=True)
+    missing = models.JSONField(default=list)
+    announced_at = models.DateTimeField(null=True)
+    rung_at = models.DateTimeField(null=True)
+    acted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "blindness"
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} {'blind since ' + self.since.isoformat() if self.since else 'sees'}"
+
+
 class RiskEventQuerySet(models.QuerySet["RiskEvent"]):
     def delete(self) -> NoReturn:
         raise TypeError("risk events are kept for ever")

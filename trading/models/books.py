@@ -90,7 +90,11 @@ class Book(models.Model):
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="books")
     mode = models.CharField(max_length=5)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
+    # MISSING thaws by itself when the broker's books agree again; the other kinds want a person.
+    freeze_kind = models.CharField(max_length=10, blank=True)
     frozen_why = models.CharField(max_length=300, blank=True)
+    frozen_from = models.CharField(max_length=8, blank=True)
+    agreed_read = models.BigIntegerField(null=True, help_text="position read that agreed again while frozen")
     version = models.BigIntegerField(default=0)
     # Entry terms, fixed when the plan was made.
     hedge_wait_s = models.FloatField(default=10.0)

@@ -34,6 +34,7 @@ class Order(models.Model):
     action = models.CharField(max_length=4, choices=[("BUY", "BUY"), ("SELL", "SELL")])
     units = models.PositiveIntegerField()
     lot_units = models.PositiveIntegerField(default=1)
+    freeze_units = models.PositiveIntegerField(null=True, help_text="largest order the exchange takes; empty: not known")
     tick = models.DecimalField(max_digits=8, decimal_places=2)
     price_type = models.CharField(max_length=6)  # as sent: MARKET, LIMIT, SL, SL-M
     price = models.DecimalField(max_digits=12, decimal_places=2, default=0)
@@ -70,7 +71,7 @@ class Order(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "exchange", "symbol", "product", "action"],
-                condition=Q(state__in=[s.value for s in UNACKNOWLEDGED]),
+                condition=Q(state__in=sorted(s.value for s in UNACKNOWLEDGED)),
                 name="one_unacknowledged_order_per_side",
             ),
             models.UniqueConstraint(

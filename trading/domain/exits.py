@@ -1,0 +1,222 @@
+"""What an exit goal does next, from what is owned, what works, and what the broker proves.
+
+An exit never asks for more than the shortfall: |owned| less what is already on its way out, and less what the broker
+shows as missing. Shorts go first; a hedge is released only for the units whose shorts are confirmed covered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from algomirror.kernel.money import Action
+from trading.domain.orders import ENTRIES, EXITS, UNACKNOWLEDGED, OrderState, Purpose
+
+Instrument = tuple[str, str, str]  # exchange, symbol, product
+S = OrderState
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    order_id: int
+    purpose: Purpose
+    instrument: Instrument
+    action: Action
+    state: OrderState
+    units: int
+    filled_units: int
+    sent_at: datetime | None
+    protected: bool = True
+
+    @property
+    def remaining(self) -> int:
+        return max(self.units - self.filled_units, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PositionView:
+    instrument: Instrument
+    leg: int
+    units: int  # signed, owned by this book
+    lot_units: int
+    tick: Decimal
+    freeze_units: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a complete position read, newer than our last change in this instrument, says of one position.
+
+    `missing`: units of ours, in our direction, that the broker does not show. `outside`: units in our direction that it
+    shows beyond all our books. No Evidence for an instrument: no such read yet.
+    """
+
+    missing: int
+    outside: int
+    sole_owner: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    positions: Sequence[PositionView]
+    orders: Sequence[OrderView]
+    # Units to leave open, absolute; an instrument not named is out of scope. None: everything to zero.
+    targets: Mapping[Instrument, int] | None
+    # Hedge leg → the short legs it covers.
+    hedges: Mapping[int, Sequence[int]]
+    evidence: Mapping[Instrument, Evidence]
+    # Instruments where an earlier exit attempt ended: the next one wants evidence newer than that end.
+    needs_evidence: frozenset[Instrument]
+    now: datetime
+    repeg: timedelta
+
+    def leave(self, instrument: Instrument) -> int | None:
+        return 0 if self.targets is None else self.targets.get(instrument)
+
+
+# --- steps -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """An entry that was never sent shall never be sent."""
+
+    order_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    order_id: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Send one order of `units` (whole, ≤ freeze) in the reducing direction."""
+
+    instrument: Instrument
+    leg: int
+    action: Action
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    instrument: Instrument | None
+    why: Literal["unacknowledged", "entries", "cancelling", "working", "evidence", "hedge", "missing", "lapsed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    pass
+
+
+Step = Deny | Cancel | Exit | Wait | Done
+
+
+def steps(facts: Facts) -> list[Step]:
+    """Everything that may be done now, in order. [Done()] only when nothing is owned above target and nothing can still fill."""
+    out: list[Step] = []
+    in_scope = [o for o in facts.orders if facts.leave(o.instrument) is not None]
+    entries_pending = False
+    for order in in_scope:
+        if order.purpose not in ENTRIES:
+            continue
+        if order.state is S.INITIALIZED:
+            out.append(Deny(order.order_id))
+        elif order.state in (S.ACCEPTED, S.PARTIALLY_FILLED):
+            out.append(Cancel(order.order_id, "closing starts with cancelling"))
+            entries_pending = True
+        elif order.state in UNACKNOWLEDGED or order.state is S.PENDING_CANCEL:
+            out.append(Wait(order.instrument, "entries"))
+            entries_pending = True
+    uncovered = _uncovered_shorts(facts)
+    open_left = False
+    for position in sorted(facts.positions, key=lambda p: (p.units > 0, p.leg)):
+        leave = facts.leave(position.instrument)
+        if leave is None or abs(position.units) <= leave:
+            continue
+        open_left = True
+        out.extend(_reduce(position, leave, uncovered, facts))
+    still_working = [o for o in in_scope if o.purpose in EXITS and (o.state in UNACKNOWLEDGED or o.state in _WORKING)]
+    for order in still_working:
+        if not _owned(facts, order.instrument) and order.state in (S.ACCEPTED, S.PARTIALLY_FILLED):
+            out.append(Cancel(order.order_id, "nothing left to close"))
+    if not out and not open_left and not entries_pending and not still_working:
+        return [Done()]
+    return out
+
+
+_WORKING = frozenset({S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_CANCEL})
+
+
+def _owned(facts: Facts, instrument: Instrument) -> int:
+    return sum(p.units for p in facts.positions if p.instrument == instrument)
+
+
+def _uncovered_shorts(facts: Facts) -> dict[int, int]:
+    """Open short units by leg: what hedges must still cover."""
+    out: dict[int, int] = {}
+    for p in facts.positions:
+        if p.units < 0:
+            out[p.leg] = out.get(p.leg, 0) - p.units
+    return out
+
+
+def _reduce(position: PositionView, leave: int, uncovered: Mapping[int, int], facts: Facts) -> list[Step]:
+    instrument = position.instrument
+    mine = [o for o in facts.orders if o.instrument == instrument]
+    if any(o.state in UNACKNOWLEDGED for o in mine):
+        return [Wait(instrument, "unacknowledged")]
+    if any(o.purpose in ENTRIES and o.state in _WORKING for o in mine):
+        return [Wait(instrument, "entries")]
+    working = [o for o in mine if o.purpose in EXITS and o.state in _WORKING]
+    out: list[Step] = []
+    for order in working:
+        if order.state is S.PENDING_CANCEL:
+            out.append(Wait(instrument, "cancelling"))
+        elif order.sent_at is not None and facts.now - order.sent_at >= facts.repeg:
+            out.append(Cancel(order.order_id, "unfilled, walk the price"))
+        else:
+            out.append(Wait(instrument, "working"))
+    wanted = abs(position.units) - leave - sum(o.remaining for o in working)
+    if wanted <= 0:
+        return out
+    if working and any(o.state is S.PENDING_CANCEL for o in working):
+        return out
+    return out + _ask(position, wanted, mine, uncovered, facts)
+
+
+def _ask(
+    position: PositionView, wanted: int, mine: Sequence[OrderView], uncovered: Mapping[int, int], facts: Facts
+) -> list[Step]:
+    instrument = position.instrument
+    evidence = facts.evidence.get(instrument)
+    lapsed = any(o.state is S.LAPSED for o in mine)
+    if evidence is None and (lapsed or instrument in facts.needs_evidence):
+        return [Wait(instrument, "evidence")]
+    if lapsed and evidence is not None and (not evidence.sole_owner or evidence.outside > 0):
+        return [Wait(instrument, "lapsed")]
+    if evidence is not None and evidence.missing:
+        wanted = min(wanted, max(abs(position.units) - evidence.missing, 0))
+        if wanted == 0:
+            return [Wait(instrument, "missing")]
+    if position.units > 0:
+        kept = sum(uncovered.get(leg, 0) for leg in facts.hedges.get(position.leg, ()))
+        wanted = min(wanted, max(position.units - kept, 0))
+        if wanted == 0:
+            return [Wait(instrument, "hedge")]
+    units = min(wanted, _largest(position))
+    if units < position.lot_units and wanted >= position.lot_units:
+        units = position.lot_units
+    return [Exit(instrument, position.leg, "SELL" if position.units > 0 else "BUY", units)]
+
+
+def _largest(position: PositionView) -> int:
+    """The largest whole-lot slice under the freeze."""
+    if position.freeze_units is None:
+        return abs(position.units)
+    return max(position.freeze_units // position.lot_units * position.lot_units, position.lot_units)

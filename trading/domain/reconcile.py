@@ -1,0 +1,314 @@
+"""Ours against theirs, as a pure function: polling, start-up and the Sync button are the same act.
+
+Invariants:
+- a failed read proves nothing: no change comes from it;
+- the order book says that an order exists and how it stands, the trade book says how much traded and at what price;
+- an order ends (CANCELED, REJECTED) only on a word of the order book together with a trade book read after it;
+- one pass makes every provable change, a second pass over the same reads makes none;
+- what two explanations fit is left alone, and a person is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from accounts.gateway.reports import BookOrder, Word
+from trading.domain.orders import UNACKNOWLEDGED, OrderState
+
+S = OrderState
+ENDED = frozenset({S.CANCELED, S.REJECTED, S.FILLED, S.DENIED})
+
+
+@dataclass(frozen=True, slots=True)
+class OurOrder:
+    """What we believe of one order of ours on this account."""
+
+    order_id: int
+    book_id: int
+    exchange: str
+    symbol: str
+    product: str
+    action: str
+    units: int
+    price_type: str
+    price: Decimal
+    trigger_price: Decimal
+    state: OrderState
+    broker_order_id: str
+    filled_units: int
+    filled_value: Decimal
+    baseline_read: int
+    missing_reads: int
+    sent_at: datetime | None
+    cancel_asked_at: datetime | None = None
+
+    @property
+    def shape(self) -> tuple[str, str, str, str, int]:
+        return (self.exchange, self.symbol, self.product, self.action, self.units)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenOrder:
+    """A row of the broker's book with our evidence about it. `first_read` is the read that first showed it."""
+
+    row: BookOrder
+    first_read: int
+    claimed_by: int | None
+
+    @property
+    def shape(self) -> tuple[str, str, str, str, int]:
+        r = self.row
+        return (r.exchange, r.symbol, r.product, r.action, r.units)
+
+
+@dataclass(frozen=True, slots=True)
+class TradedSum:
+    """All trades of one broker order in one complete trade book: units and exact rupees."""
+
+    units: int
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """`sender_s`: how long a sender may still be waiting for its answer; after it a SUBMITTED order is UNKNOWN."""
+
+    lapse_reads: int
+    lapse_after: timedelta
+    sender: timedelta
+    cancel_patience: timedelta = timedelta(seconds=3)
+
+
+# --- changes -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """This broker order is ours: the only unclaimed one of that shape that appeared since we sent."""
+
+    order_id: int
+    broker_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    order_id: int
+    to: OrderState
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """Cumulative truth of the trade book for one order."""
+
+    order_id: int
+    broker_order_id: str
+    units: int
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A complete read did not show it."""
+
+    order_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Two explanations fit, or the books contradict what is possible: hands off this book, call a person."""
+
+    book_id: int
+    order_id: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """Worth an alarm, changes nothing."""
+
+    order_id: int
+    kind: str
+    why: str
+
+
+Change = Adopt | Move | Traded | Missed | Freeze | Odd
+
+
+def reconcile(
+    ours: Sequence[OurOrder],
+    *,
+    orders: Sequence[SeenOrder] | None,
+    trades: Mapping[str, TradedSum] | None,
+    read_started: datetime | None,
+    now: datetime,
+    rules: Rules,
+) -> list[Change]:
+    """Every provable change of our orders of one account; None for a book that was not read completely.
+
+    `read_started`: when the order book was asked for; an order sent after that proves nothing by its absence.
+    The trade book must have been read after the order book.
+    """
+    changes: list[Change] = []
+    if orders is not None:
+        ours = _adopt(ours, orders, changes)
+    rows = {s.row.broker_order_id: s.row for s in orders or ()}
+    for order in ours:
+        late_enough = read_started is not None and order.sent_at is not None and read_started > order.sent_at
+        if not order.broker_order_id:
+            _judge_lost(order, orders is not None and late_enough, now, rules, changes)
+        else:
+            _judge(order, rows if orders is not None and late_enough else None, trades, now, rules, changes)
+    return changes
+
+
+def _adopt(ours: Sequence[OurOrder], seen: Sequence[SeenOrder], changes: list[Change]) -> list[OurOrder]:
+    """Give lost orders their broker order, where exactly one can be it."""
+    known = {o.broker_order_id for o in ours if o.broker_order_id}
+    free = [s for s in seen if s.claimed_by is None and s.row.broker_order_id not in known]
+    out: list[OurOrder] = []
+    for order in ours:
+        if order.broker_order_id or order.state not in UNACKNOWLEDGED | {S.LAPSED}:
+            out.append(order)
+            continue
+        fits = [s for s in free if s.shape == order.shape and s.first_read > order.baseline_read]
+        if len(fits) > 1:
+            fits = _narrow(order, fits)
+        if len(fits) == 1:
+            found = fits[0].row.broker_order_id
+            changes.append(Adopt(order.order_id, found))
+            free.remove(fits[0])
+            out.append(replace(order, broker_order_id=found))
+        else:
+            if len(fits) > 1:
+                changes.append(Freeze(order.book_id, order.order_id, f"{len(fits)} broker orders fit one lost order"))
+            out.append(order)
+    return out
+
+
+def _narrow(order: OurOrder, fits: list[SeenOrder]) -> list[SeenOrder]:
+    """Price type and price break ties and never decide alone."""
+    same = [
+        s
+        for s in fits
+        if s.row.price_type == order.price_type
+        and (order.price_type == "MARKET" or s.row.price is None or s.row.price == order.price)
+        and (s.row.trigger_price or Decimal(0)) == order.trigger_price
+    ]
+    return same or fits
+
+
+def _judge(
+    order: OurOrder,
+    rows: Mapping[str, BookOrder] | None,
+    trades: Mapping[str, TradedSum] | None,
+    now: datetime,
+    rules: Rules,
+    changes: list[Change],
+) -> None:
+    traded = trades.get(order.broker_order_id) if trades is not None else None
+    filled = order.filled_units
+    if traded is not None and traded.units > filled:
+        filled = traded.units
+        changes.append(Traded(order.order_id, order.broker_order_id, traded.units, traded.value))
+        if traded.units > order.units:
+            changes.append(Odd(order.order_id, "OVERFILL", f"traded {traded.units} of an order for {order.units}"))
+    state = order.state
+    if filled >= order.units:
+        if state is not S.FILLED:
+            changes.append(Move(order.order_id, S.FILLED, "all units traded"))
+        return
+    row = rows.get(order.broker_order_id) if rows is not None else None
+    if row is None:
+        if state in ENDED:
+            return
+        if filled > order.filled_units and state is not S.PENDING_CANCEL:
+            changes.append(Move(order.order_id, S.PARTIALLY_FILLED, "trades seen"))
+        elif rows is not None:
+            changes.append(Missed(order.order_id))
+        return
+    _judge_row(order, row, filled, trades is not None, now, rules, changes)
+
+
+def _judge_lost(order: OurOrder, was_read: bool, now: datetime, rules: Rules, changes: list[Change]) -> None:
+    """No broker order is known for it. Only patience over complete reads may end that."""
+    if order.state is S.SUBMITTED and order.sent_at is not None and now - order.sent_at > rules.sender:
+        changes.append(Move(order.order_id, S.UNKNOWN, "its sender never reported"))
+        return
+    if order.state is not S.UNKNOWN or not was_read or order.sent_at is None:
+        return
+    if order.missing_reads + 1 >= rules.lapse_reads and now - order.sent_at >= rules.lapse_after:
+        why = f"absent from {order.missing_reads + 1} complete order books over {(now - order.sent_at).total_seconds():.0f} s"
+        changes.append(Move(order.order_id, S.LAPSED, why))
+    else:
+        changes.append(Missed(order.order_id))
+
+
+def _judge_row(
+    order: OurOrder, row: BookOrder, filled: int, trades_read: bool, now: datetime, rules: Rules, changes: list[Change]
+) -> None:
+    state = order.state
+    if state in ENDED:
+        # Late trades of an ended order were counted above; the order itself stays ended.
+        return
+    if row.word in (Word.CANCELLED, Word.REJECTED) and trades_read and (row.filled_units or 0) <= filled:
+        ended = S.REJECTED if row.word is Word.REJECTED and filled == 0 else S.CANCELED
+        changes.append(Move(order.order_id, ended, row.reason or row.raw_status))
+        return
+    if row.word is Word.COMPLETE:
+        changes.append(
+            Odd(order.order_id, "COMPLETE_WITHOUT_TRADES", f"book says complete, trades show {filled} of {order.units}")
+        )
+    _judge_working(order, filled, now, rules, changes)
+
+
+def _judge_working(order: OurOrder, filled: int, now: datetime, rules: Rules, changes: list[Change]) -> None:
+    state = order.state
+    if state is S.PENDING_CANCEL:
+        asked = order.cancel_asked_at
+        if asked is not None and now - asked > rules.cancel_patience:
+            changes.append(Move(order.order_id, S.PARTIALLY_FILLED if filled else S.ACCEPTED, "the cancel had no effect"))
+        return
+    if filled > order.filled_units or (filled and state in UNACKNOWLEDGED | {S.LAPSED}):
+        changes.append(Move(order.order_id, S.PARTIALLY_FILLED, "trades seen"))
+    elif state in UNACKNOWLEDGED or state is S.LAPSED:
+        changes.append(Move(order.order_id, S.ACCEPTED, "seen in the order book"))
+
+
+# --- positions ---------------------------------------------------------------------------------
+
+Instrument = tuple[str, str, str]  # exchange, symbol, product
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`outside` = broker net − sum of our books; signed units."""
+
+    instrument: Instrument
+    owned: int
+    broker: int
+
+    @property
+    def outside(self) -> int:
+        return self.broker - self.owned
+
+
+def compare(owned: Mapping[Instrument, int], broker: Mapping[Instrument, int]) -> list[Difference]:
+    """Where the broker's net is not the sum of our books. Positions are compared, never copied."""
+    return [
+        Difference(key, owned.get(key, 0), broker.get(key, 0))
+        for key in sorted(set(owned) | set(broker))
+        if owned.get(key, 0) != broker.get(key, 0)
+    ]
+
+
+def sum_trades(rows: Iterable[tuple[str, int, Decimal]]) -> dict[str, TradedSum]:
+    """(broker order id, units, price) rows → cumulative sums, whatever their order."""
+    out: dict[str, TradedSum] = {}
+    for order_id, units, price in rows:
+        before = out.get(order_id, TradedSum(0, Decimal(0)))
+        out[order_id] = TradedSum(before.units + units, before.value + units * price)
+    return out

@@ -1,0 +1,314 @@
+"""The only writer of order states, fills and positions.
+
+Every function here is one short transaction: it claims the book's version, moves rows by compare-and-set along the table
+of moves, and journals what it did. Applying the same news twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, models, transaction
+
+from accounts.gateway.reports import OrderReply, Verdict
+from algomirror.kernel import clock
+from algomirror.kernel.errors import IllegalMove
+from algomirror.kernel.money import Action
+from trading.domain import reconcile as truth
+from trading.domain.orders import FINAL, OrderState, check_move, is_late_truth
+from trading.domain.positions import Net, Traded, add
+from trading.models import Book, BrokerOrder, Fill, Order, Position
+from trading.services import halt, record, wake
+
+log = logging.getLogger(__name__)
+
+S = OrderState
+ENGINE = "engine:orders"
+
+
+def bump(book_id: int) -> None:
+    """Raise the book's version; takes its row lock on PostgreSQL, so writers of one book go one after another."""
+    Book.objects.filter(pk=book_id).update(version=models.F("version") + 1)
+
+
+def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, **fields: Any) -> bool:
+    """One step along the table, inside the caller's transaction. False when another worker moved the order first.
+
+    Raises IllegalMove when the table does not lead there.
+    """
+    old = OrderState(order.state)
+    check_move(old, to)
+    if old == to and not fields:
+        return False
+    now = clock.now()
+    if to in FINAL:
+        fields.setdefault("finished_at", now)
+    if to in (S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED) and order.acknowledged_at is None:
+        fields.setdefault("acknowledged_at", now)
+    if why and to in (S.REJECTED, S.CANCELED, S.DENIED, S.LAPSED, S.UNKNOWN, S.INITIALIZED):
+        fields.setdefault("reason", why[:300])
+    if not Order.objects.filter(pk=order.pk, state=old).update(state=to, **fields):
+        return False
+    bump(order.book_id)
+    order.state = to
+    for name, value in fields.items():
+        setattr(order, name, value)
+    late = is_late_truth(old, to)
+    record.of_order(
+        "order.late" if late else "order",
+        order,
+        actor=actor,
+        moved=(old, to),
+        why=why,
+        units=order.units,
+        filled=order.filled_units,
+        broker_order_id=order.broker_order_id,
+    )
+    if late:
+        record.ring_order("LATE_ORDER", f"{old} turned {to} ({why})", order)
+    return True
+
+
+def reply(order_id: int, answer: OrderReply) -> None:
+    """What the broker's answer to placing this order proves. The broker's id is kept before anything else happens."""
+    now = clock.now()
+    try:
+        order = _reply(order_id, answer, now)
+    except IntegrityError:
+        order = _get(order_id)
+        freeze(order.book_id, kind="AMBIGUOUS", why=f"{order}: the broker's id {answer.broker_order_id} belongs to another order")
+    if answer.verdict is Verdict.QUEUED:
+        halt.account(order.account_id, why=f"{order}: the server queued the order for a person's approval")
+    if answer.mode is not None and answer.mode != order.book.mode:
+        halt.account(order.account_id, why=f"{order}: the server acted in {answer.mode}, the account is {order.book.mode}")
+    after(order.book_id)
+
+
+def _reply(order_id: int, answer: OrderReply, now: datetime) -> Order:
+    with transaction.atomic():
+        order = _get(order_id)
+        if answer.broker_order_id and not order.broker_order_id:
+            _claim_row(order, answer.broker_order_id)
+        elif answer.broker_order_id and order.broker_order_id != answer.broker_order_id:
+            freeze(
+                order.book_id,
+                kind="AMBIGUOUS",
+                why=f"{order}: answered as {answer.broker_order_id}, but {order.broker_order_id} was adopted for it",
+            )
+        state = OrderState(order.state)
+        if state is not S.SUBMITTED:
+            # The poll was faster, or the order was given up: the reply may still prove that it exists.
+            if answer.verdict is Verdict.ACCEPTED and state in (S.UNKNOWN, S.LAPSED):
+                move(order, S.ACCEPTED, why="the broker's answer came late", answered_at=now)
+        elif answer.verdict is Verdict.ACCEPTED:
+            move(order, S.ACCEPTED, why="accepted", answered_at=now)
+        elif answer.verdict is Verdict.REFUSED:
+            move(order, S.REJECTED, why=answer.text, answered_at=now)
+        elif answer.verdict is Verdict.NOT_SENT:
+            move(order, S.INITIALIZED, why=answer.text or "not sent", answered_at=now)
+        elif answer.verdict is Verdict.QUEUED:
+            move(order, S.QUEUED, why=answer.text, answered_at=now)
+        else:
+            move(order, S.UNKNOWN, why=answer.text or "no usable answer", answered_at=now)
+        return order
+
+
+def cancel_reply(order_id: int, answer: OrderReply) -> None:
+    """A cancel's answer decides nothing: the books do. Only a cancel that was never sent is taken back."""
+    if answer.verdict is not Verdict.NOT_SENT:
+        return
+    with transaction.atomic():
+        order = _get(order_id)
+        if order.state == S.PENDING_CANCEL:
+            move(order, S.PARTIALLY_FILLED if order.filled_units else S.ACCEPTED, why=f"cancel not sent: {answer.text}")
+
+
+def changes(account_id: int, found: Iterable[truth.Change]) -> int:
+    """Carry out what reconciliation proved; each change alone, so that one bad order holds up no other.
+
+    Returns how many rows moved. An illegal move freezes that book and alarms.
+    """
+    moved = 0
+    touched: set[int] = set()
+    for change in found:
+        try:
+            with transaction.atomic():
+                book_id = _carry_out(account_id, change)
+        except (IllegalMove, IntegrityError) as error:
+            order = _get(change.order_id)
+            freeze(order.book_id, kind="ILLEGAL", why=str(error))
+            continue
+        if book_id is not None:
+            moved += 1
+            touched.add(book_id)
+    for book_id in touched:
+        after(book_id)
+    return moved
+
+
+def _carry_out(account_id: int, change: truth.Change) -> int | None:
+    order = _get(change.order_id)
+    match change:
+        case truth.Adopt(broker_order_id=broker_order_id):
+            if order.broker_order_id:
+                return None
+            _claim_row(order, broker_order_id)
+            why = "the only unclaimed order of its shape since it was sent"
+            record.of_order("order.adopted", order, actor=ENGINE, why=why, broker_order_id=broker_order_id)
+        case truth.Move(to=to, why=why):
+            if not move(order, to, why=why):
+                return None
+        case truth.Traded(broker_order_id=broker_order_id, units=units, value=value):
+            if not fill(order, broker_order_id, cumulative_units=units, cumulative_value=value):
+                return None
+        case truth.Missed():
+            Order.objects.filter(pk=order.pk).update(missing_reads=models.F("missing_reads") + 1)
+            return None
+        case truth.Freeze(book_id=book_id, why=why):
+            freeze(book_id, kind="AMBIGUOUS", why=f"{order}: {why}")
+        case truth.Odd(kind=kind, why=why):
+            record.ring_order(kind, why, order)
+            if kind == "OVERFILL":
+                halt.account(account_id, why=f"{order}: {why}")
+            return None
+    return order.book_id
+
+
+def fill(
+    order: Order, broker_order_id: str, *, cumulative_units: int, cumulative_value: Decimal, source: str = "TRADE_BOOK"
+) -> bool:
+    """Book what traded beyond what is known. Cumulative: the larger number wins, nothing is ever added twice."""
+    units = cumulative_units - order.filled_units
+    if units <= 0:
+        return False
+    value = cumulative_value - order.filled_value
+    claimed = Order.objects.filter(pk=order.pk, filled_units=order.filled_units).update(
+        filled_units=cumulative_units, filled_value=cumulative_value
+    )
+    if not claimed:
+        return False
+    bump(order.book_id)
+    Fill.objects.create(
+        order=order,
+        book_id=order.book_id,
+        account_id=order.account_id,
+        trading_day=order.trading_day,
+        broker_order_id=broker_order_id,
+        cumulative_units=cumulative_units,
+        units=units,
+        value=value,
+        exchange=order.exchange,
+        symbol=order.symbol,
+        product=order.product,
+        action=order.action,
+        leg=order.leg,
+        source=source,
+        first_seen_at=clock.now(),
+    )
+    order.filled_units, order.filled_value = cumulative_units, cumulative_value
+    _fold_in(order, units, value)
+    price = (value / units).quantize(Decimal("0.0001"))
+    record.of_order(
+        "fill",
+        order,
+        actor=ENGINE,
+        action=order.action,
+        symbol=order.symbol,
+        units=units,
+        price=price,
+        cumulative=cumulative_units,
+    )
+    if OrderState(order.state) in (S.CANCELED, S.REJECTED, S.LAPSED):
+        record.ring_order("LATE_FILL", f"{units} units traded after it was {order.state}", order)
+    return True
+
+
+def _fold_in(order: Order, units: int, value: Decimal) -> None:
+    position, _ = Position.objects.get_or_create(
+        book_id=order.book_id,
+        exchange=order.exchange,
+        symbol=order.symbol,
+        product=order.product,
+        defaults={"leg": order.leg},
+    )
+    action: Action = "BUY" if order.action == "BUY" else "SELL"
+    store(position, add(net_of(position), Traded(action, units, value)))
+
+
+def net_of(position: Position) -> Net:
+    return Net(
+        units=position.units,
+        open_value=position.open_value,
+        realised=position.realised,
+        bought_units=position.bought_units,
+        bought_value=position.bought_value,
+        sold_units=position.sold_units,
+        sold_value=position.sold_value,
+    )
+
+
+def store(position: Position, net: Net) -> None:
+    Position.objects.filter(pk=position.pk).update(
+        units=net.units,
+        open_value=net.open_value,
+        realised=net.realised,
+        bought_units=net.bought_units,
+        bought_value=net.bought_value,
+        sold_units=net.sold_units,
+        sold_value=net.sold_value,
+    )
+
+
+def freeze(book_id: int, *, kind: str, why: str) -> None:
+    """Nothing is sent for this book until a person decides (or, for MISSING, the evidence agrees again)."""
+    with transaction.atomic():
+        book = Book.objects.get(pk=book_id)
+        if book.state == Book.State.FROZEN:
+            return
+        frozen = Book.objects.filter(pk=book_id, state=book.state).update(
+            state=Book.State.FROZEN,
+            freeze_kind=kind,
+            frozen_why=why[:300],
+            frozen_from=book.state,
+            agreed_read=None,
+            version=models.F("version") + 1,
+        )
+        if frozen:
+            record.of_book("book.frozen", book, actor=ENGINE, why=why, moved=(book.state, "FROZEN"))
+            record.ring_book("BOOK_FROZEN", f"{book} is frozen: {why}", book)
+
+
+def thaw(book_id: int, *, who: str, why: str) -> bool:
+    """Back to what it was before it froze."""
+    with transaction.atomic():
+        book = Book.objects.get(pk=book_id)
+        back_to = book.frozen_from or Book.State.OPEN
+        done = Book.objects.filter(pk=book_id, state=Book.State.FROZEN).update(
+            state=back_to, freeze_kind="", frozen_why="", frozen_from="", version=models.F("version") + 1
+        )
+        if done:
+            record.of_book("book.thawed", book, actor=who, why=why, moved=("FROZEN", back_to))
+    return bool(done)
+
+
+def after(book_id: int) -> None:
+    """Tell who waits for news of this book: its run, the browsers, the worker that drives it."""
+    wake.book_changed(book_id)
+
+
+def _claim_row(order: Order, broker_order_id: str) -> None:
+    """Tie a broker order to ours; the database refuses a second owner."""
+    Order.objects.filter(pk=order.pk, broker_order_id="").update(broker_order_id=broker_order_id)
+    order.broker_order_id = broker_order_id
+    bump(order.book_id)
+    BrokerOrder.objects.filter(
+        account_id=order.account_id, trading_day=order.trading_day, broker_order_id=broker_order_id, order=None
+    ).update(order=order)
+
+
+def _get(order_id: int) -> Order:
+    return Order.objects.select_related("book").get(pk=order_id)

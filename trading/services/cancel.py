@@ -1,0 +1,52 @@
+"""Cancelling one order: ask, then let the books say what became of it."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from accounts.gateway.directory import gateway_for
+from algomirror.kernel import clock
+from algomirror.ops import journal
+from trading.domain.orders import EXITS, OrderState, Purpose
+from trading.models import Order
+from trading.services import apply, wake
+
+CANCELLABLE = (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
+
+
+def request(order_id: int, *, asked_by: str, why: str) -> bool:
+    """Send a cancel for a working order; an order that was never sent is denied instead.
+
+    True when this call did something. Runs outside any transaction. The order stays PENDING_CANCEL until the order book
+    shows its end, or shows it still working after a while.
+    """
+    order = Order.objects.select_related("book", "account").get(pk=order_id)
+    state = OrderState(order.state)
+    if state is OrderState.INITIALIZED:
+        with transaction.atomic():
+            denied = apply.move(order, OrderState.DENIED, why=why, actor=asked_by)
+        apply.after(order.book_id)
+        return denied
+    if state not in CANCELLABLE or not order.broker_order_id:
+        return False
+    with transaction.atomic():
+        if not apply.move(order, OrderState.PENDING_CANCEL, why=why, actor=asked_by, cancel_asked_at=clock.now()):
+            return False
+    # An entry's cancel on the way to flat is as urgent as the exit behind it.
+    answer = gateway_for(order.account).cancel(
+        order.broker_order_id, exit=Purpose(order.purpose) in EXITS or order.book.state != "OPEN"
+    )
+    apply.cancel_reply(order.pk, answer)
+    wake.wake([order.account_id])
+    return True
+
+
+def request_for_account(account_id: int, *, asked_by: str, why: str) -> int:
+    """Cancel every entry of this account that is not finished, one by one. Returns how many were asked."""
+    ids = Order.objects.filter(
+        account_id=account_id, purpose__in=["ENTRY", "HEDGE"], state__in=[OrderState.INITIALIZED, *CANCELLABLE]
+    ).values_list("pk", flat=True)
+    asked = sum(request(pk, asked_by=asked_by, why=why) for pk in list(ids))
+    if asked:
+        journal.record("cancel.all", actor=asked_by, account_id=account_id, why=why, asked=asked)
+    return asked

@@ -1,0 +1,111 @@
+"""Turning a plan's lines into a book with order rows. Nothing is sent here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from accounts.models import Account
+from algomirror.kernel import clock
+from algomirror.kernel.ids import client_order_id
+from algomirror.kernel.money import Action
+from algomirror.ops import journal
+from trading.domain.plan import slices
+from trading.models import Book, Order, Run
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLine:
+    """One leg on one account, as planned. `units` before slicing; prices on tick; `permit` is the gate's written yes."""
+
+    leg: int
+    purpose: str  # HEDGE or ENTRY
+    exchange: str
+    symbol: str
+    product: str
+    action: Action
+    units: int
+    lot_units: int
+    tick: Decimal
+    freeze_units: int | None
+    price_type: str
+    price: Decimal
+    trigger_price: Decimal
+    protected: bool
+    decision_price: Decimal | None
+    permit: dict[str, Any]
+    # On a hedge: the short legs it covers. On a short: the hedge legs it waits for.
+    hedge_legs: list[int] = field(default_factory=list)
+
+
+def open_run_book(
+    *, run: Run, account: Account, lines: Sequence[EntryLine], hedge_wait_s: float, entry_until: datetime | None, actor: str
+) -> Book:
+    """The run's book on this account with all its entry orders, INITIALIZED. Inside the caller's transaction."""
+    book = Book.objects.create(
+        kind=Book.Kind.RUN,
+        run=run,
+        account=account,
+        mode=account.mode,
+        hedge_wait_s=hedge_wait_s,
+        entry_until=entry_until,
+        opened_at=clock.now(),
+    )
+    journal.record("book.opened", actor=actor, run_id=run.pk, account_id=account.pk, book_id=book.pk, legs=len(lines))
+    _write(book, f"r{run.pk}", lines)
+    return book
+
+
+def ticket_book(account: Account) -> Book:
+    """The account's one book for orders made by hand."""
+    book, made = Book.objects.get_or_create(
+        kind=Book.Kind.TICKET, account=account, defaults={"mode": account.mode, "opened_at": clock.now()}
+    )
+    if not made and book.mode != account.mode:
+        Book.objects.filter(pk=book.pk).update(mode=account.mode)
+        book.mode = account.mode
+    return book
+
+
+def add_ticket_orders(*, account: Account, lines: Sequence[EntryLine], scope: str, actor: str) -> list[Order]:
+    """Orders of one ticket in the account's ticket book. `scope` is unique per ticket ("t<plan>")."""
+    book = ticket_book(account)
+    journal.record("ticket", actor=actor, account_id=account.pk, book_id=book.pk, subject=scope, legs=len(lines))
+    return _write(book, scope, lines)
+
+
+def _write(book: Book, scope: str, lines: Sequence[EntryLine]) -> list[Order]:
+    now = clock.now()
+    orders = [
+        Order(
+            book=book,
+            account_id=book.account_id,
+            client_order_id=client_order_id(scope, book.account_id, line.leg, slice_no, 0),
+            purpose=line.purpose,
+            leg=line.leg,
+            slice_no=slice_no,
+            hedge_legs=line.hedge_legs,
+            exchange=line.exchange,
+            symbol=line.symbol,
+            product=line.product,
+            action=line.action,
+            units=units,
+            lot_units=line.lot_units,
+            tick=line.tick,
+            freeze_units=line.freeze_units,
+            price_type=line.price_type,
+            price=line.price,
+            trigger_price=line.trigger_price,
+            protected=line.protected,
+            decision_price=line.decision_price,
+            permit=line.permit,
+            trading_day=clock.trading_day(now),
+            created_at=now,
+        )
+        for line in lines
+        for slice_no, units in enumerate(slices(line.units, line.lot_units, line.freeze_units))
+    ]
+    return Order.objects.bulk_create(orders)

@@ -1,0 +1,204 @@
+"""Reading an account's books and applying what they prove. Polling, start-up and Sync are this one act."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts import reads
+from accounts.gateway.directory import gateway_for
+from accounts.gateway.reports import Answer, BookOrder, BookTrade, Read
+from accounts.models import Account, BrokerRead
+from algomirror.kernel import clock
+from algomirror.ops import journal
+from trading.domain import reconcile as truth
+from trading.domain.orders import LIVE_STATES, WORKING, OrderState
+from trading.models import BrokerOrder, Order
+from trading.services import apply, differences, halt
+
+log = logging.getLogger(__name__)
+
+Kind = BrokerRead.Kind
+# Ended orders of today are still watched for late truths.
+WATCHED = [s.value for s in LIVE_STATES | {OrderState.LAPSED, OrderState.CANCELED, OrderState.REJECTED, OrderState.FILLED}]
+
+
+def account(account_id: int, *, positions: bool = True) -> bool:
+    """One round over one account: order book, trade book, what they prove, then positions. Outside any transaction.
+
+    True when every read asked for was complete. A failed read is recorded and changes nothing else.
+    """
+    row = Account.objects.get(pk=account_id)
+    gateway = gateway_for(row)
+    order_answer = gateway.order_book()
+    sequence = _store(row, Kind.ORDERS, order_answer)
+    trade_answer = gateway.trade_book() if isinstance(order_answer, Read) else None
+    if trade_answer is not None:
+        _store(row, Kind.TRADES, trade_answer)
+    good = isinstance(order_answer, Read) and isinstance(trade_answer, Read)
+    if isinstance(order_answer, Read):
+        trades = trade_answer.value if isinstance(trade_answer, Read) else None
+        _apply(row, order_answer, trades, sequence)
+    if positions:
+        position_answer = gateway.position_book()
+        _store(row, Kind.POSITIONS, position_answer)
+        good = good and isinstance(position_answer, Read)
+        if isinstance(position_answer, Read):
+            differences.check(row, position_answer)
+    return good
+
+
+def ensure_fresh(account_ids: Iterable[int], *, max_age_s: float = 5.0) -> None:
+    """Read the books of those accounts whose last complete round is older than `max_age_s`."""
+    limit = clock.now() - timedelta(seconds=max_age_s)
+    for account_id in account_ids:
+        last = BrokerRead.objects.filter(account_id=account_id, kind=Kind.ORDERS).values_list("finished_at", flat=True).first()
+        if last is None or last < limit:
+            account(account_id)
+
+
+def _store(row: Account, kind: str, answer: Answer[Any]) -> int:
+    if isinstance(answer, Read):
+        _check_world(row, answer)
+        return reads.store(row.pk, kind, answer, journal.plain([asdict(item) for item in answer.value]))
+    log.info("read failed account=%s kind=%s why=%s text=%s", row.pk, kind, answer.why, answer.text)
+    return reads.store(row.pk, kind, answer, None)
+
+
+def _check_world(row: Account, answer: Read[Any]) -> None:
+    if answer.mode is not None and answer.mode != row.mode:
+        halt.account(row.pk, why=f"{row.name}: the server answers in {answer.mode}, the account is marked {row.mode}")
+
+
+def _apply(row: Account, order_answer: Read[list[BookOrder]], trades: list[BookTrade] | None, sequence: int) -> None:
+    now = clock.now()
+    day = clock.trading_day(now)
+    sums = None if trades is None else truth.sum_trades((t.broker_order_id, t.units, t.price) for t in trades)
+    with transaction.atomic():
+        seen = _mirror(row.pk, day, order_answer, sums, sequence)
+    ours = [_ours(o) for o in Order.objects.filter(account_id=row.pk, trading_day=day, state__in=WATCHED)]
+    _stale_days(row.pk, day)
+    found = truth.reconcile(ours, orders=seen, trades=sums, read_started=order_answer.started_at, now=now, rules=rules())
+    apply.changes(row.pk, found)
+
+
+def rules() -> truth.Rules:
+    return truth.Rules(
+        lapse_reads=settings.LAPSE_READS,
+        lapse_after=timedelta(seconds=settings.LAPSE_AFTER_S),
+        sender=timedelta(seconds=settings.CONNECT_TIMEOUT_S + settings.ORDER_TIMEOUT_S + 2),
+    )
+
+
+def _mirror(
+    account_id: int, day: date, answer: Read[list[BookOrder]], sums: dict[str, truth.TradedSum] | None, sequence: int
+) -> list[truth.SeenOrder]:
+    """Keep what the broker showed, row by row; write only what changed."""
+    known = {b.broker_order_id: b for b in BrokerOrder.objects.filter(account_id=account_id, trading_day=day)}
+    owners = dict(
+        Order.objects.filter(account_id=account_id, trading_day=day)
+        .exclude(broker_order_id="")
+        .values_list("broker_order_id", "pk")
+    )
+    seen: list[truth.SeenOrder] = []
+    for row in answer.value:
+        before = known.get(row.broker_order_id)
+        traded = (sums or {}).get(row.broker_order_id)
+        mine = owners.get(row.broker_order_id)
+        if before is None:
+            before = _new_row(account_id, day, row, traded, mine, sequence, answer.started_at)
+        else:
+            _changed_row(before, row, traded, mine, answer.started_at)
+        seen.append(truth.SeenOrder(row, before.first_read, mine))
+    return seen
+
+
+def _fields(row: BookOrder, traded: truth.TradedSum | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "units": row.units,
+        "price": row.price,
+        "trigger_price": row.trigger_price,
+        "word": row.word.value,
+        "raw_status": row.raw_status[:60],
+        "reason": row.reason[:300],
+    }
+    if traded is not None:
+        fields |= {"traded_units": traded.units, "traded_value": traded.value}
+    return fields
+
+
+def _new_row(
+    account_id: int, day: date, row: BookOrder, traded: truth.TradedSum | None, mine: int | None, sequence: int, at: datetime
+) -> BrokerOrder:
+    return BrokerOrder.objects.create(
+        account_id=account_id,
+        trading_day=day,
+        broker_order_id=row.broker_order_id,
+        order_id=mine,
+        exchange=row.exchange,
+        symbol=row.symbol,
+        action=row.action,
+        product=row.product,
+        price_type=row.price_type,
+        first_read=sequence,
+        first_seen_at=at,
+        last_seen_at=at,
+        **_fields(row, traded),
+    )
+
+
+def _changed_row(before: BrokerOrder, row: BookOrder, traded: truth.TradedSum | None, mine: int | None, at: datetime) -> None:
+    fields = _fields(row, traded)
+    if mine is not None:
+        fields["order_id"] = mine
+    if any(_differs(getattr(before, name), value) for name, value in fields.items()):
+        BrokerOrder.objects.filter(pk=before.pk).update(**fields, last_seen_at=at)
+
+
+def _differs(old: Any, new: Any) -> bool:
+    if isinstance(old, Decimal) and isinstance(new, Decimal):
+        return old != new
+    return bool(old != new)
+
+
+def _ours(o: Order) -> truth.OurOrder:
+    return truth.OurOrder(
+        order_id=o.pk,
+        book_id=o.book_id,
+        exchange=o.exchange,
+        symbol=o.symbol,
+        product=o.product,
+        action=o.action,
+        units=o.units,
+        price_type=o.price_type,
+        price=o.price,
+        trigger_price=o.trigger_price,
+        state=OrderState(o.state),
+        broker_order_id=o.broker_order_id,
+        filled_units=o.filled_units,
+        filled_value=o.filled_value,
+        baseline_read=o.baseline_read,
+        missing_reads=o.missing_reads,
+        sent_at=o.sent_at,
+        cancel_asked_at=o.cancel_asked_at,
+    )
+
+
+def _stale_days(account_id: int, day: date) -> None:
+    """Books cover one day: what is still open from an earlier one has ended there, or can no longer be proven."""
+    left = Order.objects.filter(account_id=account_id, trading_day__lt=day, state__in=[s.value for s in LIVE_STATES])
+    for order in left.select_related("book"):
+        if order.broker_order_id and OrderState(order.state) in WORKING:
+            with transaction.atomic():
+                apply.move(order, OrderState.CANCELED, why="a day order of an earlier day")
+        else:
+            apply.freeze(
+                order.book_id, kind="DAY_CHANGE", why=f"{order} of {order.trading_day} was never resolved; its books are gone"
+            )

@@ -1,0 +1,195 @@
+"""Everything one account needs now: exits first, then reads, then entries, until nothing moves."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from datetime import timedelta
+
+import redis
+from django.conf import settings
+from django.db import close_old_connections, connection
+from django.db.models import Q
+
+from accounts.models import Account, BrokerRead
+from algomirror.kernel import clock
+from algomirror.ops import queue
+from trading.domain.orders import ENTRIES, LIVE_STATES, OrderState
+from trading.models import Book, ExitGoal, Order, Position
+from trading.services import enter, flatten, poll, wake
+
+log = logging.getLogger(__name__)
+
+PASS_S = 0.05
+TURN_S = 6.0
+THREADS = 32
+# After something was sent its outcome is asked for at once; then the steady pace of working orders.
+EAGER_POLL_S = 0.2
+LIVE = [s.value for s in LIVE_STATES]
+
+
+def account(account_id: int, *, turn_s: float = TURN_S, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Work on one account until nothing is left to do now, at most `turn_s`. True when it wants another turn soon."""
+    ends = clock.monotonic() + turn_s
+    while True:
+        busy = step(account_id)
+        if not busy or clock.monotonic() >= ends:
+            return busy
+        sleep(PASS_S)
+
+
+def step(account_id: int) -> bool:
+    """One pass: goals, a read if one is due, entries. True while orders work, goals are open or entries wait."""
+    _catch_late_fills(account_id)
+    goals = list(ExitGoal.objects.filter(book__account_id=account_id).exclude(state="DONE").values_list("pk", flat=True))
+    has_books_read = BrokerRead.objects.filter(account_id=account_id, kind="ORDERS", sequence__gt=0).exists()
+    if has_books_read:
+        for goal_id in goals:
+            flatten.drive(goal_id)
+    live = Order.objects.filter(account_id=account_id, state__in=LIVE)
+    working = live.exists()
+    if _poll_due(account_id, working=working, goals=bool(goals), first=not has_books_read):
+        poll.account(account_id, positions=bool(goals) or _positions_due(account_id))
+        for goal_id in goals:
+            flatten.drive(goal_id)
+    entering = _drive_entries(account_id) if has_books_read else _has_entries(account_id)
+    still_goals = ExitGoal.objects.filter(book__account_id=account_id).exclude(state="DONE").exists()
+    return entering or still_goals or live.exists()
+
+
+def _has_entries(account_id: int) -> bool:
+    return Book.objects.filter(_with_entries(), account_id=account_id, state=Book.State.OPEN).exists()
+
+
+def _with_entries() -> Q:
+    return Q(orders__purpose__in=[p.value for p in ENTRIES], orders__state__in=[OrderState.INITIALIZED, *LIVE])
+
+
+def _drive_entries(account_id: int) -> bool:
+    # Recently cancelled entries may want another attempt, so books with young orders count too.
+    young = Q(orders__purpose__in=[p.value for p in ENTRIES], orders__finished_at__gt=clock.now() - timedelta(seconds=30))
+    ids = Book.objects.filter(_with_entries() | young, account_id=account_id, state=Book.State.OPEN).values_list("pk", flat=True)
+    driven = [enter.drive(pk) for pk in sorted(set(ids))]
+    return any(driven)
+
+
+def _poll_due(account_id: int, *, working: bool, goals: bool, first: bool) -> bool:
+    if first:
+        return True
+    read = BrokerRead.objects.filter(account_id=account_id, kind="ORDERS").values("attempted_at", "started_at").first()
+    if read is None or read["attempted_at"] is None:
+        return True
+    age = (clock.now() - read["attempted_at"]).total_seconds()
+    if working or goals:
+        news = Order.objects.filter(account_id=account_id, state__in=LIVE, sent_at__gt=read["started_at"]).exists()
+        return age >= (EAGER_POLL_S if news else settings.POLL_WORKING_S)
+    return age >= _calm_interval(account_id)
+
+
+def _calm_interval(account_id: int) -> float:
+    open_positions = Position.objects.filter(book__account_id=account_id).exclude(units=0).exists()
+    interval: float = settings.POLL_OPEN_S if open_positions else settings.POLL_IDLE_S
+    return interval
+
+
+def _positions_due(account_id: int) -> bool:
+    at = BrokerRead.objects.filter(account_id=account_id, kind="POSITIONS").values_list("attempted_at", flat=True).first()
+    return at is None or (clock.now() - at).total_seconds() >= settings.POLL_OPEN_S
+
+
+def _catch_late_fills(account_id: int) -> None:
+    """A fill that arrives after its book was closed opens it again, and the machine only ever reduces it."""
+    late = Position.objects.filter(book__account_id=account_id, book__state=Book.State.FLAT).exclude(units=0)
+    for book_id in set(late.values_list("book_id", flat=True)):
+        reopened = Book.objects.filter(pk=book_id, state=Book.State.FLAT).update(state=Book.State.EXITING, flat_at=None)
+        if reopened:
+            last = ExitGoal.objects.filter(book_id=book_id).order_by("-id").values_list("reason", flat=True).first()
+            flatten.request(
+                book_id, reason=last or "MANUAL", asked_by="engine:orders", why="an order filled after the book was closed"
+            )
+
+
+# --- many accounts at once ---------------------------------------------------------------------
+
+
+def pump(*, seconds: float = 20.0) -> int:
+    """Serve the accounts that asked for work, in parallel, until none asks. Returns how many turns were taken."""
+    ends = clock.monotonic() + seconds
+    turns = 0
+    running: set[Future[None]] = set()
+    with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="account") as pool:
+        while clock.monotonic() < ends:
+            for account_id in wake.take():
+                running.add(pool.submit(_turn, account_id))
+                turns += 1
+            if not running:
+                break
+            _, running = wait(running, timeout=PASS_S)
+    return turns
+
+
+def _turn(account_id: int) -> None:
+    """One account's turn in a thread of its own; a second worker for the same account leaves it a note instead."""
+    close_old_connections()
+    try:
+        with _alone(account_id) as mine:
+            again = account(account_id) if mine else False
+        if again or _was_noted(account_id):
+            wake.wake([account_id])
+    except Exception:
+        log.exception("work failed account=%s", account_id)
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _alone(account_id: int) -> Iterator[bool]:
+    """Spares double reads; safety does not depend on it, so no Redis means go on."""
+    key = f"am:working:{account_id}"
+    try:
+        mine = bool(queue.client().set(key, 1, nx=True, ex=30))
+        if not mine:
+            queue.client().set(f"am:again:{account_id}", 1, ex=30)
+    except (redis.RedisError, OSError):
+        mine = True
+    try:
+        yield mine
+    finally:
+        if mine:
+            _forget(key)
+
+
+def _was_noted(account_id: int) -> bool:
+    try:
+        return bool(queue.client().delete(f"am:again:{account_id}"))
+    except (redis.RedisError, OSError):
+        return False
+
+
+def _forget(key: str) -> None:
+    try:
+        queue.client().delete(key)
+    except (redis.RedisError, OSError):
+        log.warning("key not freed key=%s", key)
+
+
+def due_accounts() -> list[int]:
+    """Accounts that need a turn by their rows alone: what the beat asks, so that nothing depends on a message."""
+    now = clock.now()
+    active = set(Account.objects.filter(archived_at=None).values_list("pk", flat=True))
+    due = set(Order.objects.filter(state__in=LIVE).values_list("account_id", flat=True))
+    due |= set(
+        Order.objects.filter(state=OrderState.INITIALIZED, book__state=Book.State.OPEN).values_list("account_id", flat=True)
+    )
+    due |= set(ExitGoal.objects.exclude(state="DONE").values_list("book__account_id", flat=True))
+    opened = set(Position.objects.exclude(units=0).values_list("book__account_id", flat=True))
+    attempted = dict(BrokerRead.objects.filter(kind="ORDERS").values_list("account_id", "attempted_at"))
+    for account_id in active:
+        at = attempted.get(account_id)
+        interval = settings.POLL_OPEN_S if account_id in opened else settings.POLL_IDLE_S
+        if at is None or (now - at).total_seconds() >= interval:
+            due.add(account_id)
+    return sorted(due)
