@@ -1,0 +1,96 @@
+// Clicks on bids and asks gather legs; the tray shows them and posts them to the builder or the ticket.
+
+import { addLeg, posted, setLots } from "./legs.js";
+
+const STORE = "am-basket";
+
+let legs = [];
+
+function load(tray) {
+  try {
+    legs = JSON.parse(sessionStorage.getItem(`${STORE}:${tray.dataset.basketTray}`) ?? "[]");
+  } catch {
+    legs = [];
+  }
+}
+
+function keep(tray) {
+  try {
+    sessionStorage.setItem(`${STORE}:${tray.dataset.basketTray}`, JSON.stringify(legs));
+  } catch {
+    // The basket lives until the page is left.
+  }
+}
+
+function legRow(leg, position) {
+  const item = document.createElement("li");
+  item.className = "basket-leg";
+  const side = document.createElement("span");
+  side.className = leg.side === "BUY" ? "side-buy" : "side-sell";
+  side.textContent = leg.side;
+  const name = document.createElement("span");
+  name.textContent = leg.label || leg.symbol;
+  const lots = document.createElement("input");
+  Object.assign(lots, { type: "number", min: "1", max: "999", value: String(leg.lots), className: "input input-xs w-16" });
+  lots.setAttribute("aria-label", `Lots of ${leg.symbol}`);
+  lots.dataset.lotsOf = String(position);
+  const remove = document.createElement("button");
+  remove.type = "button";
+  remove.textContent = "×";
+  remove.dataset.dropLeg = String(position);
+  remove.setAttribute("aria-label", `Remove ${leg.side} ${leg.symbol}`);
+  item.append(side, name, lots, remove);
+  return item;
+}
+
+function draw(tray) {
+  tray.hidden = legs.length === 0;
+  tray.querySelector("[data-basket-legs]").replaceChildren(...legs.map(legRow));
+  for (const field of tray.querySelectorAll('input[name="legs"]')) field.value = posted(legs);
+  const count = tray.querySelector("[data-basket-count]");
+  if (count) count.textContent = legs.length === 1 ? "1 leg" : `${legs.length} legs`;
+  tray.dispatchEvent(new CustomEvent("am:basket", { bubbles: true, detail: { legs } }));
+}
+
+function change(tray, next) {
+  legs = next;
+  keep(tray);
+  draw(tray);
+}
+
+function legOf(button) {
+  const row = button.closest("[data-symbol]");
+  return {
+    exchange: row.dataset.exchange,
+    symbol: row.dataset.symbol,
+    label: row.dataset.label,
+    side: button.dataset.take,
+  };
+}
+
+function start(tray) {
+  load(tray);
+  draw(tray);
+  document.addEventListener("click", (event) => {
+    const take = event.target.closest?.("[data-take]");
+    if (take) change(tray, addLeg(legs, legOf(take)));
+    const drop = event.target.closest?.("[data-drop-leg]");
+    if (drop) change(tray, legs.filter((_, at) => at !== Number(drop.dataset.dropLeg)));
+    if (event.target.closest?.("[data-basket-clear]")) change(tray, []);
+  });
+  tray.addEventListener("change", (event) => {
+    const position = event.target.dataset.lotsOf;
+    if (position !== undefined) change(tray, setLots(legs, Number(position), Number(event.target.value)));
+  });
+}
+
+// On a narrow screen the strike is what to see first, with both sides beside it.
+function centre(box) {
+  const strike = box.querySelector("tr.atm .strike") ?? box.querySelector(".strike");
+  if (!strike || box.scrollWidth <= box.clientWidth) return;
+  box.scrollLeft = strike.offsetLeft + strike.offsetWidth / 2 - box.clientWidth / 2;
+}
+
+for (const table of document.querySelectorAll(".data.chain")) centre(table.parentElement);
+const tray = document.querySelector("[data-basket-tray]");
+if (tray) start(tray);

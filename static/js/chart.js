@@ -1,0 +1,113 @@
+// P&L line with its stop lines: <div class="chart" data-chart="pnl" data-src="/runs/12/pnl.json" data-refresh="run:12">.
+// JSON: {"t": [epoch seconds], "pnl": ["-1250.00", null, …], "lines": [{"label", "value", "kind"}], "marks": [{"t", "label"}]}.
+// uPlot is loaded by the page (static/vendor/uplot.min.js) before this module.
+
+import { money } from "./format.js";
+
+const HEIGHT = 240;
+const KINDS = { loss: "--am-loss", profit: "--am-profit", stop: "--am-warn" };
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+// Numbers only for drawing; a hole stays a hole, it is never joined or put at zero.
+export function columns(series) {
+  const drawn = (value) => (value === null ? null : Number(value));
+  const flat = (series.lines ?? []).map((line) => series.t.map(() => Number(line.value)));
+  return [series.t, series.pnl.map(drawn), ...flat];
+}
+
+function istClock(seconds, withSeconds) {
+  return new Date(seconds * 1000).toLocaleTimeString("en-IN", {
+    timeZone: "Asia/Kolkata",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: withSeconds ? "2-digit" : undefined,
+    hour12: false,
+  });
+}
+
+function markHook(marks) {
+  return (plot) => {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.fillStyle = colour("--am-muted");
+    ctx.font = `${11 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "alphabetic";
+    ctx.strokeStyle = colour("--am-line-strong");
+    ctx.setLineDash([2, 3]);
+    for (const mark of marks) {
+      const x = plot.valToPos(mark.t, "x", true);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.fillText(mark.label, x + 4, bbox.top + 12);
+    }
+    ctx.restore();
+  };
+}
+
+function options(series, width) {
+  const font = `11px ${getComputedStyle(document.body).fontFamily}`;
+  const axis = { font, stroke: colour("--am-muted"), grid: { stroke: colour("--am-line"), width: 1 }, ticks: { show: false } };
+  const rupee = (value) => (value === null || value === undefined ? "–" : money(String(value)));
+  const lines = (series.lines ?? []).map((line) => ({
+    label: line.label,
+    stroke: colour(KINDS[line.kind] ?? "--am-muted"),
+    dash: [6, 4],
+    width: 1.5,
+    points: { show: false },
+    value: (_, value) => rupee(value),
+  }));
+  return {
+    width,
+    height: HEIGHT,
+    cursor: { drag: { x: true, y: false } },
+    scales: { x: { time: true } },
+    axes: [
+      { ...axis, size: 30, values: (_, ticks) => ticks.map((tick) => istClock(tick, false)) },
+      { ...axis, size: 76, values: (_, ticks) => ticks.map((tick) => rupee(tick).replace(/\.00$/, "")) },
+    ],
+    series: [
+      { label: "Time", value: (_, seconds) => (seconds ? istClock(seconds, true) : "–") },
+      { label: "P&L", stroke: colour("--color-primary"), width: 2, spanGaps: false, points: { show: false }, value: (_, value) => rupee(value) },
+      ...lines,
+    ],
+    hooks: { draw: [markHook(series.marks ?? [])] },
+  };
+}
+
+function describe(box, series) {
+  const last = series.pnl.findLast((value) => value !== null);
+  const note = box.parentElement.querySelector("[data-chart-note]");
+  if (note) note.textContent = last === undefined ? "No P&L has been measured yet." : `Last measured P&L ${money(last)}.`;
+  box.setAttribute("aria-label", `P&L over time. ${note?.textContent ?? ""}`);
+}
+
+async function draw(box) {
+  const note = box.parentElement.querySelector("[data-chart-note]");
+  let series;
+  try {
+    const answer = await fetch(box.dataset.src, { headers: { Accept: "application/json" } });
+    if (!answer.ok) throw new Error(String(answer.status));
+    series = await answer.json();
+  } catch {
+    if (note) note.textContent = "The chart could not be read. The numbers in the tables are not affected.";
+    return;
+  }
+  box.plot?.destroy();
+  box.plot = new globalThis.uPlot(options(series, box.clientWidth), columns(series), box);
+  describe(box, series);
+}
+
+function start(box) {
+  draw(box);
+  new ResizeObserver(() => box.plot?.setSize({ width: box.clientWidth, height: HEIGHT })).observe(box);
+  document.addEventListener("am:theme", () => draw(box));
+  if (box.dataset.refresh) document.body.addEventListener(`am:${box.dataset.refresh}`, () => draw(box));
+}
+
+for (const box of document.querySelectorAll('[data-chart="pnl"]')) start(box);
