@@ -1,0 +1,1 @@
+"""An OpenAlgo-compatible server that stands in for N accounts, in one process, with faults on demand."""

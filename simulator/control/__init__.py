@@ -1,0 +1,1 @@
+"""The control face: the hand that moves the market and makes things go wrong."""

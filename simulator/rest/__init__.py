@@ -1,0 +1,1 @@
+"""The REST face: schemas, handlers and the synchronous dispatcher."""

@@ -1,0 +1,1 @@
+"""The WebSocket face: pure protocol, tick frames, and the sockets that carry them."""
