@@ -6,6 +6,8 @@ from django.contrib.auth.models import AbstractUser
 from django.core.validators import MinLengthValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from accounts.colours import hex_of
+
 
 class User(AbstractUser):
     class Role(models.TextChoices):
@@ -96,6 +98,10 @@ class Account(models.Model):
     @property
     def is_active(self) -> bool:
         return self.archived_at is None
+
+    @property
+    def colour_hex(self) -> str:
+        return hex_of(self.colour)
 
 
 class BrokerRead(models.Model):

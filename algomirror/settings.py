@@ -32,6 +32,9 @@ ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "loca
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 HTTPS = env.bool("HTTPS", default=False)
 
+# Servers of accounts on loopback and private networks; link-local and metadata addresses are always refused.
+ALLOW_PRIVATE_HOSTS = env.bool("ALLOW_PRIVATE_HOSTS", default=True)
+
 WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")
 WEB_PORT = env.int("WEB_PORT", default=8000)
 SIM_PORT_BASE = env.int("SIM_PORT_BASE", default=5600)
@@ -65,6 +68,9 @@ INSTALLED_APPS = [
     "risk",
     "strategies",
 ]
+
+if DEMO:
+    INSTALLED_APPS.append("algomirror.demo")
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -110,7 +116,9 @@ else:
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": VAR_DIR / "algomirror.sqlite3",
+            "NAME": VAR_DIR / ("demo.sqlite3" if DEMO else "algomirror.sqlite3"),
+            # A file, because an in-memory database shared by threads ignores `timeout`: races would be untestable.
+            "TEST": {"NAME": VAR_DIR / "test.sqlite3"},
             "OPTIONS": {
                 # IMMEDIATE: a read-modify-write never fails half way on an upgrade. FULL: an order row
                 # survives the power cut that may follow the wire.
@@ -216,6 +224,19 @@ HOOKS = {
     "entry_gate": "risk.services.gate.recheck",
     "halt_account": "risk.services.switch.halt_account",
     "book_changed": "strategies.services.settle.book_changed",
+    "account_in_use": "trading.selectors.account_in_use",
+    "open_symbols": "trading.selectors.open_symbols",
+}
+
+# What the metronome calls, and how often in seconds. Each only enqueues and returns.
+BEATS = {
+    "trading.beats.enqueue": 1.0,
+    "risk.beats.enqueue": 1.0,
+    "strategies.beats.enqueue": 1.0,
+    "algomirror.ops.beats.enqueue": 2.0,
+    "algomirror.frame.beats.enqueue": 2.0,
+    "accounts.beats.enqueue": 5.0,
+    "marketdata.beats.enqueue": 30.0,
 }
 
 # Seconds and shares that decide; product constants, one place.
@@ -246,6 +267,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        "django": {"level": "INFO"},  # named, so that its own console handler does not say everything twice
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},

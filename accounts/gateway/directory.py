@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+from accounts.crypto import seal
 from accounts.gateway.port import Gateway
 from accounts.models import Account
 
@@ -31,6 +33,15 @@ def gateway_for(account: Account) -> Gateway:
         client = _factory(account)
         _clients[account.pk] = (account.config_version, client)
         return client
+
+
+def probe(host_url: str, websocket_url: str, key: str) -> Gateway:
+    """A client for an address that is no account yet, for testing it. Not kept."""
+    return _factory(Account(name="probe", host_url=host_url, websocket_url=websocket_url, sealed_key=seal(key)))
+
+
+# A forked worker must not share its parent's sockets.
+os.register_at_fork(after_in_child=_clients.clear)
 
 
 @contextmanager

@@ -202,6 +202,8 @@ class NoReply:
 
     reached: bool
     text: str
+    timed_out: bool = False
+    over_budget: bool = False
 
 
 @dataclass(frozen=True, slots=True)

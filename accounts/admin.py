@@ -1,0 +1,72 @@
+"""Facts of accounts, for looking. Changes go through the pages, which journal them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from accounts.models import Account, BrokerRead, User
+
+# One door to sign in: ours counts attempts and locks.
+admin.site.login = login_required(admin.site.login)  # type: ignore[method-assign]
+
+
+class LookOnly(ModelAdmin):  # type: ignore[misc]
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class UserAdmin(LookOnly):
+    list_display = ("username", "email", "role", "is_active", "last_login")
+    list_filter = ("role", "is_active")
+    search_fields = ("username", "email")
+    fields = ("username", "email", "role", "is_active", "last_login", "date_joined")
+
+
+@admin.register(Account)
+class AccountAdmin(LookOnly):
+    list_display = ("name", "broker", "mode", "link", "is_primary", "entries_enabled", "last_good_at", "archived_at")
+    list_filter = ("mode", "link", "is_primary")
+    search_fields = ("name", "broker")
+    # Named one by one: the sealed key and its fingerprint are for nobody's eyes.
+    fields = (
+        "name",
+        "owner",
+        "broker",
+        "host_url",
+        "websocket_url",
+        "mode",
+        "is_primary",
+        "backup_rank",
+        "entries_enabled",
+        "orders_per_second",
+        "brokerage_per_order",
+        "link",
+        "last_good_at",
+        "last_failure",
+        "failures_in_row",
+        "latency_ms",
+        "config_version",
+        "created_at",
+        "archived_at",
+    )
+
+
+@admin.register(BrokerRead)
+class BrokerReadAdmin(LookOnly):
+    list_display = ("account", "kind", "sequence", "finished_at", "attempted_at", "error")
+    list_filter = ("kind",)
+    list_select_related = ("account",)
+    show_full_result_count = False
+    fields = ("account", "kind", "sequence", "started_at", "finished_at", "attempted_at", "error", "rows")

@@ -1,0 +1,251 @@
+"""One account's OpenAlgo server over REST: the only sender of orders in the product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any, TypeVar
+
+import httpx
+from django.conf import settings
+from django.db import transaction
+
+from accounts.crypto import unseal
+from accounts.gateway import limits, listing, parse
+from accounts.gateway.classify import classify, classify_change
+from accounts.gateway.reports import (
+    Answer,
+    BookOrder,
+    BookPosition,
+    BookTrade,
+    Failed,
+    Funds,
+    Identity,
+    ListedInstrument,
+    NoReply,
+    OrderReply,
+    OrderTicket,
+    RawReply,
+    Read,
+    RestQuote,
+    Why,
+)
+from accounts.gateway.wire import Wire
+from accounts.models import Account
+from algomirror.kernel import clock
+
+T = TypeVar("T")
+
+LABEL = "algomirror"
+ENTRY_WAIT_S = 2.0
+EXIT_WAIT_S = 5.0
+READ_WAIT_S = 1.0
+# The contract list is tens of thousands of rows; a chain makes a small-batch broker take many calls.
+SLOW_READ_S = 60.0
+QUOTES_PER_CALL = 100
+
+
+class InTransaction(RuntimeError):
+    """A broker was about to be called inside a database transaction, where the answer could be rolled back."""
+
+
+def refuse_in_transaction() -> None:
+    """Raise unless the wire may be touched. The transaction a test case wraps around itself does not count."""
+    connection = transaction.get_connection()
+    if not connection.in_atomic_block:
+        return
+    blocks = getattr(connection, "atomic_blocks", [])
+    if not blocks or not all(getattr(block, "_from_testcase", False) for block in blocks):
+        raise InTransaction("no broker call inside a transaction")
+
+
+class OpenAlgoGateway:
+    """See accounts.gateway.port.Gateway. Thread-safe; order calls are never repeated here."""
+
+    def __init__(
+        self,
+        account_id: int,
+        host_url: str,
+        key: str,
+        *,
+        orders_per_second: int | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.account_id = account_id
+        self._orders_per_second = orders_per_second or settings.ORDERS_PER_SECOND
+        self._wire = Wire(host_url, key, transport=transport)
+
+    @classmethod
+    def of(cls, account: Account, *, transport: httpx.BaseTransport | None = None) -> OpenAlgoGateway:
+        return cls(
+            account.pk or 0,
+            account.host_url,
+            unseal(account.sealed_key),
+            orders_per_second=account.orders_per_second,
+            transport=transport,
+        )
+
+    def __repr__(self) -> str:
+        return f"OpenAlgoGateway(account={self.account_id})"
+
+    def close(self) -> None:
+        self._wire.close()
+
+    # Orders
+
+    def place(self, ticket: OrderTicket, *, exit: bool = False) -> OrderReply:
+        return classify(self._order_call("placeorder", _ticket_fields(ticket), exit=exit))
+
+    def cancel(self, broker_order_id: str, *, exit: bool = False) -> OrderReply:
+        return classify_change(self._order_call("cancelorder", {"strategy": LABEL, "orderid": broker_order_id}, exit=exit))
+
+    def modify(self, broker_order_id: str, ticket: OrderTicket, *, exit: bool = False) -> OrderReply:
+        body = {"orderid": broker_order_id, **_ticket_fields(ticket)}
+        return classify_change(self._order_call("modifyorder", body, exit=exit))
+
+    def _order_call(self, endpoint: str, body: dict[str, Any], *, exit: bool) -> RawReply | NoReply:
+        refuse_in_transaction()
+        wait_s = EXIT_WAIT_S if exit else ENTRY_WAIT_S
+        if not limits.take(self.account_id, "orders", self._orders_per_second, exit=exit, wait_s=wait_s):
+            return NoReply(reached=False, text="order budget of this account is used up", over_budget=True)
+        return self._wire.post(endpoint, body, timeout_s=settings.ORDER_TIMEOUT_S)
+
+    # Reads
+
+    def identify(self) -> Answer[Identity]:
+        """Two calls: the key check, which names the broker, and the analyzer, which names the world."""
+        who = self._ask("ping", {}, _broker_name)
+        if isinstance(who, Failed):
+            return who
+        world = self._ask("analyzer", {}, _mode_name)
+        if isinstance(world, Failed):
+            return world
+        mode = "PAPER" if world.value else "LIVE"
+        return Read(Identity(who.value, mode), who.started_at, world.finished_at, mode)  # type: ignore[arg-type]
+
+    def funds(self) -> Answer[Funds]:
+        return self._ask("funds", {}, parse.funds, of_a_world=True)
+
+    def order_book(self) -> Answer[list[BookOrder]]:
+        return self._proven(self._ask("orderbook", {}, parse.order_book, of_a_world=True))
+
+    def trade_book(self) -> Answer[list[BookTrade]]:
+        return self._proven(self._ask("tradebook", {}, parse.trade_book, of_a_world=True))
+
+    def position_book(self) -> Answer[list[BookPosition]]:
+        return self._proven(self._ask("positionbook", {}, parse.position_book, of_a_world=True))
+
+    def quotes(self, keys: Sequence[tuple[str, str]]) -> Answer[list[RestQuote]]:
+        """Quotes of those (exchange, symbol) pairs the server could price; the others are simply not there."""
+        wanted = list(dict.fromkeys(keys))
+        started = clock.now()
+        found: list[RestQuote] = []
+        first_failure: Failed | None = None
+        for at in range(0, len(wanted), QUOTES_PER_CALL):
+            part = wanted[at : at + QUOTES_PER_CALL]
+            asked = set(part)
+            answer = self._ask("multiquotes", {"symbols": [{"symbol": s, "exchange": e} for e, s in part]}, parse.quotes)
+            if isinstance(answer, Failed):
+                first_failure = first_failure or answer
+            else:
+                found += [q for q in answer.value if (q.exchange, q.symbol) in asked]
+        if first_failure is not None and not found:
+            return first_failure
+        return Read(found, started, clock.now())
+
+    def expiries(self, *, underlying: str, exchange: str, kind: str) -> Answer[list[date]]:
+        """`kind` is futures or options; `exchange` the derivatives exchange."""
+        body = {"symbol": underlying, "exchange": exchange, "instrumenttype": kind}
+        return self._ask("expiry", body, listing.expiries)
+
+    def instruments(self, exchange: str) -> Answer[list[ListedInstrument]]:
+        return self._ask_with(
+            lambda: self._wire.get("instruments", {"exchange": exchange, "format": "csv"}, timeout_s=SLOW_READ_S),
+            listing.instruments,
+        )
+
+    def instrument(self, *, exchange: str, symbol: str) -> Answer[ListedInstrument]:
+        return self._ask("symbol", {"symbol": symbol, "exchange": exchange}, listing.instrument)
+
+    def option_chain(self, *, underlying: str, exchange: str, expiry: date, width: int) -> Answer[dict[str, Any]]:
+        body = {
+            "underlying": underlying,
+            "exchange": exchange,
+            "expiry_date": listing.wire_expiry(expiry),
+            "strike_count": max(1, min(width, 100)),
+        }
+        return self._ask("optionchain", body, listing.option_chain, timeout_s=SLOW_READ_S)
+
+    def holidays(self, year: int) -> Answer[list[dict[str, Any]]]:
+        return self._ask("market/holidays", {"year": year}, listing.holidays)
+
+    def _proven(self, answer: Answer[list[T]]) -> Answer[list[T]]:
+        """An empty book counts only with a live broker session behind it: a dead one also answers success and []."""
+        if isinstance(answer, Failed) or answer.value:
+            return answer
+        alive = self.funds()
+        if isinstance(alive, Failed):
+            return replace(alive, text=f"an empty book, and no proof of a broker session: {alive.text}"[:300])
+        return answer
+
+    def _ask(
+        self,
+        endpoint: str,
+        body: dict[str, Any],
+        understand: Callable[[Any], T | Failed],
+        *,
+        timeout_s: float | None = None,
+        of_a_world: bool = False,
+    ) -> Answer[T]:
+        timeout = timeout_s or settings.READ_TIMEOUT_S
+        return self._ask_with(lambda: self._wire.post(endpoint, body, timeout_s=timeout), understand, of_a_world=of_a_world)
+
+    def _ask_with(
+        self, call: Callable[[], RawReply | NoReply], understand: Callable[[Any], T | Failed], *, of_a_world: bool = False
+    ) -> Answer[T]:
+        """`of_a_world`: the server marks these replies live or paper; all others are live data in both."""
+        refuse_in_transaction()
+        if not limits.take(self.account_id, "reads", settings.READS_PER_SECOND, exit=False, wait_s=READ_WAIT_S):
+            return Failed(Why.BUDGET, "call budget of this account is used up", at=clock.now())
+        started = clock.now()
+        outcome = call()
+        failed = parse.failure(outcome)
+        if failed is not None or isinstance(outcome, NoReply):
+            return replace(failed or Failed(Why.UNREADABLE, "no answer"), at=clock.now())
+        value = understand(outcome.body)
+        if isinstance(value, Failed):
+            return replace(value, at=clock.now())
+        return Read(value, started, clock.now(), parse.mode_of(outcome.body) if of_a_world else None)
+
+
+def _ticket_fields(ticket: OrderTicket) -> dict[str, Any]:
+    """Floats appear here only: prices are on tick, and JSON numbers carry two decimals exactly."""
+    return {
+        "strategy": ticket.label,
+        "exchange": ticket.exchange,
+        "symbol": ticket.symbol,
+        "action": ticket.action,
+        "product": ticket.product,
+        "pricetype": ticket.price_type,
+        "quantity": ticket.units,
+        "price": float(ticket.price),
+        "trigger_price": float(ticket.trigger_price),
+        "disclosed_quantity": 0,
+    }
+
+
+def _broker_name(body: Any) -> str | Failed:
+    found = parse.payload(body)
+    if isinstance(found, Failed):
+        return found
+    name = parse.words(found, "broker") if isinstance(found, dict) else ""
+    return name[:40] or parse.unreadable("the broker's name")
+
+
+def _mode_name(body: Any) -> bool | Failed:
+    found = parse.payload(body)
+    if isinstance(found, Failed):
+        return found
+    is_paper = found.get("analyze_mode") if isinstance(found, dict) else None
+    return is_paper if isinstance(is_paper, bool) else parse.unreadable("the server's mode")

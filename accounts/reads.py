@@ -1,0 +1,64 @@
+"""The only writer of BrokerRead: a good read replaces rows, a failed one only says so beside them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from accounts.gateway.parse import number
+from accounts.gateway.reports import Answer, Failed, Funds
+from accounts.models import BrokerRead
+from algomirror.kernel import clock
+from algomirror.ops import journal
+
+
+def store(account_id: int, kind: str, answer: Answer[Any], rows: Any) -> int:
+    """Keep what was read (`rows`: plain lists and dicts; decimals become exact text) and return the read's number.
+
+    A read that began before the one already kept changes nothing: it is older news that arrived late.
+    """
+    row, _ = BrokerRead.objects.get_or_create(account_id=account_id, kind=kind)
+    mine = BrokerRead.objects.filter(pk=row.pk)
+    if isinstance(answer, Failed):
+        mine.update(attempted_at=answer.at or clock.now(), error=f"{answer.why}: {answer.text}"[:300])
+        return row.sequence
+    with transaction.atomic():
+        newer = mine.filter(Q(started_at=None) | Q(started_at__lte=answer.started_at))
+        newer.update(
+            rows=journal.plain(rows),
+            sequence=F("sequence") + 1,
+            started_at=answer.started_at,
+            finished_at=answer.finished_at,
+            attempted_at=answer.finished_at,
+            error="",
+        )
+        return mine.values_list("sequence", flat=True).get()
+
+
+def store_funds(account_id: int, answer: Answer[Funds]) -> int:
+    return store(account_id, BrokerRead.Kind.FUNDS, answer, None if isinstance(answer, Failed) else asdict(answer.value))
+
+
+def attempted_funds() -> dict[int, datetime | None]:
+    """When each account was last asked for funds, answered or not."""
+    rows = BrokerRead.objects.filter(kind=BrokerRead.Kind.FUNDS).values_list("account_id", "attempted_at")
+    return dict(rows)
+
+
+def funds_of(row: BrokerRead | None) -> Funds | None:
+    """The funds inside a kept read; None when there never was a good one."""
+    kept = row.rows if row is not None else None
+    cash = number(kept.get("available_cash")) if isinstance(kept, dict) else None
+    if cash is None or not isinstance(kept, dict):
+        return None
+    return Funds(
+        available_cash=cash,
+        collateral=number(kept.get("collateral")),
+        used=number(kept.get("used")),
+        realised=number(kept.get("realised")),
+        unrealised=number(kept.get("unrealised")),
+    )
