@@ -4,6 +4,10 @@ import sys
 
 
 def main() -> None:
+    if sys.argv[1:2] in (["demo"], ["demo_connect"]):
+        from algomirror.demo import environment
+
+        environment.prepare()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "algomirror.settings")
     from django.core.management import execute_from_command_line
 

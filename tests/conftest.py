@@ -1,1 +1,56 @@
 from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import override_settings
+
+from algomirror.ops import queue
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """SQLite empties tables by DELETE after a test with real transactions, which the journal's trigger would refuse.
+
+    tests/ops/test_journal.py puts the trigger back and proves it. PostgreSQL truncates, so its trigger stays.
+    """
+    with django_db_blocker.unblock():
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute("DROP TRIGGER IF EXISTS ops_journal_no_delete")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_without_a_manifest() -> Iterator[None]:
+    """Pages are rendered without `collectstatic`."""
+    plain = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+    with override_settings(STORAGES={**settings.STORAGES, **plain}):
+        yield
+
+
+@pytest.fixture
+def journal_is_guarded(db: None) -> Iterator[None]:
+    """The journal's trigger against deleting, as a migrated installation has it."""
+    if connection.vendor == "sqlite":
+        migration = import_module("algomirror.ops.migrations.0002_journal_is_append_only")
+        with connection.cursor() as cursor:
+            cursor.execute(migration.SQLITE[1])
+    yield
+
+
+@pytest.fixture(autouse=True)
+def _empty_redis() -> None:
+    """Each test begins with an empty Redis of its own process."""
+    queue.client().flushdb()
+
+
+@pytest.fixture(autouse=True)
+def _forget_calendar() -> None:
+    """Trading hours that a process holds for a second must not outlive the test that made them."""
+    from marketdata import calendar
+
+    calendar.forget()

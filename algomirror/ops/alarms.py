@@ -8,7 +8,7 @@ from typing import Any
 from django.db import IntegrityError, models, transaction
 
 from algomirror.kernel import clock
-from algomirror.ops import journal
+from algomirror.ops import journal, push
 from algomirror.ops.models import Alarm
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ def ring(
     except IntegrityError:
         ringing.update(last_at=now, seen_times=models.F("seen_times") + 1)
         return
+    push.push("alarms", "changed")
     log.warning("alarm kind=%s key=%s text=%s", kind, key, text)
 
 
@@ -42,4 +43,5 @@ def acknowledge(alarm_id: int, *, who: str) -> bool:
         )
         if done:
             journal.record("alarm.acknowledged", actor=who, subject=f"alarm:{alarm_id}")
+            push.push("alarms", "changed")
     return bool(done)

@@ -1,0 +1,50 @@
+"""Alarms as pages show them: what rings, and what was silenced lately."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from algomirror.ops.models import Alarm
+
+SHOWN_AT_MOST = 200
+TRAY_AT_MOST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the tray (templates/frame/_event.html)."""
+
+    id: str
+    text: str
+    severity: str
+    at: datetime
+    url: str
+    ack: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsPage:
+    ringing: list[Event]
+    silenced: list[Alarm]
+
+
+def alerts_page(*, may_acknowledge: bool) -> AlertsPage:
+    return AlertsPage(
+        ringing=events(may_acknowledge=may_acknowledge, at_most=SHOWN_AT_MOST),
+        silenced=list(Alarm.objects.filter(state=Alarm.State.ACKNOWLEDGED).order_by("-acknowledged_at")[:SHOWN_AT_MOST]),
+    )
+
+
+def events(*, may_acknowledge: bool, at_most: int = TRAY_AT_MOST) -> list[Event]:
+    return [
+        Event(
+            id=f"alarm-{alarm.pk}",
+            text=alarm.text,
+            severity="alarm",
+            at=alarm.last_at,
+            url=f"/runs/{alarm.run_id}" if alarm.run_id else "",
+            ack=f"/alerts/{alarm.pk}/ack" if may_acknowledge else "",
+        )
+        for alarm in Alarm.objects.filter(state=Alarm.State.NEW)[:at_most]
+    ]

@@ -1,0 +1,119 @@
+"""Messages to browsers: publish and forget. A browser that misses one reads again; nothing here may slow or fail a caller."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import hashlib
+import logging
+import os
+import queue
+import re
+import threading
+from typing import Any
+
+import redis
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+from algomirror.kernel import clock
+from algomirror.ops import journal
+from algomirror.ops.queue import client
+
+log = logging.getLogger(__name__)
+
+WAITING_MAX = 5_000
+SEQUENCE_KEPT_S = 2 * 86_400
+# Last value wins for these, so they may be merged or lost; only the others are numbered.
+UNNUMBERED = frozenset({"ticks", "values"})
+
+_PLAIN = re.compile(r"^[A-Za-z0-9:_-]{1,80}$")
+
+_sender: _Sender | None = None
+_start = threading.Lock()
+
+
+def group_of(topic: str) -> str:
+    """The channel-layer group of a topic: `run:12` -> `topic.run.12`. Group names allow few letters and under 100 of them."""
+    if _PLAIN.match(topic):
+        return "topic." + topic.replace(":", ".")
+    return "topic.h." + hashlib.sha256(topic.encode()).hexdigest()[:40]
+
+
+def push(topic: str, kind: str, **payload: Any) -> None:
+    """Tell everybody who watches `topic`, after the caller's transaction commits. Never raises, never waits.
+
+    `changed` and `notice` carry a sequence per topic without gaps, so that a browser knows when it missed one.
+    """
+    body = {"topic": topic, "at": clock.now().isoformat(), "kind": kind, **journal.plain(payload)}
+    transaction.on_commit(lambda: _current().put(topic, body))
+
+
+def flush(timeout_s: float = 1.0) -> bool:
+    """Wait until everything pushed so far has left; for short-lived processes and tests."""
+    return _sender is None or _sender.pid != os.getpid() or _sender.drain(timeout_s)
+
+
+class _Sender:
+    """One thread with one event loop, and so one connection, for all pushes of this process."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._waiting: queue.Queue[tuple[str, dict[str, Any]] | threading.Event] = queue.Queue(WAITING_MAX)
+        threading.Thread(target=self._run, name="push", daemon=True).start()
+
+    def put(self, topic: str, body: dict[str, Any]) -> None:
+        try:
+            self._waiting.put_nowait((topic, body))
+        except queue.Full:
+            log.warning("push dropped topic=%s kind=%s", topic, body["kind"])
+
+    def drain(self, timeout_s: float) -> bool:
+        reached = threading.Event()
+        try:
+            self._waiting.put(reached, timeout=timeout_s)
+        except queue.Full:
+            return False
+        return reached.wait(timeout_s)
+
+    def _run(self) -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        while True:
+            item = self._waiting.get()
+            if isinstance(item, threading.Event):
+                item.set()
+                continue
+            try:
+                loop.run_until_complete(_send(*item))
+            except Exception as error:  # noqa: BLE001
+                log.warning("push failed topic=%s error=%s", item[0], type(error).__name__)
+
+
+async def _send(topic: str, body: dict[str, Any]) -> None:
+    if body["kind"] not in UNNUMBERED:
+        body["seq"] = _next(topic)
+    await get_channel_layer().group_send(group_of(topic), {"type": "topic.message", "body": body})
+
+
+def _next(topic: str) -> int:
+    pipe = client().pipeline(transaction=False)
+    pipe.incr(f"am:seq:{topic}")
+    pipe.expire(f"am:seq:{topic}", SEQUENCE_KEPT_S)
+    try:
+        return int(pipe.execute()[0])
+    except redis.ResponseError:
+        return 0
+
+
+def _current() -> _Sender:
+    """This process's sender; a forked child starts its own."""
+    global _sender
+    if _sender is None or _sender.pid != os.getpid():
+        with _start:
+            if _sender is None or _sender.pid != os.getpid():
+                _sender = _Sender()
+    return _sender
+
+
+atexit.register(flush, 0.5)

@@ -1,0 +1,1 @@
+"""Keeps the processes of one machine alive from one terminal, and leaves none behind."""

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+from django_q.models import Failure, Schedule, Success
+
+from accounts.models import User
+from algomirror.ops import alarms, journal
+from algomirror.ops.models import Alarm, Heartbeat, Journal, Lease
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def owner(client: Client) -> Client:
+    user = User.objects.create_superuser("alice", "alice@example.invalid", "Correct-horse-7", role=User.Role.OWNER)
+    client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize("model", [Journal, Lease, Heartbeat, Alarm, Success, Failure, Schedule])
+def test_facts_can_be_read_and_not_changed(owner: Client, model: type) -> None:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"  # type: ignore[attr-defined]
+    assert owner.get(reverse(f"{name}_changelist")).status_code == 200
+    assert owner.get(reverse(f"{name}_add")).status_code == 403
+
+
+@pytest.mark.parametrize("model", [Success, Failure])
+def test_a_finished_task_cannot_be_sent_again(owner: Client, model: type) -> None:
+    registered = admin.site._registry[model]  # type: ignore[index]
+    request = owner.get(reverse("admin:index")).wsgi_request
+    assert "resubmit_task" not in registered.get_actions(request)
+
+
+def test_an_alarm_is_acknowledged_by_name(owner: Client) -> None:
+    alarms.ring("BLIND", "no price", run_id=7)
+    alarm = Alarm.objects.get()
+    form = {"action": "acknowledge", "_selected_action": [alarm.pk]}
+    owner.post(reverse("admin:ops_alarm_changelist"), form)
+    alarm.refresh_from_db()
+    assert (alarm.state, alarm.acknowledged_by) == ("ACKNOWLEDGED", "user:alice")
+
+
+def test_a_row_of_the_journal_cannot_be_deleted(owner: Client) -> None:
+    row = journal.record("x", actor="test")
+    assert owner.post(reverse("admin:ops_journal_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+    assert Journal.objects.filter(pk=row.pk).exists()

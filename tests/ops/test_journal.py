@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from algomirror.ops import journal
+from algomirror.ops.models import Journal
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_keeps_the_exact_numbers_of_a_decision() -> None:
+    at = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+    row = journal.record(
+        "run.tripped", actor="engine:test", loss=Decimal("-5012.50"), seen={"at": at, "days": [date(2026, 11, 20)]}, missing=None
+    )
+    row.refresh_from_db()
+    assert row.numbers == {
+        "loss": "-5012.50",
+        "seen": {"at": "2026-11-20T04:00:00+00:00", "days": ["2026-11-20"]},
+        "missing": None,
+    }
+
+
+def test_rows_cannot_be_changed_or_deleted_through_the_model() -> None:
+    row = journal.record("x", actor="test")
+    with pytest.raises(TypeError):
+        row.delete()
+    with pytest.raises(TypeError):
+        Journal.objects.update(why="another reason")
+    with pytest.raises(TypeError):
+        Journal.objects.filter(pk=row.pk).delete()
+
+
+@pytest.mark.parametrize("statement", ["UPDATE ops_journal SET why = 'another reason'", "DELETE FROM ops_journal"])
+def test_the_database_refuses_to_change_or_delete_rows(statement: str, journal_is_guarded: None) -> None:
+    journal.record("x", actor="test", why="the reason")
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    assert Journal.objects.get().why == "the reason"
+
+
+def test_saving_a_row_again_is_refused(journal_is_guarded: None) -> None:
+    row = journal.record("x", actor="test", why="the reason")
+    row.why = "another reason"
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        row.save()
+
+
+def test_a_decision_that_is_rolled_back_leaves_no_row() -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        journal.record("x", actor="test")
+        _ = 1 / 0
+    assert not Journal.objects.exists()
