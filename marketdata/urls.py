@@ -1,3 +1,9 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from marketdata import views
+
+urlpatterns: list[URLPattern] = [
+    path("chain", views.chain, name="chain"),
+    path("chain/table", views.chain_table, name="chain_table"),
+    path("chain/import", views.import_now, name="chain_import"),
+]

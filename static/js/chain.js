@@ -94,3 +94,14 @@ function centre(box) {
 for (const table of document.querySelectorAll(".data.chain")) centre(table.parentElement);
 const tray = document.querySelector("[data-basket-tray]");
 if (tray) start(tray);
+
+// The money is in the middle of the list; the page opens there.
+function showMoney() {
+  const box = document.querySelector(".table-box:has(.chain)");
+  const atm = box?.querySelector("tr.atm th.strike");
+  if (!atm) return;
+  box.scrollTop = atm.offsetTop - box.clientHeight / 2;
+  box.scrollLeft = atm.offsetLeft - (box.clientWidth - atm.offsetWidth) / 2;
+}
+
+showMoney();

@@ -1,0 +1,93 @@
+"""Reference data is edited here, every edit journaled; what the broker lists is only read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from marketdata.models import ContractSpec, Holiday, Instrument, SpecialSession, TradingHours, Underlying, ViewingSession
+from marketdata.reference.edit import edited, facts
+
+
+def _actor(request: HttpRequest) -> str:
+    return f"user:{request.user.get_username()}"
+
+
+class ReferenceAdmin(ModelAdmin):  # type: ignore[misc]
+    def save_model(self, request: HttpRequest, obj: Model, form: ModelForm[Any], change: bool) -> None:
+        before = facts(type(obj)._default_manager.get(pk=obj.pk)) if change else None
+        super().save_model(request, obj, form, change)
+        edited(obj, actor=_actor(request), before=before)
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        edited(obj, actor=_actor(request), before=facts(obj), deleted=True)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+
+class FactAdmin(ModelAdmin):  # type: ignore[misc]
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Underlying)
+class UnderlyingAdmin(ReferenceAdmin):
+    list_display = ("symbol", "enabled", "index_exchange", "derivative_exchange", "strike_step", "has_weeklies")
+
+
+@admin.register(ContractSpec)
+class ContractSpecAdmin(ReferenceAdmin):
+    list_display = (
+        "underlying", "expiring_from", "expiring_to", "lot_units", "freeze_units", "tick", "confirmed", "source",
+    )  # fmt: skip
+    list_filter = ("underlying", "confirmed")
+
+
+@admin.register(TradingHours)
+class TradingHoursAdmin(ReferenceAdmin):
+    list_display = ("exchange", "weekday", "opens", "closes", "effective_from", "effective_to")
+    list_filter = ("exchange",)
+
+
+@admin.register(Holiday)
+class HolidayAdmin(ReferenceAdmin):
+    """A seeded holiday that is deleted returns with the next load; kind SETTLEMENT keeps the market open on it."""
+
+    list_display = ("date", "exchange", "name", "kind")
+    list_filter = ("exchange", "kind")
+    date_hierarchy = "date"
+
+
+@admin.register(SpecialSession)
+class SpecialSessionAdmin(ReferenceAdmin):
+    list_display = ("date", "exchange", "name", "opens", "closes", "confirmed")
+    list_filter = ("exchange", "confirmed")
+
+
+@admin.register(Instrument)
+class InstrumentAdmin(FactAdmin):
+    list_display = ("exchange", "symbol", "kind", "expiry", "strike", "lot_units", "freeze_units", "tick", "listed_on")
+    list_filter = ("underlying", "kind")
+    search_fields = ("symbol",)
+
+
+@admin.register(ViewingSession)
+class ViewingSessionAdmin(FactAdmin):
+    list_display = ("topic", "user", "expires")

@@ -1,0 +1,82 @@
+"""Reading one row of a broker's contract list: what it is, or why it is not believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from marketdata.domain.symbols import Contract, compose, parse_expiry, take_apart
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRow:
+    """The columns we use, as the broker sent them. `freeze_units` None means that the broker does not know."""
+
+    symbol: str
+    expiry: str
+    strike: Decimal | None
+    lot_units: int
+    tick: Decimal
+    freeze_units: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What we hold to be true of contracts expiring from `start` to `end`."""
+
+    start: date
+    end: date | None
+    lot_units: int
+    freeze_units: int
+    tick: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """The list and our reference disagree about a contract month."""
+
+    underlying: str
+    expiry: date
+    field: str
+    listed: str
+    held: str
+
+
+def contract_of(row: ListedRow, underlyings: frozenset[str]) -> Contract | None:
+    """The contract, when it belongs to one of the underlyings; its name alone decides that."""
+    contract = take_apart(row.symbol)
+    return contract if contract and contract.underlying in underlyings else None
+
+
+def contradiction(row: ListedRow, contract: Contract) -> str:
+    """Why the row must not be believed: its columns say something else than its name. "" when they agree."""
+    if compose(contract) != row.symbol:
+        return "name"
+    if parse_expiry(row.expiry) != contract.expiry:
+        return "expiry"
+    if contract.kind != "FUT" and row.strike != contract.strike:
+        return "strike"
+    if row.lot_units <= 0 or row.tick <= 0:
+        return "lot or tick"
+    return ""
+
+
+def terms_on(expiry: date, terms: Iterable[Terms]) -> Terms | None:
+    """The terms in force for an expiry: the latest start wins."""
+    matching = [t for t in terms if t.start <= expiry and (t.end is None or expiry <= t.end)]
+    return max(matching, key=lambda t: t.start, default=None)
+
+
+def disputes(contract: Contract, row: ListedRow, held: Terms | None) -> list[Dispute]:
+    if held is None:
+        return []
+    pairs = [("lot", row.lot_units, held.lot_units), ("tick", row.tick, held.tick)]
+    if row.freeze_units is not None:
+        pairs.append(("freeze", row.freeze_units, held.freeze_units))
+    return [
+        Dispute(contract.underlying, contract.expiry, field, str(listed), str(ours))
+        for field, listed, ours in pairs
+        if listed != ours
+    ]

@@ -1,0 +1,188 @@
+"""One source at work: its stream, its tape, and what hangs on them. Driven once a second by the runner."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from accounts.models import Account
+from algomirror.kernel import clock
+from algomirror.kernel.errors import Misconfigured
+from marketdata import calendar
+from marketdata.domain.quotes import Quote
+from marketdata.feed.asking import Asker
+from marketdata.feed.client import Link, Stream
+from marketdata.feed.parse import market_data
+from marketdata.feed.sinks import GuardSink, StoreSink
+from marketdata.feed.source import endpoint
+from marketdata.feed.tape import Tape
+from marketdata.feed.wanted import Wanted
+from marketdata.feed.watch import REFUSALS_BEFORE_SWITCH, Act, Watchdog, silent
+
+log = logging.getLogger(__name__)
+
+DOUBT_S = 2.0
+SEEN_AGAIN_S = 60.0
+
+
+class Desk:
+    def __init__(self, may_act: Callable[[], bool]) -> None:
+        self.tape = Tape()
+        self.guards = GuardSink(may_act)
+        self.store = StoreSink(may_act)
+        self.asker = Asker(self._answered)
+        self.wanted = Wanted()
+        self.stream: Stream | None = None
+        self.unasked = 0
+        self._source: Account | None = None
+        self._keys: frozenset[str] = frozenset()
+        self._watchdog = Watchdog()
+        self._index_ticked_at: float | None = None
+        self._viewed_asked: dict[str, float] = {}
+        self._counted = (0, clock.monotonic())
+        self._rate = 0.0
+        for worker in (self.guards, self.store, self.asker):
+            worker.start()
+
+    def stop(self) -> None:
+        for worker in (self.stream, self.guards, self.store, self.asker):
+            if worker is not None:
+                worker.stop()
+
+    def use(self, account: Account | None) -> None:
+        """Take another source, or the same at a new address."""
+        if self.stream is not None:
+            self.stream.stop()
+            self.stream = None
+        self._source = account
+        self._index_ticked_at = None
+        if account is None:
+            return
+        try:
+            self.stream = Stream(endpoint(account), self._frame)
+        except Misconfigured:
+            log.exception("source cannot be used account=%s", account.pk)
+            return
+        self.stream.ledger.want(self._keys)
+        self.stream.start()
+
+    def failures(self) -> int:
+        """Failures in a row of the present source; one that cannot even be opened has failed often enough."""
+        if self.stream is not None:
+            return self.stream.failures
+        return 0 if self._source is None else REFUSALS_BEFORE_SWITCH
+
+    def _frame(self, frame: dict[str, Any], received_at: datetime) -> None:
+        if frame.get("type") != "market_data":
+            return
+        tick = market_data(frame)
+        if tick is None or tick.key not in self._keys:
+            self.unasked += 1
+            return
+        quote = self.tape.take(tick, received_at)
+        if quote is None:
+            return
+        if quote.key in self.wanted.indices:
+            self._index_ticked_at = clock.monotonic()
+        self._pass_on(quote)
+
+    def _answered(self, quote: Quote) -> None:
+        self.tape.settle(quote)
+        self._pass_on(quote)
+
+    def _pass_on(self, quote: Quote) -> None:
+        self.guards.inbox.put(quote)
+        self.store.inbox.put(quote)
+
+    def want(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self._keys = wanted.all
+        self.store.viewed = wanted.viewed
+        self.store.indices = wanted.indices
+        if self.stream is not None:
+            self.stream.ledger.want(self._keys)
+        if gone := self.tape.keys() - self._keys:
+            self.tape.forget(gone)
+
+    def look_after(self) -> None:
+        """The second's care: a silent index, silent positions, doubted jumps, strikes nobody has seen a price of."""
+        now, at = clock.monotonic(), clock.now()
+        if self.stream is not None:
+            act = self._watchdog.decide(
+                session_for_s=self._session_for_s(at),
+                live_for_s=self._live_for_s(now),
+                index_silent_s=self.index_silent_s(now),
+                now=now,
+            )
+            if act is Act.LOG_IN_AGAIN:
+                log.warning("index silent, logging in again account=%s", self.stream.endpoint.account_id)
+                self.stream.log_in_again()
+            elif act is Act.RECONNECT:
+                log.warning("index silent, reconnecting account=%s", self.stream.endpoint.account_id)
+                self.stream.reconnect()
+        doubted = self.tape.doubted_since(at - timedelta(seconds=DOUBT_S))
+        self.asker.ask([*self._late(at), *doubted], once=self._unseen(now))
+
+    def _late(self, at: datetime) -> list[str]:
+        """Open symbols, and then indices, whose price grows old while their market is open."""
+        late: list[str] = []
+        for keys in (self.wanted.open, self.wanted.indices):
+            late += silent((key, self._age(key, at)) for key in keys if calendar.is_open(key.partition(":")[0], at))
+        return late
+
+    def _age(self, key: str, at: datetime) -> float | None:
+        quote = self.tape.newest(key)
+        return None if quote is None else quote.age_s(at)
+
+    def _unseen(self, now: float) -> list[str]:
+        """Wanted symbols without any price: a stream sends no snapshot, so a quiet strike is asked for once."""
+        unseen = [key for key in sorted(self._keys) if self.tape.newest(key) is None]
+        due = [key for key in unseen if now - self._viewed_asked.get(key, float("-inf")) > SEEN_AGAIN_S]
+        self._viewed_asked = {key: asked for key, asked in self._viewed_asked.items() if key in self._keys}
+        self._viewed_asked.update(dict.fromkeys(due[:50], now))
+        return due[:50]
+
+    def _session_for_s(self, at: datetime) -> float | None:
+        """Seconds since the first of our indices' sessions opened; None when all are closed."""
+        states = [calendar.market_state(exchange, at) for exchange in {key.partition(":")[0] for key in self.wanted.indices}]
+        opened = [state.opens_at for state in states if state.is_open and state.opens_at is not None]
+        return (at - min(opened)).total_seconds() if opened else None
+
+    def _live_for_s(self, now: float) -> float | None:
+        since = self.stream.live_since if self.stream is not None else None
+        return None if since is None else now - since
+
+    def index_silent_s(self, now: float) -> float | None:
+        return None if self._index_ticked_at is None else now - self._index_ticked_at
+
+    def figures(self) -> dict[str, Any]:
+        """What the feed is doing, for the heartbeat."""
+        now, at = clock.monotonic(), clock.now()
+        self._measure(now)
+        stream, silence = self.stream, self.index_silent_s(now)
+        ages = ((key, self._age(key, at)) for key in self._keys)
+        return {
+            "account_id": self._source.pk if self._source else None,
+            "source": self._source.name if self._source else "",
+            "state": stream.link.value if stream else Link.STOPPED.value,
+            "error": stream.last_error if stream and stream.link is not Link.LIVE else "",
+            "ticks_per_s": round(self._rate, 1),
+            "index_age_s": None if silence is None else round(silence, 1),
+            "wanted": len(self._keys),
+            "open": len(self.wanted.open),
+            "acknowledged": len(stream.ledger.acknowledged & self._keys) if stream else 0,
+            "refused": len(stream.ledger.refused) if stream else 0,
+            "silent": len(silent(ages, after_s=5.0)),
+            "reconnects": max(stream.connects - 1, 0) if stream else 0,
+            "bad_prices": self.tape.refused,
+            "asked": self.asker.answered,
+            "slowest_guard_ms": round(self.guards.take_slowest_ms(), 2),
+        }
+
+    def _measure(self, now: float) -> None:
+        counted, before = self._counted
+        if now - before >= 1.0:
+            self._rate = (self.tape.accepted - counted) / (now - before)
+            self._counted = (self.tape.accepted, now)

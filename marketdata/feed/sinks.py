@@ -1,0 +1,137 @@
+"""Where accepted quotes go: guards at once, the store at most 20 times a second, browsers at most 5 times."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from threading import Condition, Event, Thread
+
+from django.db import close_old_connections
+
+from algomirror.kernel import clock
+from algomirror.ops import hooks
+from algomirror.ops.push import push
+from marketdata import quotes
+from marketdata.domain.quotes import Quote
+from marketdata.wire import ticks
+
+log = logging.getLogger(__name__)
+
+STORE_EVERY_S = 0.05
+PUSH_EVERY_S = 0.2
+MARKET_EVERY_S = 1.0
+COMPLAIN_EVERY_S = 30.0
+
+
+class Inbox:
+    """Last value wins, per symbol; bounded by the number of symbols."""
+
+    def __init__(self) -> None:
+        self._quotes: dict[str, Quote] = {}
+        self._filled = Condition()
+
+    def put(self, quote: Quote) -> None:
+        with self._filled:
+            self._quotes[quote.key] = quote
+            self._filled.notify()
+
+    def put_back(self, batch: Iterable[Quote]) -> None:
+        with self._filled:
+            for quote in batch:
+                self._quotes.setdefault(quote.key, quote)
+
+    def take(self, timeout_s: float = 0.0) -> dict[str, Quote]:
+        with self._filled:
+            if not self._quotes and timeout_s:
+                self._filled.wait(timeout_s)
+            taken, self._quotes = self._quotes, {}
+        return taken
+
+
+class GuardSink(Thread):
+    """Shows every batch to the guards, as soon as it arrives. A batch is what came while the last one was judged."""
+
+    def __init__(self, may_act: Callable[[], bool]) -> None:
+        super().__init__(name="guards", daemon=True)
+        self.inbox = Inbox()
+        self._slowest_ms = 0.0
+        self._may_act = may_act
+        self._halt = Event()
+        self._complained_at = float("-inf")
+
+    def stop(self) -> None:
+        self._halt.set()
+
+    def take_slowest_ms(self) -> float:
+        """The longest judgement since the last question."""
+        slowest, self._slowest_ms = self._slowest_ms, 0.0
+        return slowest
+
+    def run(self) -> None:
+        while not self._halt.is_set():
+            batch = self.inbox.take(timeout_s=0.25)
+            if not batch:
+                close_old_connections()
+                continue
+            if self._may_act():
+                self._judge(batch)
+
+    def _judge(self, batch: dict[str, Quote]) -> None:
+        started = clock.monotonic()
+        try:
+            hooks.call("fast_guard", batch)
+        except Exception:
+            # The sweep judges the same prices from the store a second later.
+            if started - self._complained_at > COMPLAIN_EVERY_S:
+                self._complained_at = started
+                log.exception("fast guard failed symbols=%s", len(batch))
+        self._slowest_ms = max(self._slowest_ms, (clock.monotonic() - started) * 1000)
+
+
+class StoreSink(Thread):
+    """Writes the store and tells the browsers."""
+
+    def __init__(self, may_act: Callable[[], bool]) -> None:
+        super().__init__(name="store", daemon=True)
+        self.inbox = Inbox()
+        self.viewed: tuple[tuple[str, frozenset[str]], ...] = ()
+        self.indices: frozenset[str] = frozenset()
+        self.stored = 0
+        self._may_act = may_act
+        self._halt = Event()
+        self._for_viewers: dict[str, Quote] = {}
+        self._for_market: dict[str, Quote] = {}
+        self._pushed_at = self._told_at = float("-inf")
+
+    def stop(self) -> None:
+        self._halt.set()
+
+    def run(self) -> None:
+        while not self._halt.wait(STORE_EVERY_S):
+            try:
+                self.turn(clock.monotonic())
+            except Exception:
+                log.exception("store sink failed")
+
+    def turn(self, now: float) -> None:
+        batch = self.inbox.take()
+        if not self._may_act():
+            return
+        if batch:
+            stored = quotes.put(batch.values())
+            if stored is None:
+                self.inbox.put_back(batch.values())
+            else:
+                self.stored += stored
+            self._for_viewers.update(batch)
+            self._for_market.update((key, quote) for key, quote in batch.items() if key in self.indices)
+        if now - self._pushed_at >= PUSH_EVERY_S and self._for_viewers:
+            self._pushed_at = now
+            changed, self._for_viewers = self._for_viewers, {}
+            for topic, keys in self.viewed:
+                if seen := [quote for key, quote in changed.items() if key in keys]:
+                    push(topic, "ticks", q=ticks(seen))
+        if now - self._told_at >= MARKET_EVERY_S and self._for_market:
+            self._told_at = now
+            told, self._for_market = self._for_market, {}
+            push("market", "ticks", q=ticks(told.values()))

@@ -1,0 +1,124 @@
+"""The newest state of each symbol, merged from partial ticks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from marketdata.domain.quotes import Quote, Source
+from marketdata.feed.parse import Book, Nonsense, Partial
+
+# A book older than this beside a living price is not shown with it: it would pull the deciding price back.
+BOOK_KEPT_S = 5.0
+# A larger jump waits for a second look before it may decide anything.
+JUMP_SHARE = Decimal("0.40")
+JUMP_RUPEES = Decimal(20)
+CONFIRM_SHARE = Decimal("0.10")
+
+
+@dataclass(slots=True)
+class _Symbol:
+    quote: Quote | None = None
+    book: Book | None = None
+    book_at: datetime | None = None
+    open_interest: int | None = None
+    volume: int | None = None
+    prev_close: Decimal | None = None
+    doubted: Decimal | None = None
+    doubted_at: datetime | None = None
+
+
+class Tape:
+    """Takes ticks, gives quotes. One thread writes; others may read `newest`."""
+
+    def __init__(self) -> None:
+        self._symbols: dict[str, _Symbol] = {}
+        self.accepted = 0
+        self.refused = 0
+        self.doubts = 0
+
+    def take(self, tick: Partial | Nonsense, received_at: datetime) -> Quote | None:
+        """The symbol's new quote; None when the tick brings no price that may be used yet."""
+        if isinstance(tick, Nonsense):
+            self.refused += 1
+            return None
+        symbol = self._symbols.setdefault(tick.key, _Symbol())
+        _merge(symbol, tick, received_at)
+        if tick.last_price is None:
+            return None
+        if self._is_doubtful(symbol, tick.last_price, received_at):
+            self.doubts += 1
+            return None
+        symbol.doubted = symbol.doubted_at = None
+        self.accepted += 1
+        symbol.quote = _quote(symbol, tick, tick.last_price, received_at)
+        return symbol.quote
+
+    def settle(self, quote: Quote) -> None:
+        """A price from another source: it decides a doubt and is what the next tick is compared with."""
+        symbol = self._symbols.setdefault(quote.key, _Symbol())
+        symbol.doubted = symbol.doubted_at = None
+        if symbol.quote is None or symbol.quote.received_at <= quote.received_at:
+            symbol.quote = quote
+
+    def newest(self, key: str) -> Quote | None:
+        symbol = self._symbols.get(key)
+        return symbol.quote if symbol else None
+
+    def doubted_since(self, before: datetime) -> list[str]:
+        """Symbols whose jump nobody confirmed since `before`."""
+        found = list(self._symbols.items())
+        return [key for key, symbol in found if symbol.doubted_at is not None and symbol.doubted_at <= before]
+
+    def forget(self, keys: set[str]) -> None:
+        for key in keys:
+            self._symbols.pop(key, None)
+
+    def keys(self) -> set[str]:
+        return set(self._symbols)
+
+    @staticmethod
+    def _is_doubtful(symbol: _Symbol, price: Decimal, received_at: datetime) -> bool:
+        if symbol.quote is None:
+            return False
+        last = symbol.quote.last_price
+        change = abs(price - last)
+        if change <= JUMP_RUPEES or change <= JUMP_SHARE * last:
+            return False
+        if symbol.doubted is not None and abs(price - symbol.doubted) <= CONFIRM_SHARE * symbol.doubted:
+            return False
+        symbol.doubted = price
+        symbol.doubted_at = symbol.doubted_at or received_at
+        return True
+
+
+def _merge(symbol: _Symbol, tick: Partial, received_at: datetime) -> None:
+    if tick.book is not None:
+        symbol.book, symbol.book_at = tick.book, received_at
+    if tick.open_interest is not None:
+        symbol.open_interest = tick.open_interest
+    if tick.volume is not None:
+        symbol.volume = tick.volume
+    if tick.prev_close is not None:
+        symbol.prev_close = tick.prev_close
+
+
+def _quote(symbol: _Symbol, tick: Partial, price: Decimal, received_at: datetime) -> Quote:
+    book = symbol.book
+    if book is None or symbol.book_at is None or (received_at - symbol.book_at).total_seconds() > BOOK_KEPT_S:
+        book = Book(None, None, None, None)
+    return Quote(
+        key=tick.key,
+        last_price=price,
+        received_at=received_at,
+        source=Source.STREAM,
+        bid=book.bid,
+        ask=book.ask,
+        bid_units=book.bid_units,
+        ask_units=book.ask_units,
+        open_interest=symbol.open_interest,
+        volume=symbol.volume,
+        prev_close=symbol.prev_close,
+        exchange_at=tick.exchange_at,
+    )

@@ -1,0 +1,147 @@
+"""The quote store: one price per instrument for all accounts, pages and guards, each with its age. Kept in Redis."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+import redis
+from django.conf import settings
+
+from algomirror.ops.queue import client
+from marketdata.domain.quotes import Bounds, Freshness, Quote, Source, freshness
+
+log = logging.getLogger(__name__)
+
+KEPT_S = 7 * 86_400
+_STAMP = 20
+
+# Redis decides which of two quotes is younger, so that two writers cannot make a price older.
+_PUT = """
+local stored = 0
+for i, key in ipairs(KEYS) do
+  local old = redis.call('GETRANGE', key, 0, 19)
+  if old <= string.sub(ARGV[i], 1, 20) then
+    redis.call('SET', key, ARGV[i], 'EX', ARGV[#ARGV])
+    stored = stored + 1
+  end
+end
+return stored
+"""
+
+
+class _Row(msgspec.Struct, array_like=True):
+    last_price: Decimal
+    received_us: int
+    source: str
+    bid: Decimal | None
+    ask: Decimal | None
+    bid_units: int | None
+    ask_units: int | None
+    open_interest: int | None
+    volume: int | None
+    prev_close: Decimal | None
+    exchange_us: int | None
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Row)
+
+
+def bounds() -> Bounds:
+    return Bounds(stream_s=settings.QUOTE_FRESH_STREAM_S, rest_s=settings.QUOTE_FRESH_REST_S)
+
+
+def put(quotes: Iterable[Quote]) -> int | None:
+    """Store quotes; how many were taken. A quote older than the stored one is not. None: the store could not be reached."""
+    rows = [quote for quote in quotes if is_price(quote.last_price)]
+    if not rows:
+        return 0
+    try:
+        taken = client().eval(
+            _PUT, len(rows), *(_name(quote.key) for quote in rows), *(_encode(quote) for quote in rows), str(KEPT_S)
+        )
+    except (redis.RedisError, OSError) as error:
+        log.warning("quote store down act=put rows=%s error=%s", len(rows), type(error).__name__)
+        return None
+    return int(taken)
+
+
+def get(keys: Iterable[str]) -> dict[str, Quote]:
+    """What is stored, of any age. A key that is missing is unknown; so is every key when the store is down."""
+    wanted = list(dict.fromkeys(keys))
+    if not wanted:
+        return {}
+    try:
+        found = client().mget([_name(key) for key in wanted])
+    except (redis.RedisError, OSError) as error:
+        log.warning("quote store down act=get rows=%s error=%s", len(wanted), type(error).__name__)
+        return {}
+    decoded = ((key, _decode(key, raw)) for key, raw in zip(wanted, found, strict=True) if raw is not None)  # type: ignore[arg-type]
+    return {key: quote for key, quote in decoded if quote is not None}
+
+
+def fresh(keys: Iterable[str], now: datetime) -> dict[str, Quote]:
+    """The quotes young enough to decide; whatever is missing here is unknown."""
+    limits = bounds()
+    return {key: quote for key, quote in get(keys).items() if freshness(quote, now, limits) is Freshness.FRESH}
+
+
+def is_price(value: Decimal | None) -> bool:
+    return value is not None and value.is_finite() and value > 0
+
+
+def _name(key: str) -> str:
+    return f"am:q:{key}"
+
+
+def _micros(at: datetime) -> int:
+    return math.floor(at.timestamp()) * 1_000_000 + at.microsecond
+
+
+def _at(micros: int) -> datetime:
+    return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
+
+
+def _encode(quote: Quote) -> bytes:
+    row = _Row(
+        quote.last_price,
+        _micros(quote.received_at),
+        quote.source.value,
+        quote.bid,
+        quote.ask,
+        quote.bid_units,
+        quote.ask_units,
+        quote.open_interest,
+        quote.volume,
+        quote.prev_close,
+        None if quote.exchange_at is None else _micros(quote.exchange_at),
+    )
+    return f"{row.received_us:0{_STAMP}d}".encode() + _encoder.encode(row)
+
+
+def _decode(key: str, raw: bytes) -> Quote | None:
+    try:
+        row = _decoder.decode(raw[_STAMP:])
+        source = Source(row.source)
+    except (msgspec.MsgspecError, ValueError):
+        log.warning("quote unreadable key=%s", key)
+        return None
+    return Quote(
+        key=key,
+        last_price=row.last_price,
+        received_at=_at(row.received_us),
+        source=source,
+        bid=row.bid,
+        ask=row.ask,
+        bid_units=row.bid_units,
+        ask_units=row.ask_units,
+        open_interest=row.open_interest,
+        volume=row.volume,
+        prev_close=row.prev_close,
+        exchange_at=None if row.exchange_us is None else _at(row.exchange_us),
+    )

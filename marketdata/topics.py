@@ -1,0 +1,106 @@
+"""What a browser may subscribe to, and what a subscription starts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from algomirror.kernel import clock
+from algomirror.kernel.errors import Refused
+from marketdata import quotes, selectors, viewing
+from marketdata.chain import chain_view, values
+from marketdata.domain import strikes
+from marketdata.viewing import ChainTopic
+from marketdata.wire import ticks
+
+PLAIN = frozenset({"market", "frame", "orders", "positions", "runs", "risk", "accounts", "alerts", "alarms", "readiness"})
+_RUN = re.compile(r"^run:[1-9]\d{0,17}$")
+
+
+@dataclass
+class Subscription:
+    """`topic` is the browser's word, `stored` the one the feed pushes under."""
+
+    topic: str
+    stored: str
+    keys: list[str]
+    session: str = ""
+    chain: ChainTopic | None = None
+    index: str = ""
+    centre: Decimal | None = None
+    listed: tuple[Decimal, ...] = ()
+    step: Decimal = Decimal(1)
+    told: dict[str, str | int | None] = field(default_factory=dict)
+
+
+def subscribe(user_id: int, topic: str) -> Subscription:
+    """Raises Refused for a topic that does not exist."""
+    if topic in PLAIN or _RUN.match(topic):
+        keys = list(selectors.index_keys().values()) if topic == "market" else []
+        return Subscription(topic, topic, keys)
+    if topic.startswith("chain:"):
+        return _chain(user_id, topic)
+    if topic.startswith("symbols:"):
+        session = viewing.open_symbols(user_id, topic)
+        return Subscription(topic, session.topic, session.symbols, session.key)
+    raise Refused("There is no such topic.", fields={"topic": "unknown"})
+
+
+def _chain(user_id: int, topic: str) -> Subscription:
+    chain = viewing.parse_chain(topic)
+    underlying = selectors.underlying(chain.underlying)
+    session = viewing.open_chain(user_id, topic)
+    return Subscription(
+        topic,
+        session.topic,
+        session.symbols,
+        session.key,
+        chain,
+        selectors.index_key(chain.underlying),
+        viewing.centre(chain.underlying, chain.expiry),
+        tuple(selectors.strikes(chain.underlying, chain.expiry)),
+        underlying.strike_step,
+    )
+
+
+def snapshot(keys: list[str]) -> dict[str, dict[str, Any]]:
+    """The newest stored prices, so that a new subscriber need not wait for ticks."""
+    return ticks(quotes.get(keys).values())
+
+
+def drifted(subscriptions: list[Subscription]) -> list[tuple[Subscription, Decimal]]:
+    """Chains whose spot now lies at another strike than their centre. One read for all."""
+    chains = [sub for sub in subscriptions if sub.chain is not None and sub.listed]
+    spots = quotes.get({sub.index for sub in chains})
+    moved = []
+    for sub in chains:
+        spot = spots.get(sub.index)
+        if spot is None:
+            continue
+        try:
+            at = strikes.atm(spot.last_price, sub.listed, sub.step)
+        except Refused:
+            continue
+        if at != sub.centre:
+            moved.append((sub, at))
+    return moved
+
+
+def chain_values(sub: Subscription) -> dict[str, str | int | None]:
+    """The cards, bars and computed columns of a chain that differ from what this socket was told before."""
+    if sub.chain is None:
+        return {}
+    row = selectors.underlying(sub.chain.underlying)
+    view = chain_view(row, sub.chain.expiry, sub.chain.width, clock.now(), centre=sub.centre)
+    now = values(view)
+    changed = {key: value for key, value in now.items() if sub.told.get(key, "") != value}
+    sub.told = now
+    return changed
+
+
+def recentre(sub: Subscription, at: Decimal) -> None:
+    assert sub.chain is not None
+    sub.keys = viewing.recentre(sub.session, sub.chain, at)
+    sub.centre = at

@@ -1,0 +1,28 @@
+"""How a quote travels to a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from marketdata.domain.quotes import Quote
+
+
+def tick(quote: Quote) -> dict[str, Any]:
+    """Prices as exact text; `t` is when the price reached us, in epoch milliseconds. What is not known is absent."""
+    fields: dict[str, Any] = {
+        "l": str(quote.last_price),
+        "t": int(quote.received_at.timestamp() * 1000),
+        "s": quote.source.value,
+        "b": None if quote.bid is None else str(quote.bid),
+        "a": None if quote.ask is None else str(quote.ask),
+        "bq": quote.bid_units,
+        "aq": quote.ask_units,
+        "oi": quote.open_interest,
+        "v": quote.volume,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def ticks(quotes: Iterable[Quote]) -> dict[str, dict[str, Any]]:
+    return {quote.key: tick(quote) for quote in quotes}
