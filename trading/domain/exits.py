@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Literal
 
 from algomirror.kernel.money import Action
-from trading.domain.orders import ENTRIES, EXITS, UNACKNOWLEDGED, OrderState, Purpose
+from trading.domain.orders import ENTRIES, EXITS, LIVE_STATES, UNACKNOWLEDGED, OrderState, Purpose
 
 Instrument = tuple[str, str, str]  # exchange, symbol, product
 S = OrderState
@@ -29,6 +29,7 @@ class OrderView:
     units: int
     filled_units: int
     sent_at: datetime | None
+    leg: int = 0
     protected: bool = True
 
     @property
@@ -158,11 +159,14 @@ def _owned(facts: Facts, instrument: Instrument) -> int:
 
 
 def _uncovered_shorts(facts: Facts) -> dict[int, int]:
-    """Open short units by leg: what hedges must still cover."""
+    """Short units by leg, open or still possible through a live entry: what hedges must still cover."""
     out: dict[int, int] = {}
     for p in facts.positions:
         if p.units < 0:
             out[p.leg] = out.get(p.leg, 0) - p.units
+    for o in facts.orders:
+        if o.purpose in ENTRIES and o.action == "SELL" and o.state in LIVE_STATES:
+            out[o.leg] = out.get(o.leg, 0) + o.remaining
     return out
 
 
@@ -182,16 +186,53 @@ def _reduce(position: PositionView, leave: int, uncovered: Mapping[int, int], fa
             out.append(Cancel(order.order_id, "unfilled, walk the price"))
         else:
             out.append(Wait(instrument, "working"))
-    wanted = abs(position.units) - leave - sum(o.remaining for o in working)
-    if wanted <= 0:
+    on_the_way = sum(o.remaining for o in working)
+    wanted = abs(position.units) - leave - on_the_way
+    if wanted < 0:
+        return out + _call_back(working, -wanted, out)
+    if wanted == 0 or any(o.state is S.PENDING_CANCEL for o in working):
         return out
-    if working and any(o.state is S.PENDING_CANCEL for o in working):
-        return out
-    return out + _ask(position, wanted, mine, uncovered, facts)
+    return out + _ask(position, wanted, on_the_way, mine, uncovered, facts)
+
+
+def _call_back(working: Sequence[OrderView], excess: int, already: Sequence[Step]) -> list[Step]:
+    """More is on its way out than is owned (a lost order turned up beside its successor): cancel the youngest first."""
+    cancelling = {s.order_id for s in already if isinstance(s, Cancel)}
+    out: list[Step] = []
+    for order in sorted(working, key=lambda o: -o.order_id):
+        if excess <= 0:
+            break
+        excess -= order.remaining
+        if order.order_id not in cancelling and order.state is not S.PENDING_CANCEL:
+            out.append(Cancel(order.order_id, "more is on its way out than is owned"))
+    return out
+
+
+def room(facts: Facts, instrument: Instrument) -> int:
+    """Units of this instrument that an exit may still take: what is owned, less everything live, less what must stay."""
+    position = next((p for p in facts.positions if p.instrument == instrument), None)
+    leave = facts.leave(instrument)
+    if position is None or leave is None:
+        return 0
+    live = sum(o.remaining for o in facts.orders if o.instrument == instrument and o.purpose in EXITS and o.state in LIVE_STATES)
+    free = abs(position.units) - live
+    return max(min(free - leave, free - _kept(position, _uncovered_shorts(facts), facts)), 0)
+
+
+def _kept(position: PositionView, uncovered: Mapping[int, int], facts: Facts) -> int:
+    """Units of a hedge that its shorts still need."""
+    if position.units <= 0:
+        return 0
+    return sum(uncovered.get(leg, 0) for leg in facts.hedges.get(position.leg, ()))
 
 
 def _ask(
-    position: PositionView, wanted: int, mine: Sequence[OrderView], uncovered: Mapping[int, int], facts: Facts
+    position: PositionView,
+    wanted: int,
+    on_the_way: int,
+    mine: Sequence[OrderView],
+    uncovered: Mapping[int, int],
+    facts: Facts,
 ) -> list[Step]:
     instrument = position.instrument
     evidence = facts.evidence.get(instrument)
@@ -201,14 +242,13 @@ def _ask(
     if lapsed and evidence is not None and (not evidence.sole_owner or evidence.outside > 0):
         return [Wait(instrument, "lapsed")]
     if evidence is not None and evidence.missing:
-        wanted = min(wanted, max(abs(position.units) - evidence.missing, 0))
+        # What is missing may be a working exit that filled unseen, or somebody else's: neither may be asked twice.
+        wanted = min(wanted, max(abs(position.units) - evidence.missing - on_the_way, 0))
         if wanted == 0:
-            return [Wait(instrument, "missing")]
-    if position.units > 0:
-        kept = sum(uncovered.get(leg, 0) for leg in facts.hedges.get(position.leg, ()))
-        wanted = min(wanted, max(position.units - kept, 0))
-        if wanted == 0:
-            return [Wait(instrument, "hedge")]
+            return [Wait(instrument, "working" if on_the_way else "missing")]
+    wanted = min(wanted, max(abs(position.units) - on_the_way - _kept(position, uncovered, facts), 0))
+    if wanted == 0:
+        return [Wait(instrument, "hedge")]
     units = min(wanted, _largest(position))
     if units < position.lot_units and wanted >= position.lot_units:
         units = position.lot_units

@@ -3,7 +3,9 @@
 Invariants:
 - a failed read proves nothing: no change comes from it;
 - the order book says that an order exists and how it stands, the trade book says how much traded and at what price;
-- an order ends (CANCELED, REJECTED) only on a word of the order book together with a trade book read after it;
+- an order ends (CANCELED, REJECTED) only on a word that two order books a moment apart agree on (some gateways show a
+  neighbour's word for an order in transit), together with a whole trade book read after it;
+- a book that lost rows it showed earlier today is not whole: what it does not show may still be there;
 - one pass makes every provable change, a second pass over the same reads makes none;
 - what two explanations fit is left alone, and a person is called.
 """
@@ -44,6 +46,9 @@ class OurOrder:
     missing_reads: int
     sent_at: datetime | None
     cancel_asked_at: datetime | None = None
+    answered_at: datetime | None = None
+    # The process that sent it has surely ended.
+    sender_gone: bool = False
 
     @property
     def shape(self) -> tuple[str, str, str, str, int]:
@@ -52,11 +57,15 @@ class OurOrder:
 
 @dataclass(frozen=True, slots=True)
 class SeenOrder:
-    """A row of the broker's book with our evidence about it. `first_read` is the read that first showed it."""
+    """A row of the broker's book with our evidence about it. `first_read` is the read that first showed it.
+
+    `since`: when an earlier read began that already showed these same words; None when this read is the first to.
+    """
 
     row: BookOrder
     first_read: int
     claimed_by: int | None
+    since: datetime | None = None
 
     @property
     def shape(self) -> tuple[str, str, str, str, int]:
@@ -74,12 +83,16 @@ class TradedSum:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """`sender_s`: how long a sender may still be waiting for its answer; after it a SUBMITTED order is UNKNOWN."""
+    """`sender`: how long a sender may still be waiting for its answer; after it a SUBMITTED order is UNKNOWN.
+
+    `lapse_after` counts from the end of that waiting: what a slow server does after it still needs its time.
+    """
 
     lapse_reads: int
     lapse_after: timedelta
     sender: timedelta
     cancel_patience: timedelta = timedelta(seconds=3)
+    confirm: timedelta = timedelta(seconds=0.4)
 
 
 # --- changes -----------------------------------------------------------------------------------
@@ -146,47 +159,88 @@ def reconcile(
     read_started: datetime | None,
     now: datetime,
     rules: Rules,
+    orders_whole: bool = True,
+    trades_whole: bool = True,
 ) -> list[Change]:
     """Every provable change of our orders of one account; None for a book that was not read completely.
 
     `read_started`: when the order book was asked for; an order sent after that proves nothing by its absence.
-    The trade book must have been read after the order book.
+    The trade book must have been read after the order book. `*_whole` False: it lacks rows that an earlier read had.
     """
     changes: list[Change] = []
     if orders is not None:
-        ours = _adopt(ours, orders, changes)
-    rows = {s.row.broker_order_id: s.row for s in orders or ()}
+        ours = _adopt(ours, orders, now, rules, changes)
+    evidence = _Evidence(
+        rows={s.row.broker_order_id: s for s in orders or ()},
+        trades=trades or {},
+        trades_whole=trades is not None and trades_whole,
+        read_started=read_started,
+        now=now,
+        rules=rules,
+    )
     for order in ours:
-        late_enough = read_started is not None and order.sent_at is not None and read_started > order.sent_at
+        was_read = orders is not None and read_started is not None and order.sent_at is not None and read_started > order.sent_at
         if not order.broker_order_id:
-            _judge_lost(order, orders is not None and late_enough, now, rules, changes)
+            _judge_lost(order, was_read and orders_whole, now, rules, changes)
         else:
-            _judge(order, rows if orders is not None and late_enough else None, trades, now, rules, changes)
+            _judge(order, evidence, was_read, changes)
     return changes
 
 
-def _adopt(ours: Sequence[OurOrder], seen: Sequence[SeenOrder], changes: list[Change]) -> list[OurOrder]:
-    """Give lost orders their broker order, where exactly one can be it."""
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    rows: Mapping[str, SeenOrder]
+    trades: Mapping[str, TradedSum]
+    trades_whole: bool
+    read_started: datetime | None
+    now: datetime
+    rules: Rules
+
+    def confirmed(self, seen: SeenOrder) -> bool:
+        """An earlier read, not the same moment, showed the same words."""
+        return seen.since is not None and self.read_started is not None and self.read_started - seen.since >= self.rules.confirm
+
+
+def _adopt(
+    ours: Sequence[OurOrder], seen: Sequence[SeenOrder], now: datetime, rules: Rules, changes: list[Change]
+) -> list[OurOrder]:
+    """Give lost orders their broker order, where exactly one can be it and it can be nobody else's.
+
+    A sender that may still report is waited for: its reply names the order, a likeness only guesses it.
+    """
     known = {o.broker_order_id for o in ours if o.broker_order_id}
     free = [s for s in seen if s.claimed_by is None and s.row.broker_order_id not in known]
-    out: list[OurOrder] = []
-    for order in ours:
-        if order.broker_order_id or order.state not in UNACKNOWLEDGED | {S.LAPSED}:
-            out.append(order)
-            continue
-        fits = [s for s in free if s.shape == order.shape and s.first_read > order.baseline_read]
+    lost = [o for o in ours if not o.broker_order_id and o.state in UNACKNOWLEDGED | {S.LAPSED}]
+    adopted: dict[int, str] = {}
+    for order in sorted(lost, key=lambda o: -o.order_id):
+        fits = [s for s in free if _could_be(order, s)]
         if len(fits) > 1:
             fits = _narrow(order, fits)
-        if len(fits) == 1:
-            found = fits[0].row.broker_order_id
-            changes.append(Adopt(order.order_id, found))
-            free.remove(fits[0])
-            out.append(replace(order, broker_order_id=found))
+        rivals = [o for o in lost if o.order_id != order.order_id and any(_could_be(o, s) for s in fits)]
+        if not fits or any(_may_report(o, now, rules) for o in [order, *rivals]):
+            continue
+        if len(fits) > 1:
+            changes.append(Freeze(order.book_id, order.order_id, f"{len(fits)} broker orders fit one lost order"))
+        elif any(o.book_id != order.book_id for o in rivals):
+            changes.append(Freeze(order.book_id, order.order_id, "one broker order fits lost orders of several books"))
         else:
-            if len(fits) > 1:
-                changes.append(Freeze(order.book_id, order.order_id, f"{len(fits)} broker orders fit one lost order"))
-            out.append(order)
-    return out
+            # Of one book's lost orders of one shape the youngest takes it: which of them it is makes no difference.
+            adopted[order.order_id] = fits[0].row.broker_order_id
+            changes.append(Adopt(order.order_id, adopted[order.order_id]))
+            free.remove(fits[0])
+            lost.remove(order)
+    return [replace(o, broker_order_id=adopted.get(o.order_id, o.broker_order_id)) for o in ours]
+
+
+def _could_be(order: OurOrder, seen: SeenOrder) -> bool:
+    return seen.shape == order.shape and seen.first_read > order.baseline_read
+
+
+def _may_report(order: OurOrder, now: datetime, rules: Rules) -> bool:
+    """Its sender may still be waiting for the answer."""
+    return (
+        order.state is S.SUBMITTED and not order.sender_gone and order.sent_at is not None and now - order.sent_at <= rules.sender
+    )
 
 
 def _narrow(order: OurOrder, fits: list[SeenOrder]) -> list[SeenOrder]:
@@ -201,15 +255,8 @@ def _narrow(order: OurOrder, fits: list[SeenOrder]) -> list[SeenOrder]:
     return same or fits
 
 
-def _judge(
-    order: OurOrder,
-    rows: Mapping[str, BookOrder] | None,
-    trades: Mapping[str, TradedSum] | None,
-    now: datetime,
-    rules: Rules,
-    changes: list[Change],
-) -> None:
-    traded = trades.get(order.broker_order_id) if trades is not None else None
+def _judge(order: OurOrder, evidence: _Evidence, was_read: bool, changes: list[Change]) -> None:
+    traded = evidence.trades.get(order.broker_order_id)
     filled = order.filled_units
     if traded is not None and traded.units > filled:
         filled = traded.units
@@ -221,48 +268,53 @@ def _judge(
         if state is not S.FILLED:
             changes.append(Move(order.order_id, S.FILLED, "all units traded"))
         return
-    row = rows.get(order.broker_order_id) if rows is not None else None
-    if row is None:
+    seen = evidence.rows.get(order.broker_order_id) if was_read else None
+    if seen is None:
         if state in ENDED:
             return
         if filled > order.filled_units and state is not S.PENDING_CANCEL:
             changes.append(Move(order.order_id, S.PARTIALLY_FILLED, "trades seen"))
-        elif rows is not None:
+        elif was_read:
             changes.append(Missed(order.order_id))
         return
-    _judge_row(order, row, filled, trades is not None, now, rules, changes)
+    _judge_row(order, seen, filled, evidence, changes)
 
 
 def _judge_lost(order: OurOrder, was_read: bool, now: datetime, rules: Rules, changes: list[Change]) -> None:
     """No broker order is known for it. Only patience over complete reads may end that."""
-    if order.state is S.SUBMITTED and order.sent_at is not None and now - order.sent_at > rules.sender:
+    if order.state is S.SUBMITTED and not _may_report(order, now, rules):
         changes.append(Move(order.order_id, S.UNKNOWN, "its sender never reported"))
         return
-    if order.state is not S.UNKNOWN or not was_read or order.sent_at is None:
+    since = order.answered_at or order.sent_at
+    if order.state is not S.UNKNOWN or not was_read or since is None:
         return
-    if order.missing_reads + 1 >= rules.lapse_reads and now - order.sent_at >= rules.lapse_after:
-        why = f"absent from {order.missing_reads + 1} complete order books over {(now - order.sent_at).total_seconds():.0f} s"
+    if order.missing_reads + 1 >= rules.lapse_reads and now - since >= rules.lapse_after:
+        why = f"absent from {order.missing_reads + 1} complete order books over {(now - since).total_seconds():.0f} s"
         changes.append(Move(order.order_id, S.LAPSED, why))
     else:
         changes.append(Missed(order.order_id))
 
 
-def _judge_row(
-    order: OurOrder, row: BookOrder, filled: int, trades_read: bool, now: datetime, rules: Rules, changes: list[Change]
-) -> None:
-    state = order.state
+def _judge_row(order: OurOrder, seen: SeenOrder, filled: int, evidence: _Evidence, changes: list[Change]) -> None:
+    state, row = order.state, seen.row
     if state in ENDED:
         # Late trades of an ended order were counted above; the order itself stays ended.
+        if state in (S.CANCELED, S.REJECTED) and row.word in (Word.WORKING, Word.TRIGGER_PENDING) and evidence.confirmed(seen):
+            changes.append(Odd(order.order_id, "ENDED_BUT_WORKING", f"we hold it for {state}, the book says {row.raw_status}"))
         return
-    if row.word in (Word.CANCELLED, Word.REJECTED) and trades_read and (row.filled_units or 0) <= filled:
+    says_ended = row.word in (Word.CANCELLED, Word.REJECTED) and (row.filled_units or 0) <= filled
+    if says_ended and evidence.trades_whole and evidence.confirmed(seen):
         ended = S.REJECTED if row.word is Word.REJECTED and filled == 0 else S.CANCELED
         changes.append(Move(order.order_id, ended, row.reason or row.raw_status))
         return
-    if row.word is Word.COMPLETE:
+    if row.word is Word.COMPLETE and evidence.confirmed(seen):
         changes.append(
             Odd(order.order_id, "COMPLETE_WITHOUT_TRADES", f"book says complete, trades show {filled} of {order.units}")
         )
-    _judge_working(order, filled, now, rules, changes)
+    if not says_ended:
+        _judge_working(order, filled, evidence.now, evidence.rules, changes)
+    elif state in UNACKNOWLEDGED | {S.LAPSED}:
+        changes.append(Move(order.order_id, S.ACCEPTED, "seen in the order book"))
 
 
 def _judge_working(order: OurOrder, filled: int, now: datetime, rules: Rules, changes: list[Change]) -> None:

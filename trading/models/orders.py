@@ -62,6 +62,8 @@ class Order(models.Model):
     answered_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
     cancel_asked_at = models.DateTimeField(null=True)
+    # Cancelled by us to ask the remainder at a new price. Anyone else's cancel takes it back.
+    follows_price = models.BooleanField(default=False)
     last_seen_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     sender = models.CharField(max_length=120, blank=True)

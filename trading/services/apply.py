@@ -19,7 +19,7 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import IllegalMove
 from algomirror.kernel.money import Action
 from trading.domain import reconcile as truth
-from trading.domain.orders import FINAL, OrderState, check_move, is_late_truth
+from trading.domain.orders import FINAL, MOVES, OrderState, check_move, is_late_truth
 from trading.domain.positions import Net, Traded, add
 from trading.models import Book, BrokerOrder, Fill, Order, Position
 from trading.services import halt, record, wake
@@ -42,7 +42,8 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, **field
     """
     old = OrderState(order.state)
     check_move(old, to)
-    if old == to and not fields:
+    # Standing still claims nothing: else the second of two senders would find its order SUBMITTED and "win" it again.
+    if old == to and (to not in MOVES[old] or not fields):
         return False
     now = clock.now()
     if to in FINAL:
@@ -70,6 +71,8 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, **field
     )
     if late:
         record.ring_order("LATE_ORDER", f"{old} turned {to} ({why})", order)
+    elif to is S.LAPSED:
+        record.ring_order("ORDER_LAPSED", f"lost: {why}; an entry is not sent again by itself", order)
     return True
 
 

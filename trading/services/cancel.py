@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.gateway.directory import gateway_for
 from algomirror.kernel import clock
@@ -14,11 +15,12 @@ from trading.services import apply, wake
 CANCELLABLE = (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
 
 
-def request(order_id: int, *, asked_by: str, why: str) -> bool:
+def request(order_id: int, *, asked_by: str, why: str, follow: bool = False) -> bool:
     """Send a cancel for a working order; an order that was never sent is denied instead.
 
     True when this call did something. Runs outside any transaction. The order stays PENDING_CANCEL until the order book
-    shows its end, or shows it still working after a while.
+    shows its end, or shows it still working after a while. `follow`: the remainder shall be asked again at a new price;
+    any other cancel, also one that comes second, ends that.
     """
     order = Order.objects.select_related("book", "account").get(pk=order_id)
     state = OrderState(order.state)
@@ -28,10 +30,12 @@ def request(order_id: int, *, asked_by: str, why: str) -> bool:
         apply.after(order.book_id)
         return denied
     if state not in CANCELLABLE or not order.broker_order_id:
-        return False
+        return not follow and _end_following(order)
+    now = clock.now()
     with transaction.atomic():
-        if not apply.move(order, OrderState.PENDING_CANCEL, why=why, actor=asked_by, cancel_asked_at=clock.now()):
-            return False
+        asked = apply.move(order, OrderState.PENDING_CANCEL, why=why, actor=asked_by, cancel_asked_at=now, follows_price=follow)
+    if not asked:
+        return not follow and _end_following(order)
     # An entry's cancel on the way to flat is as urgent as the exit behind it.
     answer = gateway_for(order.account).cancel(
         order.broker_order_id, exit=Purpose(order.purpose) in EXITS or order.book.state != "OPEN"
@@ -41,11 +45,18 @@ def request(order_id: int, *, asked_by: str, why: str) -> bool:
     return True
 
 
+def _end_following(order: Order) -> bool:
+    """Already being cancelled to follow the price: let that cancel be the last word."""
+    ended = Order.objects.filter(pk=order.pk, follows_price=True).update(follows_price=False)
+    if ended:
+        apply.after(order.book_id)
+    return bool(ended)
+
+
 def request_for_account(account_id: int, *, asked_by: str, why: str) -> int:
     """Cancel every entry of this account that is not finished, one by one. Returns how many were asked."""
-    ids = Order.objects.filter(
-        account_id=account_id, purpose__in=["ENTRY", "HEDGE"], state__in=[OrderState.INITIALIZED, *CANCELLABLE]
-    ).values_list("pk", flat=True)
+    unfinished = Q(state__in=[OrderState.INITIALIZED, *CANCELLABLE]) | Q(follows_price=True)
+    ids = Order.objects.filter(unfinished, account_id=account_id, purpose__in=["ENTRY", "HEDGE"]).values_list("pk", flat=True)
     asked = sum(request(pk, asked_by=asked_by, why=why) for pk in list(ids))
     if asked:
         journal.record("cancel.all", actor=asked_by, account_id=account_id, why=why, asked=asked)

@@ -6,20 +6,23 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from algomirror.kernel import clock
 from algomirror.kernel.ids import client_order_id
 from algomirror.kernel.money import Action
 from marketdata import quotes
-from trading.domain.orders import ENTRIES, OrderState, Purpose
+from trading.domain.orders import ENTRIES, EXITS, LIVE_STATES, OrderState, Purpose
 from trading.domain.plan import EntryView, hedge_failed, releasable
 from trading.domain.prices import protected_limit, touch
-from trading.models import Book, Order
+from trading.models import Book, ExitGoal, Order
 from trading.models.books import ExitReason
-from trading.services import apply, cancel, flatten, submit
+from trading.services import apply, cancel, evidence, flatten, submit
 
 S = OrderState
 MAX_REPEGS = 3
+# A cancelled entry without a fresh price to follow is given up after this.
+REPEG_PATIENCE = timedelta(seconds=15)
 ENTRY_PURPOSES = [p.value for p in ENTRIES]
 
 
@@ -36,7 +39,7 @@ def drive(book_id: int) -> bool:
         return _close_window(unfinished)
     _repeg(book, orders)
     orders = _entries(book_id)
-    views = [_view(o) for o in orders]
+    views = _views(book_id, orders)
     if _must_abort(book, orders, views):
         flatten.request(
             book_id,
@@ -46,7 +49,7 @@ def drive(book_id: int) -> bool:
         )
         return True
     for order_id in releasable(views):
-        submit.send(order_id)
+        submit.send(order_id, still=_is_still_released)
     return True
 
 
@@ -54,7 +57,27 @@ def _entries(book_id: int) -> list[Order]:
     return list(Order.objects.filter(book_id=book_id, purpose__in=ENTRY_PURPOSES).order_by("id"))
 
 
-def _view(order: Order) -> EntryView:
+def _is_still_released(order: Order) -> bool:
+    """The last look, inside the claim: since the decision a hedge may have been sold, or another short let through."""
+    return order.pk in releasable(_views(order.book_id, _entries(order.book_id)))
+
+
+def _views(book_id: int, orders: list[Order]) -> list[EntryView]:
+    """What the hedge gate sees: a hedge that was sold again, or is on its way out, covers nothing."""
+    sold: dict[int, int] = {}
+    exits = Order.objects.filter(book_id=book_id, purpose__in=[p.value for p in EXITS])
+    for leg, state, units, filled in exits.values_list("leg", "state", "units", "filled_units"):
+        may_fill = state in LIVE_STATES or state == S.LAPSED
+        sold[leg] = sold.get(leg, 0) + (units if may_fill else filled)
+    views: list[EntryView] = []
+    for order in orders:
+        gone = min(sold.get(order.leg, 0), order.filled_units) if order.purpose == Purpose.HEDGE else 0
+        sold[order.leg] = sold.get(order.leg, 0) - gone
+        views.append(_view(order, order.filled_units - gone))
+    return views
+
+
+def _view(order: Order, filled_units: int) -> EntryView:
     action: Action = "BUY" if order.action == "BUY" else "SELL"
     return EntryView(
         order_id=order.pk,
@@ -63,7 +86,7 @@ def _view(order: Order) -> EntryView:
         action=action,
         state=OrderState(order.state),
         units=order.units,
-        filled_units=order.filled_units,
+        filled_units=filled_units,
         hedge_legs=tuple(order.hedge_legs),
         instrument=(order.exchange, order.symbol, order.product),
         attempt=order.attempt,
@@ -96,15 +119,20 @@ def _repeg(book: Book, orders: list[Order]) -> None:
             continue
         waited = now - order.sent_at >= timedelta(seconds=settings.REPEG_S)
         if order.state in (S.ACCEPTED, S.PARTIALLY_FILLED) and waited and order.attempt < MAX_REPEGS:
-            cancel.request(order.pk, asked_by="engine:entries", why="unfilled, follow the price")
+            cancel.request(order.pk, asked_by="engine:entries", why="unfilled, follow the price", follow=True)
         elif order.state in (S.ACCEPTED, S.PARTIALLY_FILLED) and waited:
             cancel.request(order.pk, asked_by="engine:entries", why=f"unfilled after {MAX_REPEGS} attempts to follow the price")
     for order in _repeggable(book, orders):
         _again(book, order)
 
 
+def may_try_again(book: Book) -> bool:
+    """A cancelled entry of this book still waits for a price to follow."""
+    return bool(_repeggable(book, _entries(book.pk)))
+
+
 def _repeggable(book: Book, orders: list[Order]) -> list[Order]:
-    """Cancelled by us while following the price, with units left and no newer attempt."""
+    """Cancelled a moment ago by us while following the price, with units left and no newer attempt."""
     newest: dict[tuple[int, int], Order] = {}
     for order in orders:
         key = (order.leg, order.slice_no)
@@ -113,11 +141,34 @@ def _repeggable(book: Book, orders: list[Order]) -> list[Order]:
     return [
         o
         for o in newest.values()
-        if o.protected and o.state == S.CANCELED and o.cancel_asked_at and o.remaining_units and o.attempt < MAX_REPEGS
+        if o.protected
+        and o.state == S.CANCELED
+        and o.follows_price
+        and o.remaining_units
+        and o.attempt < MAX_REPEGS
+        and o.finished_at is not None
+        and clock.now() - o.finished_at < REPEG_PATIENCE
+        and not _was_closed_since(book, o)
     ]
 
 
+def follows_price(account_id: int) -> bool:
+    """An entry of this account was cancelled a moment ago to be asked anew; that waits for a read of the positions."""
+    since = clock.now() - REPEG_PATIENCE
+    return Order.objects.filter(account_id=account_id, state=S.CANCELED, follows_price=True, finished_at__gt=since).exists()
+
+
+def _was_closed_since(book: Book, order: Order) -> bool:
+    """An exit of this instrument was wanted while the order lived: its remainder is wanted no more."""
+    goals = ExitGoal.objects.filter(Q(done_at=None) | Q(done_at__gte=order.created_at), book=book)
+    key = f"{order.exchange}:{order.symbol}:{order.product}"
+    return any(targets is None or key in targets for targets in goals.values_list("targets", flat=True))
+
+
 def _again(book: Book, order: Order) -> None:
+    # Trades may reach the trade book after the cancel: the remainder is known when the broker's net says so too.
+    if not evidence.agrees(order.account_id, (order.exchange, order.symbol, order.product)):
+        return
     quote = quotes.fresh([order.key], clock.now()).get(order.key)
     if quote is None:
         return

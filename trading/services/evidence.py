@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import Max, Q, Sum
 
 from accounts.models import BrokerRead
+from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.kernel.money import Action, parse_quantity
 from marketdata import quotes
@@ -67,6 +68,12 @@ def facts(goal: ExitGoal, now: datetime) -> exits.Facts:
     )
 
 
+def has_room(order: Order) -> bool:
+    """The last look at an exit, inside the claim: everything sent since it was decided is counted against it."""
+    goal = ExitGoal.objects.select_related("book").get(pk=order.goal_id)
+    return order.units <= exits.room(facts(goal, clock.now()), (order.exchange, order.symbol, order.product))
+
+
 def _split(key: str) -> Instrument:
     exchange, symbol, product = key.split(":")
     return (exchange, symbol, product)
@@ -89,6 +96,7 @@ def _order(o: Order) -> exits.OrderView:
         units=o.units,
         filled_units=o.filled_units,
         sent_at=o.sent_at,
+        leg=o.leg,
         protected=o.protected,
     )
 
@@ -122,6 +130,17 @@ def proof(book: Book, instrument: Instrument) -> exits.Evidence | None:
         outside=max(-lacking, 0),
         sole_owner=all(pk == book.pk for pk, units in owned.items() if units),
     )
+
+
+def agrees(account_id: int, instrument: Instrument) -> bool:
+    """A complete position read, newer than our last news, shows exactly what our books own of this instrument."""
+    read = BrokerRead.objects.filter(account_id=account_id, kind=BrokerRead.Kind.POSITIONS).first()
+    if read is None or read.started_at is None:
+        return False
+    newest = last_change(account_id, instrument)
+    if newest is not None and read.started_at <= newest:
+        return False
+    return sum(_owned(account_id, instrument).values()) == _net(read, instrument)
 
 
 def last_change(account_id: int, instrument: Instrument) -> datetime | None:

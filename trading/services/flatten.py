@@ -135,6 +135,7 @@ def drive(goal_id: int) -> bool:
     _drop_stale_intents(goal)
     # The version is read before the facts: whatever changes after this line makes the claim below fail.
     book.refresh_from_db(fields=["version"])
+    goal.refresh_from_db(fields=["attempts", "targets"])
     facts = evidence.facts(goal, clock.now())
     todo = exits.steps(facts)
     if todo == [exits.Done()]:
@@ -254,7 +255,7 @@ def _write_exit(goal: ExitGoal, book: Book, priced: Priced, attempt: int, now: d
 
 
 def _send(goal: ExitGoal, book: Book, order: Order) -> None:
-    outcome = submit.send(order.pk)
+    outcome = submit.send(order.pk, still=evidence.has_room)
     order.refresh_from_db(fields=["state", "reason"])
     if order.state == S.REJECTED:
         wait = BACK_OFF_S[min(goal.rejections, len(BACK_OFF_S) - 1)]

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import transaction
 
 from accounts import reads
 from accounts.gateway.directory import gateway_for
-from accounts.gateway.reports import Answer, BookOrder, BookTrade, Read
+from accounts.gateway.reports import Answer, BookOrder, BookTrade, Failed, Read, Why
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
-from algomirror.ops import journal
+from algomirror.ops import alarms, journal
 from trading.domain import reconcile as truth
 from trading.domain.orders import LIVE_STATES, WORKING, OrderState
 from trading.models import BrokerOrder, Order
@@ -25,6 +27,7 @@ from trading.services import apply, differences, halt
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Kind = BrokerRead.Kind
 # Ended orders of today are still watched for late truths.
 WATCHED = [s.value for s in LIVE_STATES | {OrderState.LAPSED, OrderState.CANCELED, OrderState.REJECTED, OrderState.FILLED}]
@@ -37,9 +40,9 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     """
     row = Account.objects.get(pk=account_id)
     gateway = gateway_for(row)
-    order_answer = gateway.order_book()
+    order_answer = _of_this_world(row, gateway.order_book())
     sequence = _store(row, Kind.ORDERS, order_answer)
-    trade_answer = gateway.trade_book() if isinstance(order_answer, Read) else None
+    trade_answer = _of_this_world(row, gateway.trade_book()) if isinstance(order_answer, Read) else None
     if trade_answer is not None:
         _store(row, Kind.TRADES, trade_answer)
     good = isinstance(order_answer, Read) and isinstance(trade_answer, Read)
@@ -47,7 +50,7 @@ def account(account_id: int, *, positions: bool = True) -> bool:
         trades = trade_answer.value if isinstance(trade_answer, Read) else None
         _apply(row, order_answer, trades, sequence)
     if positions:
-        position_answer = gateway.position_book()
+        position_answer = _of_this_world(row, gateway.position_book())
         _store(row, Kind.POSITIONS, position_answer)
         good = good and isinstance(position_answer, Read)
         if isinstance(position_answer, Read):
@@ -66,15 +69,18 @@ def ensure_fresh(account_ids: Iterable[int], *, max_age_s: float = 5.0) -> None:
 
 def _store(row: Account, kind: str, answer: Answer[Any]) -> int:
     if isinstance(answer, Read):
-        _check_world(row, answer)
         return reads.store(row.pk, kind, answer, journal.plain([asdict(item) for item in answer.value]))
     log.info("read failed account=%s kind=%s why=%s text=%s", row.pk, kind, answer.why, answer.text)
     return reads.store(row.pk, kind, answer, None)
 
 
-def _check_world(row: Account, answer: Read[Any]) -> None:
-    if answer.mode is not None and answer.mode != row.mode:
-        halt.account(row.pk, why=f"{row.name}: the server answers in {answer.mode}, the account is marked {row.mode}")
+def _of_this_world(row: Account, answer: Answer[T]) -> Answer[T]:
+    """Books of the other world say nothing about this account's money: they count as a failed read, and the account halts."""
+    if isinstance(answer, Failed) or answer.mode is None or answer.mode == row.mode:
+        return answer
+    why = f"{row.name}: the server answers in {answer.mode}, the account is marked {row.mode}"
+    halt.account(row.pk, why=why)
+    return Failed(Why.REFUSED, why, at=answer.finished_at)
 
 
 def _apply(row: Account, order_answer: Read[list[BookOrder]], trades: list[BookTrade] | None, sequence: int) -> None:
@@ -82,11 +88,31 @@ def _apply(row: Account, order_answer: Read[list[BookOrder]], trades: list[BookT
     day = clock.trading_day(now)
     sums = None if trades is None else truth.sum_trades((t.broker_order_id, t.units, t.price) for t in trades)
     with transaction.atomic():
-        seen = _mirror(row.pk, day, order_answer, sums, sequence)
+        known = {b.broker_order_id: b for b in BrokerOrder.objects.filter(account_id=row.pk, trading_day=day)}
+        orders_whole = known.keys() <= {r.broker_order_id for r in order_answer.value}
+        trades_whole = sums is None or all(b.traded_units <= _units(sums, i) for i, b in known.items())
+        seen = _mirror(row.pk, day, order_answer, sums, sequence, known)
+    if not (orders_whole and trades_whole):
+        which = "order" if not orders_whole else "trade"
+        alarms.ring("BOOK_LOST_ROWS", f"{row.name}: the {which} book lacks rows it had before", account_id=row.pk)
     ours = [_ours(o) for o in Order.objects.filter(account_id=row.pk, trading_day=day, state__in=WATCHED)]
     _stale_days(row.pk, day)
-    found = truth.reconcile(ours, orders=seen, trades=sums, read_started=order_answer.started_at, now=now, rules=rules())
+    found = truth.reconcile(
+        ours,
+        orders=seen,
+        trades=sums,
+        read_started=order_answer.started_at,
+        now=now,
+        rules=rules(),
+        orders_whole=orders_whole,
+        trades_whole=trades_whole,
+    )
     apply.changes(row.pk, found)
+
+
+def _units(sums: dict[str, truth.TradedSum], broker_order_id: str) -> int:
+    found = sums.get(broker_order_id)
+    return 0 if found is None else found.units
 
 
 def rules() -> truth.Rules:
@@ -98,10 +124,14 @@ def rules() -> truth.Rules:
 
 
 def _mirror(
-    account_id: int, day: date, answer: Read[list[BookOrder]], sums: dict[str, truth.TradedSum] | None, sequence: int
+    account_id: int,
+    day: date,
+    answer: Read[list[BookOrder]],
+    sums: dict[str, truth.TradedSum] | None,
+    sequence: int,
+    known: dict[str, BrokerOrder],
 ) -> list[truth.SeenOrder]:
     """Keep what the broker showed, row by row; write only what changed."""
-    known = {b.broker_order_id: b for b in BrokerOrder.objects.filter(account_id=account_id, trading_day=day)}
     owners = dict(
         Order.objects.filter(account_id=account_id, trading_day=day)
         .exclude(broker_order_id="")
@@ -112,11 +142,12 @@ def _mirror(
         before = known.get(row.broker_order_id)
         traded = (sums or {}).get(row.broker_order_id)
         mine = owners.get(row.broker_order_id)
+        since = before.last_seen_at if before is not None and before.word == row.word.value else None
         if before is None:
             before = _new_row(account_id, day, row, traded, mine, sequence, answer.started_at)
         else:
             _changed_row(before, row, traded, mine, answer.started_at)
-        seen.append(truth.SeenOrder(row, before.first_read, mine))
+        seen.append(truth.SeenOrder(row, before.first_read, mine, since))
     return seen
 
 
@@ -188,7 +219,23 @@ def _ours(o: Order) -> truth.OurOrder:
         missing_reads=o.missing_reads,
         sent_at=o.sent_at,
         cancel_asked_at=o.cancel_asked_at,
+        answered_at=o.answered_at,
+        sender_gone=o.state == OrderState.SUBMITTED and _has_ended(o.sender),
     )
+
+
+def _has_ended(sender: str) -> bool:
+    """True only when that process surely ended: it ran on this host and its number is free."""
+    host, _, pid = sender.rpartition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _stale_days(account_id: int, day: date) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, cast
 
 from django.db import IntegrityError, models, transaction
@@ -24,9 +25,14 @@ STALE_SENDER_S = 2.0
 Outcome = Literal["sent", "not claimed", "denied", "not sent"]
 
 
-def send(order_id: int) -> Outcome:
-    """Claim, commit, send, record. Runs outside any transaction; safe to call twice and from several workers."""
+def send(order_id: int, *, still: Callable[[Order], bool]) -> Outcome:
+    """Claim, commit, send, record. Runs outside any transaction; safe to call twice and from several workers.
+
+    `still`: asked inside the claim, with the book locked, whether what decided this order still holds.
+    """
     order = Order.objects.select_related("book", "account").get(pk=order_id)
+    if order.state != OrderState.INITIALIZED:
+        return "not claimed"
     is_exit = Purpose(order.purpose) in EXITS
     if not is_exit:
         try:
@@ -37,7 +43,7 @@ def send(order_id: int) -> Outcome:
             apply.after(order.book_id)
             return "denied"
     started = clock.monotonic()
-    if not _claim(order, is_exit=is_exit):
+    if not _claim(order, still, is_exit=is_exit):
         return "not claimed"
     if clock.monotonic() - started > STALE_SENDER_S:
         answer = OrderReply(Verdict.NOT_SENT, text="the sender was held up; given back unsent")
@@ -49,9 +55,9 @@ def send(order_id: int) -> Outcome:
     return "not sent" if answer.verdict is Verdict.NOT_SENT else "sent"
 
 
-def _claim(order: Order, *, is_exit: bool) -> bool:
-    """INITIALIZED → SUBMITTED, committed. False when another worker was first, the book forbids it, or an order of the
-    same side of the same instrument is still unacknowledged (the database's own rule)."""
+def _claim(order: Order, still: Callable[[Order], bool], *, is_exit: bool) -> bool:
+    """INITIALIZED → SUBMITTED, committed. False when another worker was first, the book forbids it, its reason is gone, or
+    an order of the same side of the same instrument is still unacknowledged (the database's own rule)."""
     allowed = (Book.State.OPEN, Book.State.REDUCING, Book.State.EXITING) if is_exit else (Book.State.OPEN,)
     now = clock.now()
     baseline = (
@@ -64,6 +70,8 @@ def _claim(order: Order, *, is_exit: bool) -> bool:
     try:
         with transaction.atomic():
             if not Book.objects.filter(pk=order.book_id, state__in=allowed).update(version=models.F("version") + 1):
+                return False
+            if not still(order):
                 return False
             return apply.move(
                 order,

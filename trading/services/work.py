@@ -11,15 +11,15 @@ from datetime import timedelta
 
 import redis
 from django.conf import settings
-from django.db import close_old_connections, connection
-from django.db.models import Q
+from django.db import close_old_connections, connection, transaction
+from django.db.models import F, Q
 
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import queue
 from trading.domain.orders import ENTRIES, LIVE_STATES, OrderState
 from trading.models import Book, ExitGoal, Order, Position
-from trading.services import enter, flatten, poll, wake
+from trading.services import apply, enter, flatten, poll, record, wake
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ TURN_S = 6.0
 THREADS = 32
 # After something was sent its outcome is asked for at once; then the steady pace of working orders.
 EAGER_POLL_S = 0.2
+EAGER_AFTER_CANCEL = timedelta(seconds=3)
 LIVE = [s.value for s in LIVE_STATES]
 
 
@@ -52,10 +53,11 @@ def step(account_id: int) -> bool:
     live = Order.objects.filter(account_id=account_id, state__in=LIVE)
     working = live.exists()
     if _poll_due(account_id, working=working, goals=bool(goals), first=not has_books_read):
-        poll.account(account_id, positions=bool(goals) or _positions_due(account_id))
+        poll.account(account_id, positions=bool(goals) or enter.follows_price(account_id) or _positions_due(account_id))
         for goal_id in goals:
             flatten.drive(goal_id)
     entering = _drive_entries(account_id) if has_books_read else _has_entries(account_id)
+    _rest_idle_books(account_id)
     still_goals = ExitGoal.objects.filter(book__account_id=account_id).exclude(state="DONE").exists()
     return entering or still_goals or live.exists()
 
@@ -83,8 +85,11 @@ def _poll_due(account_id: int, *, working: bool, goals: bool, first: bool) -> bo
     if read is None or read["attempted_at"] is None:
         return True
     age = (clock.now() - read["attempted_at"]).total_seconds()
-    if working or goals:
-        news = Order.objects.filter(account_id=account_id, state__in=LIVE, sent_at__gt=read["started_at"]).exists()
+    if working or goals or enter.follows_price(account_id):
+        # What was just sent, or is just being cancelled, is asked for at once.
+        sent = Q(sent_at__gt=read["started_at"])
+        cancelling = Q(state=OrderState.PENDING_CANCEL, cancel_asked_at__gt=clock.now() - EAGER_AFTER_CANCEL)
+        news = Order.objects.filter(sent | cancelling, account_id=account_id, state__in=LIVE).exists()
         return age >= (EAGER_POLL_S if news else settings.POLL_WORKING_S)
     return age >= _calm_interval(account_id)
 
@@ -101,15 +106,38 @@ def _positions_due(account_id: int) -> bool:
 
 
 def _catch_late_fills(account_id: int) -> None:
-    """A fill that arrives after its book was closed opens it again, and the machine only ever reduces it."""
-    late = Position.objects.filter(book__account_id=account_id, book__state=Book.State.FLAT).exclude(units=0)
-    for book_id in set(late.values_list("book_id", flat=True)):
+    """A fill, or a lost order that turned up, opens its closed book again; the machine only ever reduces it."""
+    closed = {"book__account_id": account_id, "book__state": Book.State.FLAT}
+    late = set(Position.objects.filter(**closed).exclude(units=0).values_list("book_id", flat=True))
+    late |= set(Order.objects.filter(**closed, state__in=LIVE).values_list("book_id", flat=True))
+    for book_id in sorted(late):
         reopened = Book.objects.filter(pk=book_id, state=Book.State.FLAT).update(state=Book.State.EXITING, flat_at=None)
         if reopened:
             last = ExitGoal.objects.filter(book_id=book_id).order_by("-id").values_list("reason", flat=True).first()
             flatten.request(
                 book_id, reason=last or "MANUAL", asked_by="engine:orders", why="an order filled after the book was closed"
             )
+
+
+def _rest_idle_books(account_id: int) -> None:
+    """A run's book that owns nothing, awaits nothing and was asked nothing is flat, however it came to that."""
+    candidates = (
+        Book.objects.filter(account_id=account_id, kind=Book.Kind.RUN, state__in=[Book.State.OPEN, Book.State.REDUCING])
+        .exclude(positions__in=Position.objects.exclude(units=0))
+        .exclude(orders__state__in=[OrderState.INITIALIZED, *LIVE])
+        .exclude(goals__in=ExitGoal.objects.exclude(state="DONE"))
+    )
+    for book in candidates:
+        if enter.may_try_again(book):
+            continue
+        with transaction.atomic():
+            rested = Book.objects.filter(pk=book.pk, state=book.state, version=book.version).update(
+                state=Book.State.FLAT, flat_at=clock.now(), version=F("version") + 1
+            )
+            if rested:
+                why = "nothing owned and nothing on its way"
+                record.of_book("book.flat", book, actor="engine:orders", moved=(book.state, "FLAT"), why=why)
+                apply.after(book.pk)
 
 
 # --- many accounts at once ---------------------------------------------------------------------

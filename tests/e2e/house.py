@@ -1,0 +1,190 @@
+"""A whole demo of its own: real processes, private state and ports, started as a user would start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from tests.environment import free_port
+
+T = TypeVar("T")
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_S = 90.0
+
+
+def free_block(length: int) -> int:
+    """A port from which `length` ports in a row are free, far from the ephemeral range of a busy test run."""
+    import socket
+
+    for base in range(20_000 + free_port() % 9_000, 32_000, length + 1):
+        sockets = []
+        try:
+            for port in range(base, base + length):
+                s = socket.socket()
+                sockets.append(s)
+                s.bind(("127.0.0.1", port))
+            return base
+        except OSError:
+            continue
+        finally:
+            for s in sockets:
+                s.close()
+    raise RuntimeError("no free block of ports")
+
+
+class House:
+    """`make demo` without the installing: processes, control port, database file, login."""
+
+    def __init__(self, *, env: dict[str, str] | None = None) -> None:
+        self.var = Path(tempfile.mkdtemp(prefix="algomirror-e2e-"))
+        base = free_block(12)
+        self.sim_base, self.web_port, self.redis_port = base, base + 8, base + 9
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("ALGOMIRROR_", "DJANGO_"))}
+        for name in ("REDIS_URL", "DATABASE_URL", "DEBUG"):
+            clean.pop(name, None)
+        self.env = {
+            **clean,
+            "ALGOMIRROR_VAR": str(self.var),
+            "WEB_PORT": str(self.web_port),
+            "REDIS_PORT": str(self.redis_port),
+            "SIM_PORT_BASE": str(self.sim_base),
+            **(env or {}),
+        }
+        self.lines: list[str] = []
+        self.password = ""
+        self.seconds_to_ready = 0.0
+        self._process: subprocess.Popen[str] | None = None
+
+    # --- life --------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        began = time.monotonic()
+        self._process = subprocess.Popen(
+            [sys.executable, "manage.py", "demo"],
+            cwd=ROOT,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        wait_for(lambda: any("ready in" in line for line in self.lines), START_S, "the demo to be ready", self.tail)
+        self.seconds_to_ready = time.monotonic() - began
+        for line in self.lines:
+            if found := re.search(r"password\s+(\S{19})\s*$", line):
+                self.password = found.group(1)
+
+    def _read(self) -> None:
+        assert self._process is not None and self._process.stdout is not None
+        for line in self._process.stdout:
+            self.lines.append(line.rstrip())
+
+    def tail(self) -> str:
+        return "\n".join(self.lines[-60:])
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.var, ignore_errors=True)
+
+    # --- parts -------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.web_port}"
+
+    def groups(self) -> dict[str, int]:
+        """Name → process group of everything running, from the supervisor's own record."""
+        rows = json.loads((self.var / "up.pids").read_text())["groups"]
+        return {row["name"]: row["pid"] for row in rows}
+
+    def kill(self, name: str) -> None:
+        """kill -9 of one process, its children left to fend for themselves."""
+        os.kill(self.groups()[name], signal.SIGKILL)
+
+    def sql(self, query: str, *args: Any) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(f"file:{self.var / 'demo.sqlite3'}?mode=ro", uri=True, timeout=20)) as db:
+            return db.execute(query, args).fetchall()
+
+    def one(self, query: str, *args: Any) -> Any:
+        rows = self.sql(query, *args)
+        return rows[0][0] if rows else None
+
+    # --- the far side ------------------------------------------------------------------------
+
+    def control(self, method: str, path: str, **body: Any) -> Any:
+        answer = httpx.request(method, f"http://127.0.0.1:{self.sim_base}{path}", json=body or None, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    def shock(self, underlying: str, percent: float) -> None:
+        self.control("POST", "/shock", underlying=underlying, percent=percent)
+
+    def broker_books(self, account: int) -> Any:
+        """Exact books of simulated account 1, 2, 3 as its broker keeps them."""
+        return self.control("GET", f"/accounts/{account}/books")
+
+    def broker_net(self, account: int) -> dict[str, int]:
+        return {p["symbol"]: int(p["quantity"]) for p in self.broker_books(account)["positions"] if int(p["quantity"])}
+
+    def broker_realised(self, account: int) -> Decimal:
+        return Decimal(self.broker_books(account)["realised"])
+
+    def broker_orders(self, account: int) -> Counter[tuple[str, str]]:
+        """(symbol, action) → units that traded, over all orders of the account."""
+        out: Counter[tuple[str, str]] = Counter()
+        for trade in self.broker_books(account)["trades"]:
+            out[trade["symbol"], trade["action"]] += int(trade["quantity"])
+        return out
+
+
+@contextmanager
+def a_house(**options: Any) -> Iterator[House]:
+    house = House(**options)
+    try:
+        house.start()
+        yield house
+    finally:
+        house.stop()
+        house.remove()
+
+
+def wait_for(ask: Callable[[], T], seconds: float, what: str, tail: Callable[[], str] = lambda: "") -> T:
+    """Poll until the answer is truthy; the real world has no other signal across processes."""
+    ends = time.monotonic() + seconds
+    while True:
+        try:
+            answer = ask()
+        except (httpx.HTTPError, OSError, sqlite3.Error):
+            answer = None  # type: ignore[assignment]
+        if answer:
+            return answer
+        if time.monotonic() > ends:
+            raise AssertionError(f"waited {seconds:.0f} s for {what}\n{tail()}")
+        time.sleep(0.1)

@@ -1,0 +1,113 @@
+"""kill -9 of each process at each step from start to flat: no order twice, no exit lost."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.house import House, a_house, wait_for
+from tests.e2e.trader import Trader
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
+
+PROCESSES = ("orders", "feed", "risk", "redis", "web", "metronome", "signals")
+# Seconds after the step began; the order path takes about a second here, so these fall before, within and after it.
+STEPS = ("before start", "start +0.0", "start +0.3", "start +0.8", "open", "shock +0.0", "shock +0.15", "shock +0.5")
+QUICK = {
+    "orders": ("start +0.0", "start +0.3", "start +0.8", "shock +0.0", "shock +0.15", "shock +0.5"),
+    "feed": ("start +0.3", "shock +0.0"),
+    "risk": ("shock +0.0",),
+    "redis": ("start +0.3", "shock +0.15"),
+    "web": ("before start", "start +0.0"),
+    "metronome": ("start +0.3",),
+    "signals": ("shock +0.0",),
+}
+EVERYTHING = os.environ.get("KILL_MATRIX") == "all"
+CASES = [(p, s) for p in PROCESSES for s in (STEPS if EVERYTHING else QUICK[p])]
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    with a_house() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def trader(house: House) -> Trader:
+    return Trader(house)
+
+
+@pytest.fixture(scope="module")
+def strategy(trader: Trader) -> int:
+    return trader.save_straddle("Iron fly", max_loss=1500, hedged=True)
+
+
+class Cycle:
+    """One life of the strategy, with a kill at one step of it."""
+
+    def __init__(self, house: House, trader: Trader, strategy: int, process: str, step: str) -> None:
+        self.house, self.trader, self.strategy = house, trader, strategy
+        self.process, self.step = process, step
+        self.before = {n: house.broker_orders(n) for n in (1, 2, 3)}
+
+    def kill_after(self, what: str) -> None:
+        """Set the kill going if it belongs to this step: "start +0.3" is 0.3 s after the start was sent."""
+        named, plus, delay = self.step.partition(" +")
+        if named == what and plus:
+            threading.Timer(float(delay), self.house.kill, [self.process]).start()
+
+    def live(self) -> int:
+        plan = self.trader.preview(self.strategy)
+        if self.step == "before start":
+            self.house.kill(self.process)
+        self.kill_after("start")
+        run = self.trader.start(plan)
+        state = "select state from trading_run where id=?"
+        wait_for(lambda: self.house.one(state, run) == "OPEN", 60, f"{self.name} to open", self.house.tail)
+        if self.step == "open":
+            self.house.kill(self.process)
+            time.sleep(1)
+        self.kill_after("shock")
+        self.shock()
+        wait_for(lambda: self.house.one(state, run) == "CLOSED", 90, f"{self.name} to close", self.house.tail)
+        return run
+
+    def shock(self) -> None:
+        """Away from the strike, and back towards the listed middle, so that many cycles stay on the board."""
+        spot = self.house.control("GET", "/state")["indices"]["NIFTY"]
+        self.house.shock("NIFTY", 2.5 if float(spot) < 26_000 else -2.5)
+
+    @property
+    def name(self) -> str:
+        return f"the run with {self.process} killed at '{self.step}'"
+
+    def traded(self, account: int) -> Counter[tuple[str, str]]:
+        return self.house.broker_orders(account) - self.before[account]
+
+
+@pytest.mark.parametrize(("process", "step"), CASES)
+def test_nothing_is_sent_twice_and_no_exit_is_lost(house: House, trader: Trader, strategy: int, process: str, step: str) -> None:
+    cycle = Cycle(house, trader, strategy, process, step)
+    run = cycle.live()
+
+    for account in (1, 2, 3):
+        assert house.broker_net(account) == {}, f"account {account} is not flat"
+        traded = cycle.traded(account)
+        assert len(traded) == 8 and set(traded.values()) == {65}, f"account {account}: four legs in, four out: {traded}"
+    assert house.sql("select kind from risk_riskevent where run_id=? and action='EXIT'", run) == [("MAX_LOSS",)]
+    goals = "select count(*) from trading_exitgoal g join trading_book b on b.id=g.book_id where b.run_id=?"
+    assert house.one(goals, run) == 3
+    in_doubt = (
+        "select count(*) from trading_order o join trading_book b on b.id=o.book_id where b.run_id=? and o.state in (?,?,?)"
+    )
+    assert house.one(in_doubt, run, "SUBMITTED", "UNKNOWN", "INITIALIZED") == 0
+    ours = house.sql(
+        "select b.account_id, sum(p.units) from trading_position p join trading_book b on b.id=p.book_id where b.run_id=? group by 1",
+        run,
+    )
+    assert [units for _, units in ours] == [0, 0, 0]
