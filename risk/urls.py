@@ -1,3 +1,10 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from risk import views
+
+urlpatterns = [
+    path("risk", views.risk, name="risk"),
+    path("risk/monitor", views.monitor, name="risk-monitor"),
+    path("risk/kill", views.kill, name="risk-kill"),
+    path("risk/release", views.release, name="risk-release"),
+]

@@ -1,0 +1,52 @@
+"""Facts of the risk engine, for looking. Trading states change by the kill switch and by release only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from risk.models import Blindness, GuardState, RiskEvent, RunLimits, TradingState
+
+
+class LookOnly(ModelAdmin):  # type: ignore[misc]
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(TradingState)
+class TradingStateAdmin(LookOnly):
+    list_display = ("account", "state", "since", "by", "why")
+
+
+@admin.register(RunLimits)
+class RunLimitsAdmin(LookOnly):
+    list_display = ("run", "max_loss", "max_profit", "scope", "max_loss_action", "max_profit_action", "blind_policy")
+
+
+@admin.register(GuardState)
+class GuardStateAdmin(LookOnly):
+    list_display = ("run", "rule", "scope_key", "state", "level", "value", "evaluated_at", "tripped_at")
+    list_filter = ("rule", "state")
+
+
+@admin.register(Blindness)
+class BlindnessAdmin(LookOnly):
+    list_display = ("run", "since", "announced_at", "acted_at")
+
+
+@admin.register(RiskEvent)
+class RiskEventAdmin(LookOnly):
+    list_display = ("at", "kind", "run", "book", "threshold", "value", "action", "seen_by")
+    list_filter = ("kind", "action", "seen_by")
+    date_hierarchy = "at"

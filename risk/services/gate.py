@@ -1,0 +1,127 @@
+"""The pre-trade gate: the only maker of entry permits. What is not known denies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from accounts.models import Account, BrokerRead
+from algomirror.kernel import clock
+from algomirror.kernel.errors import Denied
+from algomirror.kernel.money import Action
+from marketdata import calendar
+from risk.domain.pretrade import (
+    AccountFacts,
+    Code,
+    Denial,
+    LineFacts,
+    SessionFacts,
+    check_account,
+    check_line,
+    check_session,
+)
+from risk.domain.states import TradingMode
+from risk.models import TradingState
+from trading.domain.orders import UNACKNOWLEDGED
+from trading.models import Order
+
+Key = tuple[int, str, str, str, Action]  # account, exchange, symbol, product, action
+
+
+def session_facts(exchange: str, now: datetime) -> SessionFacts:
+    state = calendar.market_state(exchange, now)
+    return SessionFacts(exchange=exchange, is_open=state.is_open, is_covered=state.covered, reason=state.reason)
+
+
+def account_facts(accounts: Sequence[Account], *, mode: str | None, now: datetime) -> dict[int, AccountFacts]:
+    """Two queries for any number of accounts; `accounts` must be freshly read."""
+    states = {row.account_id: TradingMode(row.state) for row in TradingState.objects.all()}
+    read_at = dict(
+        BrokerRead.objects.filter(account__in=accounts, kind=BrokerRead.Kind.ORDERS, finished_at__isnull=False).values_list(
+            "account_id", "finished_at"
+        )
+    )
+    return {
+        account.pk: AccountFacts(
+            account_id=account.pk,
+            name=account.name,
+            is_active=account.is_active,
+            entries_enabled=account.entries_enabled,
+            platform_state=states.get(None, TradingMode.ACTIVE),
+            account_state=states.get(account.pk, TradingMode.ACTIVE),
+            link=account.link,
+            mode=account.mode,
+            planned_mode=mode,
+            books_read_age_s=_age_s(read_at.get(account.pk), now),
+        )
+        for account in accounts
+    }
+
+
+def _age_s(at: datetime | None, now: datetime) -> float | None:
+    return None if at is None else (now - at).total_seconds()
+
+
+def unacknowledged(account_ids: Iterable[int]) -> set[Key]:
+    """Sides of instruments in which an order is out and not yet known to the broker's books."""
+    rows = Order.objects.filter(account_id__in=list(account_ids), state__in=[s.value for s in UNACKNOWLEDGED]).values_list(
+        "account_id", "exchange", "symbol", "product", "action"
+    )
+    return {(account, exchange, symbol, product, _action(action)) for account, exchange, symbol, product, action in rows}
+
+
+def _action(text: str) -> Action:
+    return "BUY" if text == "BUY" else "SELL"
+
+
+def check_plan(
+    *,
+    accounts: Sequence[Account],
+    mode: str | None,
+    lines: Mapping[int, Sequence[LineFacts]],
+    exchanges: Iterable[str],
+    now: datetime,
+    with_books: bool = True,
+) -> list[Denial]:
+    """Everything that speaks against sending these lines (by account id) now; empty means permitted."""
+    found: list[Denial] = []
+    for exchange in sorted(set(exchanges)):
+        found.extend(check_session(session_facts(exchange, now)))
+    facts = account_facts(accounts, mode=mode, now=now)
+    for account_id, account_lines in lines.items():
+        found.extend(check_account(facts[account_id], with_books=with_books))
+        for line in account_lines:
+            found.extend(Denial(d.code, d.sentence, account_id=account_id, leg=d.leg) for d in check_line(line))
+    return found
+
+
+def permit(denials: Sequence[Denial], *, plan: str, by: str, now: datetime, **numbers: Any) -> dict[str, Any]:
+    """The written yes that goes on every order of a plan; raises the first denial, with all of them beside it."""
+    refuse(denials)
+    return {"plan": plan, "by": by, "at": now.isoformat(), **numbers}
+
+
+def refuse(denials: Sequence[Denial]) -> None:
+    """Raise Denied when there is anything to deny; the message says every reason once."""
+    if not denials:
+        return
+    sentences = list(dict.fromkeys(denial.sentence for denial in denials))
+    listed = [{"code": d.code.value, "text": d.sentence, "account": d.account_id, "leg": d.leg} for d in denials]
+    raise Denied(denials[0].code.value, " ".join(sentences), denials=listed)
+
+
+def recheck(order: Order) -> None:
+    """The last look before an entry goes on the wire: session, states, link, mode. Three small queries.
+
+    Raises Denied. The plan was permitted a moment ago; what may have changed since is who may trade, not what.
+    """
+    now = clock.now()
+    account = Account.objects.get(pk=order.account_id)
+    if not order.permit:
+        raise Denied(Code.NOT_PERMITTED, "The order has no permit of the gate.")
+    # The order's own book is read while orders work; its age is the poller's matter, not a reason to stop half a plan.
+    facts = account_facts([account], mode=order.book.mode, now=now)[account.pk]
+    refuse([*check_session(session_facts(order.exchange, now)), *check_account(facts, with_books=False)])
+    if order.book.state != "OPEN":
+        raise Denied(Code.NOT_PERMITTED, f"The book is {order.book.state}: it takes no additions.")

@@ -1,0 +1,55 @@
+"""Definitions and plans, for looking. The builder writes them; what traded is never deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+
+from strategies.models import Leg, Plan, Strategy, Version
+
+
+class _NoWrites:
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class LookOnly(_NoWrites, ModelAdmin):  # type: ignore[misc]
+    show_full_result_count = False
+
+
+class LegInline(_NoWrites, TabularInline):  # type: ignore[misc]
+    model = Leg
+    extra = 0
+
+
+@admin.register(Strategy)
+class StrategyAdmin(LookOnly):
+    list_display = ("name", "owner", "entries_enabled", "archived_at", "created_at")
+    search_fields = ("name",)
+
+
+@admin.register(Version)
+class VersionAdmin(LookOnly):
+    list_display = ("strategy", "number", "product", "max_loss", "max_profit", "limit_scope", "created_at")
+    inlines = (LegInline,)
+
+
+@admin.register(Leg)
+class LegAdmin(LookOnly):
+    list_display = ("version", "number", "action", "lots", "underlying", "slot", "strike_mode", "strike_offset", "kind")
+    list_filter = ("underlying", "kind", "slot")
+
+
+@admin.register(Plan)
+class PlanAdmin(LookOnly):
+    list_display = ("key", "kind", "version", "owner", "created_at", "used_at", "run")
+    list_filter = ("kind",)

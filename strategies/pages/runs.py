@@ -1,0 +1,179 @@
+"""The list of runs, and one run with everything a person may ask about it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Prefetch, Sum
+
+from accounts.colours import hex_of
+from algomirror.kernel import clock
+from algomirror.ops.models import Journal
+from marketdata import quotes as store
+from marketdata.domain.quotes import Quote, freshness
+from risk import pages as risk_pages
+from risk.models import RunLimits
+from risk.selectors import open_runs
+from strategies.models import Plan
+from strategies.pages.sentences import Said, said
+from trading.domain.pnl import Pnl, book_pnl, run_pnl
+from trading.models import Book, ExitGoal, Fill, Order, Position, Run
+
+PAST_SHOWN = 100
+JOURNAL_SHOWN = 300
+
+
+def runs_page() -> dict[str, Any]:
+    """Open runs (nearest to a limit first), then the past ones with what they made, in a fixed number of queries."""
+    past = Run.objects.filter(state=Run.State.CLOSED).order_by("-flat_at")[:PAST_SHOWN]
+    rows = list(past.annotate(realised=Sum("books__positions__realised")))
+    return {"open": risk_pages.run_rows(), "past": rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One leg in one account. `pnl` is realised and unrealised together, None while its mark is unknown."""
+
+    position: Position
+    quote: Quote | None
+    is_fresh: bool
+    pnl: Decimal | None
+    average: Decimal | None
+    received_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BookRow:
+    book: Book
+    colour: str
+    cells: tuple[Cell, ...]
+    pnl: Pnl
+    goals: tuple[ExitGoal, ...]
+
+    @property
+    def is_live(self) -> bool:
+        return self.book.state != Book.State.FLAT
+
+    @property
+    def open_goal(self) -> ExitGoal | None:
+        return next((goal for goal in self.goals if goal.state != ExitGoal.State.DONE), None)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    order: Order
+    account: str
+    colour: str
+    average: Decimal | None
+    fills: tuple[Fill, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    run: Run
+    pnl: Pnl
+    books: tuple[BookRow, ...]
+    limits: tuple[risk_pages.LimitRow, ...]
+    terms: RunLimits | None
+    blind_since: datetime | None
+    orders: tuple[OrderRow, ...]
+    events: list[Any] = field(default_factory=list)
+    journal: tuple[Said, ...] = ()
+    plan: Plan | None = None
+
+    @property
+    def key(self) -> str:
+        return f"run:{self.run.pk}:pnl"
+
+    @property
+    def is_open(self) -> bool:
+        return self.run.state != Run.State.CLOSED
+
+    @property
+    def is_live_money(self) -> bool:
+        return self.run.mode == "LIVE"
+
+    @property
+    def open_books(self) -> int:
+        return sum(book.is_live for book in self.books)
+
+    @property
+    def mark_quality(self) -> str:
+        if self.blind_since is not None:
+            return "blind"
+        return "complete" if self.pnl.total is not None else "partial"
+
+
+def run_page(run: Run) -> RunPage:
+    now, bounds = clock.now(), store.bounds()
+    goals = Prefetch("goals", queryset=ExitGoal.objects.order_by("id"))
+    positions = Prefetch("positions", queryset=Position.objects.order_by("leg", "id"))
+    books = list(Book.objects.filter(run=run).select_related("account").prefetch_related(positions, goals).order_by("id"))
+    quotes = store.get({p.key for book in books for p in book.positions.all()})
+    rows = tuple(_book(book, quotes, now) for book in books)
+    names = {book.account_id: book.account.name for book in books}
+    head = next(iter(risk_pages.run_rows(open_runs([run.pk]))), None)
+    return RunPage(
+        run=run,
+        pnl=run_pnl(book_pnl(book.positions.all(), quotes, now, bounds) for book in books),
+        books=rows,
+        limits=() if head is None else head.limits,
+        terms=RunLimits.objects.filter(run=run).first(),
+        blind_since=None if head is None else head.blind_since,
+        orders=_orders(run, {row.book.pk: row for row in rows}),
+        events=risk_pages.events(run_id=run.pk),
+        journal=_journal(run, names),
+        plan=Plan.objects.filter(run=run).first(),
+    )
+
+
+def _book(book: Book, quotes: Mapping[str, Quote], now: datetime) -> BookRow:
+    bounds = store.bounds()
+    found = list(book.positions.all())
+    return BookRow(
+        book=book,
+        colour=hex_of(book.account.colour),
+        cells=tuple(_cell(position, quotes.get(position.key), now) for position in found),
+        pnl=book_pnl(found, quotes, now, bounds),
+        goals=tuple(book.goals.all()),
+    )
+
+
+def _cell(position: Position, quote: Quote | None, now: datetime) -> Cell:
+    bounds = store.bounds()
+    known = {} if quote is None else {position.key: quote}
+    return Cell(
+        position=position,
+        quote=quote,
+        is_fresh=freshness(quote, now, bounds).value == "FRESH",
+        pnl=book_pnl([position], known, now, bounds).total,
+        average=position.open_value / abs(position.units) if position.units else None,
+        received_ms=None if quote is None else int(quote.received_at.timestamp() * 1000),
+    )
+
+
+def _orders(run: Run, books: Mapping[int, BookRow]) -> tuple[OrderRow, ...]:
+    fills: dict[int, list[Fill]] = defaultdict(list)
+    for fill in Fill.objects.filter(book__run=run).order_by("id"):
+        fills[fill.order_id].append(fill)
+    return tuple(
+        OrderRow(
+            order=order,
+            account=books[order.book_id].book.account.name,
+            colour=books[order.book_id].colour,
+            average=order.filled_value / order.filled_units if order.filled_units else None,
+            fills=tuple(fills[order.pk]),
+        )
+        for order in Order.objects.filter(book__run=run).order_by("book_id", "goal_id", "leg", "slice_no", "attempt", "id")
+        if order.book_id in books
+    )
+
+
+def _journal(run: Run, names: Mapping[int, str]) -> tuple[Said, ...]:
+    rows = Journal.objects.filter(run_id=run.pk).order_by("-id")[:JOURNAL_SHOWN]
+    return tuple(said(row, names) for row in rows)

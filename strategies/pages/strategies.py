@@ -1,0 +1,87 @@
+"""The list of strategies and the builder's live preview."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Prefetch
+
+from strategies.domain.legs import LegSpec, warnings
+from strategies.domain.resolve import Contract, Line
+from strategies.models import Leg, Strategy, Version
+from strategies.services import resolving
+from trading.models import Run
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyRow:
+    strategy: Strategy
+    version: Version | None
+    legs: tuple[str, ...]
+    accounts: tuple[str, ...]
+    open_run: Run | None
+    last_run: Run | None
+
+
+def strategies_page(*, archived: bool = False) -> list[StrategyRow]:
+    """Every strategy with its newest version and its newest run, in a fixed number of queries."""
+    legs = Prefetch("legs", queryset=Leg.objects.select_related("underlying").order_by("number"))
+    versions = Prefetch("versions", queryset=Version.objects.order_by("-number").prefetch_related(legs, "accounts"))
+    found = list(Strategy.objects.filter(archived_at__isnull=not archived).prefetch_related(versions))
+    ids = [strategy.pk for strategy in found]
+    last = {run.strategy_id: run for run in Run.objects.filter(strategy_id__in=ids).order_by("id")}
+    return [_row(strategy, last.get(strategy.pk)) for strategy in found]
+
+
+def _row(strategy: Strategy, last: Run | None) -> StrategyRow:
+    version = next(iter(strategy.versions.all()), None)
+    return StrategyRow(
+        strategy=strategy,
+        version=version,
+        legs=() if version is None else tuple(_leg_text(leg) for leg in version.legs.all()),
+        accounts=() if version is None else tuple(account.name for account in version.accounts.all()),
+        open_run=last if last is not None and last.state != Run.State.CLOSED else None,
+        last_run=last,
+    )
+
+
+def _leg_text(leg: Leg) -> str:
+    strike = leg.strike_mode if leg.strike_mode == "ATM" else f"{leg.strike_mode}{leg.strike_offset}"
+    slot = leg.slot.replace("_", " ").lower()
+    return f"{leg.action} {leg.lots} {leg.underlying.symbol} {strike} {leg.kind}, {slot}"
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRow:
+    leg: LegSpec
+    contract: Contract | None
+    line: Line | None
+    covers: str
+
+
+@dataclass(frozen=True, slots=True)
+class DraftPreview:
+    rows: list[PreviewRow]
+    spot: dict[str, Any]
+    net_premium: Decimal | None
+    problems: list[str]
+    warnings: list[str]
+
+
+def draft_preview(legs: Sequence[LegSpec], *, has_max_loss: bool, ask: bool) -> DraftPreview:
+    """What these legs mean at this moment. `ask` reads missing prices over REST; otherwise they stay unknown."""
+    found = resolving.resolve(legs, ask=ask)
+    lines = {line.leg: line for line in found.lines}
+    return DraftPreview(
+        rows=[
+            PreviewRow(leg, found.contracts.get(leg.number), lines.get(leg.number), ", ".join(map(str, leg.hedges)))
+            for leg in legs
+        ],
+        spot={name: None if price is None else Decimal(price) for name, price in found.snapshot["spot"].items()},
+        net_premium=found.net_premium if len(lines) == len(legs) else None,
+        problems=list(dict.fromkeys(d.sentence for d in found.denials)),
+        warnings=warnings(legs, has_max_loss=has_max_loss),
+    )

@@ -1,0 +1,147 @@
+"""Making plans: exactly what would be sent, to whom, and who is left out and why. Lives 30 seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+from accounts.models import Account, User
+from algomirror.kernel import clock
+from algomirror.kernel.errors import Denied, Refused
+from algomirror.kernel.ids import new_key
+from algomirror.ops import journal
+from risk.domain.limits import LimitTerms, amount
+from risk.domain.pretrade import Code, Denial, check_account
+from risk.services import gate
+from strategies.domain.legs import warnings
+from strategies.domain.plans import PlannedLine, digest_of, encode, planned
+from strategies.models import Plan, Version
+from strategies.services import build
+from strategies.services.resolving import Resolved, resolve
+from trading.models import Run
+
+
+def preview(version: Version, accounts: Sequence[Account], *, user: User) -> Plan:
+    """A plan of this version for these accounts. Denied when the legs cannot be resolved or nobody may trade.
+
+    Reads prices over REST where the store has none, so it runs outside any transaction.
+    """
+    strategy = version.strategy
+    if strategy.archived_at is not None or not strategy.entries_enabled:
+        raise Denied(Code.NOT_PERMITTED, f"Entries of {strategy.name} are switched off.")
+    if Run.objects.filter(strategy_id=strategy.pk).exclude(state=Run.State.CLOSED).exists():
+        raise Denied(Code.RUN_ALREADY_OPEN, f"{strategy.name} has an open run.")
+    legs = build.specs(version)
+    found = resolve(legs)
+    gate.refuse(found.denials)
+    mode = one_mode(accounts)
+    kept, skipped = split(accounts, mode)
+    terms = {
+        "name": f"{strategy.name} v{version.number}",
+        "mode": mode,
+        "product": version.product,
+        "hedge_wait_s": version.hedge_wait_s,
+        "limits": limits_row(build.limits(version)),
+        "net_premium": str(found.net_premium),
+        "warnings": warnings(legs, has_max_loss=version.max_loss is not None),
+    }
+    lines = [
+        planned(line, account_id=account.pk, account_name=account.name, product=version.product)
+        for account in kept
+        for line in found.lines
+    ]
+    return store(kind=Plan.Kind.STRATEGY, user=user, version=version, found=found, lines=lines, skipped=skipped, terms=terms)
+
+
+def one_mode(accounts: Sequence[Account]) -> str:
+    """LIVE or PAPER; the two never share a plan."""
+    if not accounts:
+        raise Refused("Choose at least one account.", fields={"accounts": "choose at least one account"})
+    modes = {account.mode for account in accounts}
+    if len(modes) > 1:
+        raise Refused("Live and paper accounts cannot share one plan.", fields={"accounts": "live and paper are mixed"})
+    return modes.pop()
+
+
+def split(accounts: Sequence[Account], mode: str) -> tuple[list[Account], list[dict[str, Any]]]:
+    """Who may trade now, and who is skipped with a code and a sentence. Nobody left is Denied."""
+    facts = gate.account_facts(accounts, mode=mode, now=clock.now())
+    kept: list[Account] = []
+    skipped: list[dict[str, Any]] = []
+    reasons: list[Denial] = []
+    for account in accounts:
+        denials = list(check_account(facts[account.pk], with_books=False))
+        if not denials:
+            kept.append(account)
+            continue
+        reasons.extend(denials)
+        first = denials[0]
+        skipped.append(
+            {
+                "account": account.pk,
+                "account_name": account.name,
+                "code": first.code.value,
+                "sentence": " ".join(d.sentence for d in denials),
+            }
+        )
+    if not kept:
+        gate.refuse(reasons)
+    return kept, skipped
+
+
+def limits_row(limits: LimitTerms) -> dict[str, Any]:
+    row: dict[str, Any] = journal.plain(asdict(limits))
+    return row
+
+
+def limits_from(row: Mapping[str, Any]) -> LimitTerms:
+    return LimitTerms(
+        max_loss=amount(row["max_loss"], "max_loss"),
+        max_profit=amount(row["max_profit"], "max_profit"),
+        scope="BOOK" if row["scope"] == "BOOK" else "RUN",
+        max_loss_action="ALERT" if row["max_loss_action"] == "ALERT" else "EXIT",
+        max_profit_action="ALERT" if row["max_profit_action"] == "ALERT" else "EXIT",
+        blind_policy="FLATTEN" if row["blind_policy"] == "FLATTEN" else "HOLD",
+    )
+
+
+def store(
+    *,
+    kind: str,
+    user: User,
+    version: Version | None,
+    found: Resolved,
+    lines: Sequence[PlannedLine],
+    skipped: list[dict[str, Any]],
+    terms: Mapping[str, Any],
+) -> Plan:
+    """The plan's row. The digest is made once, here, over what the row holds."""
+    now = clock.now()
+    key = new_key()
+    rows = [encode(line) for line in lines]
+    content = dict(terms)
+    return Plan.objects.create(
+        key=key,
+        kind=kind,
+        owner=user,
+        version=version,
+        snapshot=found.snapshot,
+        lines=rows,
+        skipped=skipped,
+        terms=content,
+        digest=digest_of(
+            key=key,
+            kind=kind,
+            version=None if version is None else version.pk,
+            snapshot=found.snapshot,
+            lines=rows,
+            skipped=skipped,
+            terms=content,
+        ),
+        created_at=now,
+        expires_at=now + timedelta(seconds=settings.PLAN_LIFE_S),
+    )

@@ -1,0 +1,106 @@
+"""Runs: the list, one run, starting and leaving."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.models import User
+from risk.models import RunLimits
+from risk.services import arming
+from strategies import forms
+from strategies.pages import runs as page
+from strategies.services import start as starting
+from strategies.services import stop
+from strategies.views.access import actor, checked, is_fragment, reducer, run_or_404, trader
+from trading.models import Run
+
+
+@require_safe
+def runs(request: HttpRequest) -> HttpResponse:
+    return render(request, "strategies/runs.html", page.runs_page())
+
+
+@require_safe
+def rows(request: HttpRequest) -> HttpResponse:
+    return render(request, "strategies/_runs.html", page.runs_page())
+
+
+def _context(request: HttpRequest, run: Run) -> dict[str, Any]:
+    user = request.user if isinstance(request.user, User) else None
+    shown = page.run_page(run)
+    context: dict[str, Any] = {
+        "page": shown,
+        "may_reduce": user is not None and user.may_reduce,
+        "may_trade": user is not None and user.may_trade,
+    }
+    if shown.terms is not None:
+        context["limits_form"] = forms.ChangeLimitsForm(initial=vars_of(shown.terms))
+    return context
+
+
+def vars_of(terms: Any) -> dict[str, Any]:
+    names = ("max_loss", "max_profit", "max_loss_action", "max_profit_action", "blind_policy")
+    return {name: getattr(terms, name) for name in names}
+
+
+@require_safe
+def run(request: HttpRequest, pk: int) -> HttpResponse:
+    return render(request, "strategies/run.html", _context(request, run_or_404(pk)))
+
+
+@require_safe
+def run_body(request: HttpRequest, pk: int) -> HttpResponse:
+    return render(request, "strategies/_run.html", _context(request, run_or_404(pk)))
+
+
+@require_POST
+def start(request: HttpRequest) -> HttpResponse:
+    """Send exactly the previewed plan. A repeat answers with the first run."""
+    user = trader(request)
+    form = forms.SendForm(request.POST)
+    checked(form)
+    made = starting.start(
+        form.cleaned_data["plan"],
+        digest=form.cleaned_data["digest"],
+        idempotency_key=form.cleaned_data["idempotency_key"],
+        by=actor(user),
+    )
+    if is_fragment(request):
+        response = HttpResponse(status=200)
+        response["HX-Redirect"] = f"/runs/{made.pk}"
+        return response
+    return redirect("run", pk=made.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def leave(request: HttpRequest, pk: int, account_id: int | None = None) -> HttpResponse:
+    """GET asks, for browsers without scripts; POST asks for the exit goals."""
+    user = reducer(request)
+    found = run_or_404(pk)
+    if request.method != "POST":
+        return render(request, "strategies/leave.html", {"page": page.run_page(found), "account_id": account_id})
+    form = forms.ExitForm(request.POST)
+    checked(form)
+    goals = stop.exit_run(pk, by=actor(user), why=form.cleaned_data["why"], account_id=account_id)
+    if is_fragment(request):
+        return render(request, "strategies/_left.html", {"goals": goals, "run": found})
+    messages.info(request, f"{len(goals)} exits asked." if goals else "There is nothing to close.")
+    return redirect("run", pk=pk)
+
+
+@require_POST
+def limits(request: HttpRequest, pk: int) -> HttpResponse:
+    """Other limits for an open run: tightening is free, loosening needs a reason."""
+    user = trader(request)
+    found = run_or_404(pk)
+    form = forms.ChangeLimitsForm(request.POST)
+    checked(form)
+    terms = RunLimits.objects.filter(run=found).first()
+    arming.change(found.pk, form.terms(scope=terms.scope if terms else "RUN"), by=actor(user), why=form.cleaned_data["why"])
+    messages.info(request, "Limits changed.")
+    return redirect("run", pk=pk)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from algomirror.kernel.errors import Refused
+from risk.domain.limits import LimitTerms, amount, loosens
+from risk.domain.pretrade import AccountFacts, Code, LineFacts, SessionFacts, check
+from risk.domain.states import TradingMode
+
+SESSION = SessionFacts("NFO", True, True)
+ACCOUNT = AccountFacts(1, "Alice Zerodha", True, True, TradingMode.ACTIVE, TradingMode.ACTIVE, "UP", "PAPER", "PAPER", 1.0)
+LINE = LineFacts(
+    1, "NIFTY24NOV2626000CE", True, date(2026, 11, 24), date(2026, 11, 20), 65, 65, Decimal("0.05"),
+    "LIMIT", Decimal("100.05"), Decimal(0), True, False,
+)  # fmt: skip
+
+
+def codes(session=SESSION, account=ACCOUNT, line=LINE):
+    return [d.code for d in check(session, account, [line])]
+
+
+def test_complete_facts_are_permitted():
+    assert codes() == []
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(SessionFacts) if f.name not in ("exchange", "reason")])
+def test_a_missing_session_fact_denies(name):
+    assert codes(session=replace(SESSION, **{name: None}))
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(AccountFacts) if f.name not in ("account_id", "name")])
+def test_a_missing_account_fact_denies(name):
+    assert codes(account=replace(ACCOUNT, **{name: None}))
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(LineFacts) if f.name not in ("leg", "symbol", "trigger_price")])
+def test_a_missing_line_fact_denies(name):
+    assert codes(line=replace(LINE, **{name: None}))
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"is_open": False}, Code.SESSION_CLOSED),
+        ({"is_covered": False}, Code.CALENDAR_UNKNOWN),
+    ],
+)
+def test_each_session_fact_has_its_code(change, code):
+    assert codes(session=replace(SESSION, **change)) == [code]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"is_active": False}, Code.NOT_PERMITTED),
+        ({"platform_state": TradingMode.REDUCING}, Code.KILL_SWITCH),
+        ({"account_state": TradingMode.HALTED}, Code.ACCOUNT_HALTED),
+        ({"account_state": TradingMode.REDUCING}, Code.ACCOUNT_REDUCING),
+        ({"entries_enabled": False}, Code.ACCOUNT_REDUCING),
+        ({"link": "DEGRADED"}, Code.LINK_DOWN),
+        ({"mode": "LIVE"}, Code.MODE_MISMATCH),
+        ({"books_read_age_s": 5.1}, Code.BOOKS_NOT_READ),
+    ],
+)
+def test_each_account_fact_has_its_code(change, code):
+    assert codes(account=replace(ACCOUNT, **change)) == [code]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"is_listed": False}, Code.INSTRUMENT_UNKNOWN),
+        ({"expiry": date(2026, 11, 19)}, Code.INSTRUMENT_EXPIRED),
+        ({"units": 64}, Code.QUANTITY_NOT_LOT_MULTIPLE),
+        ({"units": 0}, Code.QUANTITY_NOT_LOT_MULTIPLE),
+        ({"units": -65}, Code.QUANTITY_NOT_LOT_MULTIPLE),
+        ({"units": 65 * 101}, Code.MAX_LOTS),
+        ({"price": Decimal("100.07")}, Code.PRICE_OFF_TICK),
+        ({"price": Decimal(0)}, Code.PRICE_REQUIRED),
+        ({"price_type": "MARKET"}, Code.UNSUPPORTED_TYPE),
+        ({"price_type": "SL", "trigger_price": Decimal(0)}, Code.TRIGGER_REQUIRED),
+        ({"price_type": "SL-M", "trigger_price": None}, Code.TRIGGER_REQUIRED),
+        ({"price_type": "SL-M", "trigger_price": Decimal("90.01")}, Code.PRICE_OFF_TICK),
+        ({"quote_is_fresh": False}, Code.QUOTE_STALE),
+        ({"has_unacknowledged": True}, Code.UNACKNOWLEDGED_ORDER),
+    ],
+)
+def test_each_line_fact_has_its_code(change, code):
+    assert codes(line=replace(LINE, **change)) == [code]
+
+
+def test_both_sides_of_the_lot_cap_and_of_the_books_age():
+    assert codes(line=replace(LINE, units=65 * 100)) == []
+    assert codes(account=replace(ACCOUNT, books_read_age_s=5.0)) == []
+
+
+@given(st.sets(st.sampled_from([f.name for f in fields(AccountFacts) if f.name not in ("account_id", "name")]), min_size=1))
+def test_any_erased_facts_deny(names):
+    assert codes(account=replace(ACCOUNT, **dict.fromkeys(names)))
+
+
+@pytest.mark.parametrize("text", ["5000", "-5000", "5,000.00", "₹5,000", " 5000 ", 5000, Decimal("-5000")])
+def test_limits_survive_input_style(text):
+    assert amount(text, "max_loss") == Decimal(5000)
+
+
+@pytest.mark.parametrize("text", ["", None, "  "])
+def test_an_empty_limit_is_off(text):
+    assert amount(text, "max_loss") is None
+
+
+@pytest.mark.parametrize("text", ["0", "0.00", "-0", "abc", "1.005", "NaN", "1e30"])
+def test_zero_and_nonsense_are_refused_by_name(text):
+    with pytest.raises(Refused) as refused:
+        amount(text, "max_loss")
+    assert "max_loss" in refused.value.fields
+
+
+def test_what_loosens():
+    old = LimitTerms(max_loss=Decimal(5000), blind_policy="FLATTEN")
+    assert not loosens(old, replace(old, max_loss=Decimal(4000)))
+    assert not loosens(old, replace(old, max_profit=Decimal(1)))
+    assert loosens(old, replace(old, max_loss=None))
+    assert loosens(old, replace(old, max_loss=Decimal(6000)))
+    assert loosens(old, replace(old, max_loss_action="ALERT"))
+    assert loosens(old, replace(old, blind_policy="HOLD"))

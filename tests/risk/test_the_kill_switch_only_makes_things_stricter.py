@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connections
+
+from algomirror.kernel.errors import Denied, Refused
+from algomirror.ops.models import Journal
+from risk.domain.states import TradingMode
+from risk.models import TradingState
+from risk.services import gate, switch
+from risk.services.kill import kill
+from tests.strategies import stage
+from trading.models import Book, ExitGoal, Order
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _now(db):
+    with stage.at() as frozen:
+        stage.market()
+        yield frozen
+
+
+def test_no_row_means_active_and_the_stricter_of_both_counts():
+    a = stage.account(1)
+    assert switch.effective_state(a.pk) is TradingMode.ACTIVE
+    switch.set_state(None, "REDUCING", by="user:alice", why="x")
+    assert switch.effective_state(a.pk) is TradingMode.REDUCING
+    switch.set_state(a, "HALTED", by="user:alice", why="x")
+    assert switch.effective_state(a.pk) is TradingMode.HALTED
+
+
+def test_setting_never_loosens():
+    a = stage.account(1)
+    switch.set_state(a, "HALTED", by="user:alice", why="x")
+    assert switch.set_state(a, "REDUCING", by="user:bob", why="y") is False
+    assert switch.set_state(a, "ACTIVE", by="user:bob", why="y") is False
+    assert TradingState.objects.get(account=a).state == "HALTED"
+
+
+def test_only_the_owner_releases_and_says_why():
+    a = stage.account(1)
+    switch.set_state(a, "HALTED", by="user:alice", why="x")
+    with pytest.raises(Refused):
+        switch.release(a, user=stage.person("charlie", "TRADER"), why="please")
+    with pytest.raises(Refused) as refused:
+        switch.release(a, user=stage.alice(), why=" ")
+    assert "reason" in refused.value.fields
+    assert switch.release(a, user=stage.alice(), why="checked at the broker") is True
+    assert switch.effective_state(a.pk) is TradingMode.ACTIVE
+
+
+def run_with_fills(n=2):
+    run = stage.started([stage.account(i + 1) for i in range(n)])
+    stage.filled(run)
+    return run
+
+
+def test_reduce_stops_entries_and_leaves_the_rest():
+    run = stage.started([stage.account(1)])
+    done = kill(scope="platform", target=None, level="REDUCE", by="user:alice", reason="drill")
+    assert done.cancels == 0 and done.goals == []
+    assert switch.present(None) is TradingMode.REDUCING
+    with pytest.raises(Denied) as denied:
+        gate.recheck(Order.objects.filter(book__run=run).select_related("book").first())
+    assert denied.value.code == "KILL_SWITCH"
+
+
+def test_cancel_denies_what_was_never_sent():
+    stage.started([stage.account(1)])
+    done = kill(scope="platform", target=None, level="CANCEL", by="user:alice")
+    assert done.cancels == 4 and set(Order.objects.values_list("state", flat=True)) == {"DENIED"}
+    assert not ExitGoal.objects.exists()
+
+
+def test_flatten_asks_for_every_book_once_however_often_it_is_pressed():
+    run = run_with_fills()
+    first = kill(scope="platform", target=None, level="FLATTEN", by="user:alice")
+    again = kill(scope="platform", target=None, level="FLATTEN", by="user:alice")
+    assert len(first.goals) == 2 and again.goals == first.goals
+    assert {g.book_id for g in ExitGoal.objects.all()} == set(run.books.values_list("id", flat=True))
+    assert {g.reason for g in ExitGoal.objects.all()} == {"KILL_SWITCH"}
+    assert switch.present(None) is TradingMode.REDUCING
+
+
+def test_one_account_only():
+    run = run_with_fills()
+    book = run.books.first()
+    kill(scope="account", target=book.account_id, level="FLATTEN", by="user:alice")
+    assert ExitGoal.objects.get().book_id == book.pk
+    assert switch.present(None) is TradingMode.ACTIVE and switch.present(book.account_id) is TradingMode.REDUCING
+
+
+def test_a_run_is_reduced_without_touching_its_accounts():
+    run = stage.started([stage.account(1)])
+    kill(scope="run", target=run.pk, level="REDUCE", by="user:alice")
+    assert run.books.get().state == "REDUCING" and not TradingState.objects.exclude(state="ACTIVE").exists()
+    with pytest.raises(Denied):
+        gate.recheck(Order.objects.select_related("book").first())
+
+
+def test_halt_freezes_the_books_until_the_owner_releases():
+    run = run_with_fills(1)
+    kill(scope="platform", target=None, level="HALT", by="user:alice")
+    assert run.books.get().state == "FROZEN" and switch.present(None) is TradingMode.HALTED
+    switch.release(None, user=stage.alice(), why="over")
+    assert run.books.get().state == "OPEN" and switch.present(None) is TradingMode.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("scope", "target", "level"),
+    [
+        ("platform", None, "BOOM"),
+        ("account", 999, "REDUCE"),
+        ("run", 999, "REDUCE"),
+        ("moon", None, "REDUCE"),
+        ("run", None, "HALT"),
+    ],
+)
+def test_nonsense_is_refused_and_changes_nothing(scope, target, level):
+    with pytest.raises(Refused):
+        kill(scope=scope, target=target, level=level, by="user:alice")
+    assert not TradingState.objects.exists()
+
+
+def test_the_command_works_without_the_web_and_is_journaled(capsys):
+    run_with_fills()
+    call_command("kill_switch", "--level", "FLATTEN", "--scope", "platform", "--reason", "drill")
+    assert ExitGoal.objects.count() == 2
+    row = Journal.objects.filter(kind="kill.asked").latest("id")
+    assert row.actor.startswith("command:") and row.why == "drill" and row.numbers["level"] == "FLATTEN"
+    with pytest.raises(CommandError):
+        call_command("kill_switch", "--level", "FLATTEN", "--scope", "account:none", "--reason", "x")
+
+
+def test_the_last_look_denies_what_changed_after_the_plan():
+    run = stage.started([stage.account(1)])
+    order = Order.objects.filter(book__run=run).select_related("book").first()
+    gate.recheck(order)
+    switch.halt_account(order.account_id, why="the server queued an order", by="engine:orders")
+    with pytest.raises(Denied) as denied:
+        gate.recheck(order)
+    assert denied.value.code == "ACCOUNT_HALTED"
+
+
+def test_an_exiting_book_takes_no_entries():
+    run = stage.started([stage.account(1)])
+    Book.objects.filter(run=run).update(state="EXITING")
+    with pytest.raises(Denied):
+        gate.recheck(Order.objects.filter(book__run=run).select_related("book").first())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_racing_switches_end_at_the_strictest():
+    a = stage.account(1)
+    barrier = threading.Barrier(6)
+
+    def press(n):
+        try:
+            barrier.wait()
+            switch.set_state(a, "HALTED" if n % 2 else "REDUCING", by=f"user:{n}", why="race")
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=press, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert TradingState.objects.get(account=a).state == "HALTED"
