@@ -144,7 +144,7 @@ _CLUSTER = {"redis": REDIS_URL, "save_limit": -1, "catch_up": False, "recycle": 
 Q_CLUSTER = {
     **_CLUSTER,
     "name": "risk",
-    "workers": env.int("RISK_WORKERS", default=1),
+    "workers": env.int("RISK_WORKERS", default=2),
     "queue_limit": 4,
     "timeout": 30,
     "retry": 600,

@@ -62,7 +62,7 @@ def kill(request: HttpRequest) -> HttpResponse:
         reason=form.cleaned_data["reason"],
     )
     if request.headers.get("HX-Request") == "true":
-        return render(request, "risk/_killed.html", {"done": done, "external": bool(request.POST.get("include_external"))})
+        return render(request, "risk/_killed.html", {"done": done})
     messages.info(request, f"{done.level} on {done.scope}: {done.cancels} cancels asked, {len(done.goals)} exits stand.")
     return redirect("risk")
 

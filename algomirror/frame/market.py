@@ -16,8 +16,17 @@ EXCHANGES = ("NFO", "BFO")
 
 
 def markets(now: datetime) -> list[dict[str, Any]]:
-    states = [calendar.market_state(exchange, now) for exchange in EXCHANGES]
-    return [{"exchange": state.exchange, "label": label(state), "open": state.is_open} for state in states]
+    """One entry per different state: exchanges that say the same share it ("NFO, BFO")."""
+    found: list[dict[str, Any]] = []
+    for exchange in EXCHANGES:
+        state = calendar.market_state(exchange, now)
+        row = {"exchange": exchange, "label": label(state), "open": state.is_open}
+        same = next((one for one in found if one["label"] == row["label"] and one["open"] == row["open"]), None)
+        if same is None:
+            found.append(row)
+        else:
+            same["exchange"] += f", {exchange}"
+    return found
 
 
 def label(state: MarketState) -> str:

@@ -48,10 +48,6 @@ function chooseLevel(button) {
   level.dispatchEvent(new Event("input", { bubbles: true }));
   dialog.querySelector("[data-kill-sentence]").textContent = `${button.dataset.effect} Scope: ${where}.`;
   dialog.querySelector("[data-kill-final]").textContent = `${button.dataset.word}: ${where}`;
-  // Positions of others are touched by a flatten only, and only if the person ticks it this time.
-  const others = dialog.querySelector("[data-kill-flatten]");
-  others.hidden = button.dataset.level !== "FLATTEN";
-  others.querySelector("input").checked = false;
   showStep(dialog, 2);
 }
 
