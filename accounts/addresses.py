@@ -95,3 +95,11 @@ def is_local(url: str) -> bool:
     """Whether the name is an address of this machine or of a private network."""
     literal = _literal(urlsplit(url).hostname or "")
     return urlsplit(url).hostname == "localhost" or (literal is not None and not literal.is_global)
+
+
+def trouble(url: str) -> str:
+    """Why nothing may be sent to this address, with or without a path; "" when it may. Asks the network."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        return "The address must be a plain http:// or https:// address."
+    return check_resolved(url)

@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from accounts.models import Account, BrokerRead, User
+from accounts.models import Account, BrokerRead, Invite, LoginSession, RecoveryCode, SecondFactor, User
 
 # One door to sign in: ours counts attempts and locks.
 admin.site.login = login_required(admin.site.login)  # type: ignore[method-assign]
@@ -70,3 +70,35 @@ class BrokerReadAdmin(LookOnly):
     list_select_related = ("account",)
     show_full_result_count = False
     fields = ("account", "kind", "sequence", "started_at", "finished_at", "attempted_at", "error", "rows")
+
+
+from accounts.tokens import admin as token_admin  # noqa: E402, F401
+
+
+@admin.register(SecondFactor)
+class SecondFactorAdmin(LookOnly):
+    list_display = ("user", "created_at", "confirmed_at")
+    search_fields = ("user__username",)
+    fields = ("user", "created_at", "confirmed_at")
+
+
+@admin.register(RecoveryCode)
+class RecoveryCodeAdmin(LookOnly):
+    list_display = ("factor", "used_at")
+    list_filter = ("used_at",)
+    fields = ("factor", "used_at")
+
+
+@admin.register(LoginSession)
+class LoginSessionAdmin(LookOnly):
+    list_display = ("user", "address", "agent", "started_at", "seen_at", "ended_at", "ended_by")
+    list_filter = ("is_remembered",)
+    search_fields = ("user__username", "address")
+    fields = ("user", "address", "agent", "started_at", "seen_at", "is_remembered", "ended_at", "ended_by")
+
+
+@admin.register(Invite)
+class InviteAdmin(LookOnly):
+    list_display = ("role", "created_by", "created_at", "expires_at", "used_by", "used_at", "withdrawn_at")
+    list_filter = ("role",)
+    fields = ("role", "created_by", "created_at", "expires_at", "used_by", "used_at", "withdrawn_at")

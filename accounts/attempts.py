@@ -1,4 +1,4 @@
-"""Counting attempts in Redis, shared by all processes: sign-ins, and calls that cost another server something."""
+"""Counting failed sign-ins in Redis, shared by all processes. How often one may ask at all: algomirror.frame.security_limits."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from algomirror.ops import alarms, queue
 
 log = logging.getLogger(__name__)
 
-SIGN_INS_A_MINUTE = 10
 FAILURES_TO_LOCK = 10
 LOCK_S = 15 * 60
-TESTS_A_MINUTE = 20
 
 
 def spend(what: str, who: str, *, limit: int, seconds: int) -> bool:

@@ -10,6 +10,8 @@ from django.conf import settings
 
 from algomirror.kernel.errors import Misconfigured
 
+_LOST = "a sealed key cannot be opened with ALGOMIRROR_FERNET_KEYS: was a key removed too early?"
+
 
 def _box() -> MultiFernet:
     if not settings.FERNET_KEYS:
@@ -25,12 +27,15 @@ def unseal(sealed: bytes | memoryview) -> str:
     try:
         return _box().decrypt(bytes(sealed)).decode()
     except InvalidToken:
-        raise Misconfigured("a sealed key cannot be opened with ALGOMIRROR_FERNET_KEYS: was a key removed too early?") from None
+        raise Misconfigured(_LOST) from None
 
 
 def reseal(sealed: bytes | memoryview) -> bytes:
     """The same secret under the newest key."""
-    return _box().rotate(bytes(sealed))
+    try:
+        return _box().rotate(bytes(sealed))
+    except InvalidToken:
+        raise Misconfigured(_LOST) from None
 
 
 def fingerprint(secret: str) -> str:

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 
 from accounts import attempts
-from accounts.models import Account
+from accounts.models import Account, Invite
 from accounts.services.account import Wanted
 from algomirror.kernel.errors import Refused
 
@@ -55,6 +55,52 @@ class SignInForm(AuthenticationForm):
             self.is_locked = True
             raise forms.ValidationError("This name is locked for 15 minutes after too many failed sign-ins.", code="locked")
         return super().clean()
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        max_length=40,
+        help_text="Six digits from your authenticator app, or one of your recovery codes.",
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "text", "spellcheck": "false"}),
+    )
+
+
+class PasswordForm(forms.Form):
+    present = forms.CharField(
+        label="Present password",
+        max_length=128,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    new = forms.CharField(
+        label="New password",
+        max_length=128,
+        strip=False,
+        help_text="8 to 128 characters with upper and lower case, a digit and a special character.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    again = forms.CharField(
+        label="New password again",
+        max_length=128,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        typed = super().clean() or {}
+        if typed.get("new") and typed.get("again") and typed["new"] != typed["again"]:
+            self.add_error("again", "The two passwords are not the same.")
+        return typed
+
+
+class InviteForm(forms.Form):
+    role = forms.ChoiceField(
+        choices=[
+            (Invite.Role.TRADER, "Trader: strategies, runs, ticket, limits"),
+            (Invite.Role.RISK, "Risk: looks, exits, kill switch"),
+            (Invite.Role.VIEWER, "Viewer: looks"),
+        ]
+    )
 
 
 class AccountForm(forms.Form):

@@ -7,6 +7,9 @@ from django.core.validators import MinLengthValidator, MinValueValidator, RegexV
 from django.db import models
 
 from accounts.colours import hex_of
+from accounts.people import Invite, LoginSession, RecoveryCode, SecondFactor
+
+__all__ = ["Account", "BrokerRead", "Invite", "LoginSession", "RecoveryCode", "SecondFactor", "User"]
 
 
 class User(AbstractUser):
@@ -73,6 +76,10 @@ class Account(models.Model):
     # Broker profile
     orders_per_second = models.PositiveSmallIntegerField(default=10, validators=[MinValueValidator(1)])
     brokerage_per_order = models.DecimalField(max_digits=8, decimal_places=2, default=20)
+    # Margin profile: what this broker's funds mean, and whether its basket margin is asked.
+    collateral_included = models.BooleanField(default=True, help_text="available cash already holds the collateral")
+    available_is_gross = models.BooleanField(default=False, help_text="used margin is not yet taken off available cash")
+    margin_trusted = models.BooleanField(default=True, help_text="the server's basket margin is asked and believed")
     # Link: a failed check never refreshes last_good_at.
     link = models.CharField(max_length=8, choices=Link, default=Link.UNKNOWN)
     last_good_at = models.DateTimeField(null=True, blank=True)
@@ -131,3 +138,6 @@ class BrokerRead(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.account_id}"
+
+
+from accounts.tokens.models import ApiToken  # noqa: E402, F401

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.db import models
+
 from accounts.gateway.reports import Funds
-from accounts.models import Account, BrokerRead
+from accounts.models import Account, BrokerRead, Invite, User
 from accounts.reads import funds_of
+from algomirror.kernel import clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,7 @@ class Card:
     funds: Funds | None
     as_of: datetime | None
     error: str
+    may_rise: bool = False  # among the backups
 
     @property
     def m2m(self) -> Decimal | None:
@@ -43,11 +47,25 @@ def cards() -> list[Card]:
     accounts = active_accounts()
     kept = {r.account_id: r for r in BrokerRead.objects.filter(kind=BrokerRead.Kind.FUNDS, account__archived_at=None)}
     found = []
+    first_backup = next((a.pk for a in accounts if not a.is_primary), None)
     for account in accounts:
         row = kept.get(account.pk)
-        found.append(Card(account, funds_of(row), row.finished_at if row else None, row.error if row else ""))
+        may_rise = not account.is_primary and account.pk != first_backup
+        found.append(Card(account, funds_of(row), row.finished_at if row else None, row.error if row else "", may_rise))
     return found
 
 
 def archived_accounts() -> list[Account]:
     return list(Account.objects.exclude(archived_at=None).order_by("-archived_at"))
+
+
+def people() -> list[User]:
+    """Everybody, the owner first, each with `has_second_factor`."""
+    is_owner = models.Case(models.When(role=User.Role.OWNER, then=0), default=1)
+    confirmed = models.Q(second_factor__confirmed_at__isnull=False)
+    has = models.ExpressionWrapper(confirmed, output_field=models.BooleanField())
+    return list(User.objects.annotate(has_second_factor=has).order_by(is_owner, "username"))
+
+
+def open_invites() -> list[Invite]:
+    return list(Invite.objects.filter(used_at=None, withdrawn_at=None, expires_at__gt=clock.now()))

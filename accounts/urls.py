@@ -1,11 +1,14 @@
-from django.urls import URLPattern, path
+from django.urls import URLPattern, URLResolver, include, path
 
-from accounts.views import accounts, gate
+from accounts.views import accounts, gate, people, profile
 
-urlpatterns: list[URLPattern] = [
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("accounts.tokens.urls")),
     path("", gate.landing, name="landing"),
     path("register", gate.register, name="register"),
     path("login", gate.login, name="login"),
+    path("login/code", gate.login_code, name="login_code"),
+    path("invite/<str:token>", gate.invite, name="invite"),
     path("logout", gate.logout, name="logout"),
     path("accounts", accounts.accounts, name="accounts"),
     path("accounts/cards", accounts.account_cards, name="account_cards"),
@@ -14,6 +17,22 @@ urlpatterns: list[URLPattern] = [
     path("accounts/<int:account_id>/edit", accounts.account_edit, name="account_edit"),
     path("accounts/<int:account_id>/test", accounts.account_test, name="account_test"),
     path("accounts/<int:account_id>/primary", accounts.account_primary, name="account_primary"),
+    path("accounts/<int:account_id>/move", accounts.account_move, name="account_move"),
     path("accounts/<int:account_id>/entries", accounts.account_entries, name="account_entries"),
     path("accounts/<int:account_id>/archive", accounts.account_archive, name="account_archive"),
+    path("profile", profile.profile, name="profile"),
+    path("profile/password", profile.password, name="profile_password"),
+    path("profile/second-factor", profile.enrol, name="second_factor"),
+    path("profile/second-factor/confirm", profile.confirm, name="second_factor_confirm"),
+    path("profile/second-factor/codes", profile.renew_codes, name="second_factor_codes"),
+    path("profile/second-factor/remove", profile.remove, name="second_factor_remove"),
+    path("profile/sessions/<int:session_id>/end", profile.end_session, name="session_end"),
+    path("profile/sessions/end-others", profile.end_others, name="sessions_end_others"),
+    path("settings/users", people.users, name="users"),
+    path("settings/users/invite", people.invite, name="users_invite"),
+    path("settings/users/<int:user_id>/role", people.change_role, name="users_role"),
+    path("settings/users/<int:user_id>/active", people.set_active, name="users_active"),
+    path("settings/users/<int:user_id>/end-sessions", people.end_sessions, name="users_end_sessions"),
+    path("settings/users/<int:user_id>/second-factor", people.reset_second_factor, name="users_second_factor"),
+    path("settings/invites/<int:invite_id>/withdraw", people.withdraw, name="invite_withdraw"),
 ]

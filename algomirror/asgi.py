@@ -1,3 +1,4 @@
+import gc
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "algomirror.settings")
@@ -15,3 +16,6 @@ from algomirror.routing import websocket_urlpatterns  # noqa: E402
 application = ProtocolTypeRouter(
     {"http": http, "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))}
 )
+
+# What is loaded by now stays for ever; searching it for garbage would halt every socket meanwhile.
+gc.freeze()

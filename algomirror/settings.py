@@ -26,11 +26,31 @@ DEBUG = env.bool("DEBUG", default=False)
 VERSION = "0.1.0"
 
 SECRET_KEY = env.str("DJANGO_SECRET_KEY")
-# First key seals, all keys open: put a new one in front to rotate.
-FERNET_KEYS: list[str] = env.list("ALGOMIRROR_FERNET_KEYS")
+# First key seals, all keys open: put a new one in front to rotate. A file holds one key on each line.
+if key_file := env.str("ALGOMIRROR_FERNET_KEYS_FILE", default=""):
+    if not Path(key_file).is_file():
+        raise ImproperlyConfigured(f"ALGOMIRROR_FERNET_KEYS_FILE names {key_file}, which is not a file")
+    FERNET_KEYS: list[str] = Path(key_file).read_text().split()
+else:
+    FERNET_KEYS = env.list("ALGOMIRROR_FERNET_KEYS")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 HTTPS = env.bool("HTTPS", default=False)
+# Addresses of our own proxies: only they may say in X-Forwarded-For who is really asking.
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=5_000_000)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000  # bodies that are no files
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
+# Requests a minute: of one address, to sign in from one address, to the API of one user or token, of what is costly.
+RATE_GLOBAL = env.str("RATE_GLOBAL", default="1000/m")
+RATE_AUTH = env.str("RATE_AUTH", default="10/m")
+RATE_API = env.str("RATE_API", default="100/m")
+RATE_HEAVY = env.str("RATE_HEAVY", default="20/m")
+
+# Where people reach the pages, for links in alerts; and the address of Telegram's bots.
+PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+TELEGRAM_URL = env.str("TELEGRAM_URL", default="https://api.telegram.org")
 
 # Servers of accounts on loopback and private networks; link-local and metadata addresses are always refused.
 ALLOW_PRIVATE_HOSTS = env.bool("ALLOW_PRIVATE_HOSTS", default=True)
@@ -76,14 +96,18 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "algomirror.frame.security.ClientAddressMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "algomirror.frame.security_limits.RateLimitMiddleware",
+    "algomirror.frame.security.SessionMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "algomirror.frame.security.SecondFactorMiddleware",
     "algomirror.frame.middleware.RefusalMiddleware",
 ]
 
@@ -131,7 +155,14 @@ else:
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "am"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "am",
+        "OPTIONS": {"socket_timeout": 1.0, "socket_connect_timeout": 1.0},  # no page waits for a counter
+    }
+}
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -180,7 +211,10 @@ CSRF_FAILURE_VIEW = "algomirror.frame.errors.csrf_failure"
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+# Whether the whole domain is ours to pin to HTTPS, only its owner can say; a proxy may send that header.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "algomirror.frame.security_tracebacks.NoSecrets"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ["/admin"],  # the admin theme needs inline style; it is behind its own login
@@ -210,12 +244,23 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.auth.BearerToken", "rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.tokens.auth.MayDo"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.tokens.auth.Rationed"],
+    "DEFAULT_SCHEMA_CLASS": "algomirror.ops.api.schema.Schema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "algomirror.frame.errors.api_exception_handler",
     "COERCE_DECIMAL_TO_STRING": True,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "AlgoMirror",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["algomirror.ops.api.schema.with_errors"],
 }
 
 # The lower rooms call these names of higher rooms; the import rules forbid them to import the modules.
@@ -226,7 +271,29 @@ HOOKS = {
     "book_changed": "strategies.services.settle.book_changed",
     "account_in_use": "trading.selectors.account_in_use",
     "open_symbols": "trading.selectors.open_symbols",
+    "seal": "accounts.crypto.seal",
+    "unseal": "accounts.crypto.unseal",
+    "address_trouble": "accounts.addresses.trouble",
+    "local": "marketdata.domain.sessions.local",
+    "restored": "strategies.services.restored.settle",
+    "fills_of": "trading.pages.marks.fills_of",
+    "is_entering": "trading.selectors.is_entering",
 }
+
+# With a folder a copy of the database is taken every hour; PostgreSQL's programs are looked for on PATH, or here.
+BACKUP_DIR = env.str("BACKUP_DIR", default="")
+BACKUPS_KEPT = env.int("BACKUPS_KEPT", default=72)
+POSTGRES_BIN = env.str("POSTGRES_BIN", default="")
+
+# Who tells Prometheus what; the token opens /metrics to other machines than this one.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS = (
+    "algomirror.ops.metrics.collect",
+    "accounts.metrics.collect",
+    "marketdata.metrics.collect",
+    "trading.metrics.collect",
+    "risk.metrics.collect",
+)
 
 # What the metronome calls, and how often in seconds. Each only enqueues and returns.
 BEATS = {
@@ -242,6 +309,11 @@ BEATS = {
 # Seconds and shares that decide; product constants, one place.
 QUOTE_FRESH_STREAM_S = env.float("QUOTE_FRESH_STREAM_S", default=5.0)
 QUOTE_FRESH_REST_S = env.float("QUOTE_FRESH_REST_S", default=10.0)
+FEED_SYMBOL_CAP = env.int("FEED_SYMBOL_CAP", default=3000)
+FEED_FAIL_BACK_S = env.float("FEED_FAIL_BACK_S", default=600.0)
+FEED_DARK_ALARM_S = env.float("FEED_DARK_ALARM_S", default=15.0)
+SKEW_AMBER_S = env.float("SKEW_AMBER_S", default=2.0)
+SKEW_RED_S = env.float("SKEW_RED_S", default=5.0)
 BLIND_ALARM_S = env.float("BLIND_ALARM_S", default=10.0)
 BLIND_ACTION_S = env.float("BLIND_ACTION_S", default=60.0)
 ORDER_TIMEOUT_S = env.float("ORDER_TIMEOUT_S", default=10.0)
@@ -259,12 +331,24 @@ REPEG_S = env.float("REPEG_S", default=1.0)
 EXIT_SLOW_S = env.float("EXIT_SLOW_S", default=5.0)
 EXIT_STUCK_S = env.float("EXIT_STUCK_S", default=30.0)
 PLAN_LIFE_S = env.float("PLAN_LIFE_S", default=30.0)
+MIS_CUTOFF_MIN = env.int("MIS_CUTOFF_MIN", default=15)
 
+# A file is opened again when something else (deploy/logrotate.conf) moved it: processes must not rotate one file each.
+LOG_FORMAT = "json" if env.str("LOG_FORMAT", default="line") == "json" else "line"
+LOG_FILE = env.str("LOG_FILE", default="")
+LOG_TO: dict[str, object] = (
+    {"class": "logging.handlers.WatchedFileHandler", "filename": LOG_FILE, "formatter": LOG_FORMAT}
+    if LOG_FILE
+    else {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "algomirror.ops.logs.KeyValueFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"()": "algomirror.ops.logs.KeyValueFormatter"},
+        "json": {"()": "algomirror.ops.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": LOG_TO},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"level": "INFO"},  # named, so that its own console handler does not say everything twice

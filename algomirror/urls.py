@@ -3,6 +3,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/v1/", include("algomirror.api")),
     path("", include("algomirror.ops.urls")),
     path("", include("algomirror.frame.urls")),
     path("", include("accounts.urls")),

@@ -10,7 +10,23 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from marketdata.models import ContractSpec, Holiday, Instrument, SpecialSession, TradingHours, Underlying, ViewingSession
+from marketdata.models import (
+    CalendarProposal,
+    Candle1m,
+    ChainColumns,
+    ContractSpec,
+    FailoverRecord,
+    FeedPin,
+    FreezeLimit,
+    Holiday,
+    Instrument,
+    InstrumentChange,
+    SpecialSession,
+    TermsDispute,
+    TradingHours,
+    Underlying,
+    ViewingSession,
+)
 from marketdata.reference.edit import edited, facts
 
 
@@ -91,3 +107,48 @@ class InstrumentAdmin(FactAdmin):
 @admin.register(ViewingSession)
 class ViewingSessionAdmin(FactAdmin):
     list_display = ("topic", "user", "expires")
+
+
+@admin.register(FreezeLimit)
+class FreezeLimitAdmin(ReferenceAdmin):
+    list_display = ("underlying", "freeze_units", "effective_from", "effective_to", "confirmed", "source")
+    list_filter = ("underlying", "confirmed")
+
+
+@admin.register(TermsDispute)
+class TermsDisputeAdmin(FactAdmin):
+    list_display = ("underlying", "expiry", "field", "listed", "held", "state", "decided_by", "until")
+    list_filter = ("state", "underlying")
+
+
+@admin.register(InstrumentChange)
+class InstrumentChangeAdmin(FactAdmin):
+    list_display = ("day", "underlying", "expiry", "kind", "contracts", "before", "after")
+    list_filter = ("kind", "underlying")
+
+
+@admin.register(CalendarProposal)
+class CalendarProposalAdmin(FactAdmin):
+    list_display = ("made_at", "made_by", "source", "state")
+
+
+@admin.register(Candle1m)
+class CandleAdmin(FactAdmin):
+    list_display = ("key", "minute", "open", "high", "low", "close", "volume", "source", "covered_s")
+    list_filter = ("source",)
+    search_fields = ("key",)
+
+
+@admin.register(ChainColumns)
+class ChainColumnsAdmin(FactAdmin):
+    list_display = ("user",)
+
+
+@admin.register(FailoverRecord)
+class FailoverRecordAdmin(FactAdmin):
+    list_display = ("at", "from_account", "to_account", "reason", "by", "blind_ms")
+
+
+@admin.register(FeedPin)
+class FeedPinAdmin(FactAdmin):
+    list_display = ("owner", "account", "by", "at")

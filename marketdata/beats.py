@@ -11,3 +11,4 @@ def enqueue() -> None:
     account_id = instruments.due_account()
     if account_id is not None:
         queue.enqueue("signals", "marketdata.tasks.refresh_instruments", account_id, key="instruments", waits_s=60)
+    queue.enqueue("signals", "marketdata.tasks.backfill_candles", key="candles", waits_s=60)

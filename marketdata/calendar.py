@@ -32,10 +32,12 @@ def sessions() -> Sessions:
                 "exchange", "weekday", "opens", "closes", "effective_from", "effective_to"
             )
         ),
-        (ClosedDay(*row) for row in Holiday.objects.values_list("exchange", "date", "name", "kind")),
+        (ClosedDay(*row) for row in Holiday.objects.filter(retired_at=None).values_list("exchange", "date", "name", "kind")),
         (
             SpecialHours(*row)
-            for row in SpecialSession.objects.values_list("exchange", "date", "name", "opens", "closes", "confirmed")
+            for row in SpecialSession.objects.filter(retired_at=None).values_list(
+                "exchange", "date", "name", "opens", "closes", "confirmed"
+            )
         ),
     )
     _held = (now, loaded)

@@ -8,19 +8,23 @@ from decimal import Decimal
 
 from django.core.exceptions import ImproperlyConfigured
 
+from algomirror.kernel import clock
+from algomirror.kernel.money import parse_decimal
 from algomirror.ops import hooks
-from marketdata import calendar, quotes, selectors, viewing
-from marketdata.domain import chain, greeks
+from marketdata import chain_figures, quotes, selectors, viewing
+from marketdata.domain import chain
 from marketdata.domain.quotes import Quote
 from marketdata.models import Underlying
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One contract's computed columns; None when its quotes do not give them."""
+    """One contract's computed columns; None when its quotes do not give them or nobody computed them yet."""
 
     iv_percent: Decimal | None = None
     delta: Decimal | None = None
+    theta: Decimal | None = None
+    oi_change: int | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,10 @@ class ChainView:
     def volume(self) -> int | None:
         return chain.volume(self.rows)
 
+    @property
+    def forward(self) -> Decimal | None:
+        return chain.implied_forward(self.rows)
+
 
 def chain_view(underlying: Underlying, expiry: date, width: int, now: datetime, *, centre: Decimal | None = None) -> ChainView:
     """The strikes around spot, or around `centre`, with the newest stored prices of any age."""
@@ -66,9 +74,11 @@ def chain_view(underlying: Underlying, expiry: date, width: int, now: datetime, 
         strike: {kind: chain.Listed(row.key, row.symbol, row.exchange, row.lot_units) for kind, row in pair.items()}
         for strike, pair in selectors.chain_instruments(underlying.symbol, expiry, atm, width).items()
     }
-    known = quotes.get(contract.key for pair in listed.values() for contract in pair.values())
+    keys = [contract.key for pair in listed.values() for contract in pair.values()]
+    known = quotes.get(keys)
     rows = chain.rows(listed, known, atm=atm, step=underlying.strike_step, held=held())
-    return ChainView(underlying, expiry, width, key, spot, atm, rows, computed(rows, underlying, expiry, now))
+    topic = viewing.ChainTopic(underlying.symbol, expiry, width).text
+    return ChainView(underlying, expiry, width, key, spot, atm, rows, _computed(topic, keys, known, now))
 
 
 def held() -> frozenset[str]:
@@ -79,45 +89,17 @@ def held() -> frozenset[str]:
         raise ImproperlyConfigured("settings.HOOKS must name open_symbols") from None
 
 
-def computed(rows: list[chain.Row], underlying: Underlying, expiry: date, now: datetime) -> dict[str, Shown]:
-    """Implied volatility and delta from two-sided quotes; a contract without them is absent."""
-    close = calendar.session_close(underlying.derivative_exchange, expiry)
-    forward = chain.implied_forward(rows)
-    if close is None or forward is None or now >= close:
-        return {}
-    years = (close - now).total_seconds() / greeks.YEAR_S
-    found = {}
-    for row in rows:
-        for kind, side in (("CE", row.call), ("PE", row.put)):
-            if side is None or side.mid is None:
-                continue
-            value = greeks.greeks("CE" if kind == "CE" else "PE", float(side.mid), float(forward), float(row.strike), years)
-            if value is not None:
-                found[side.key] = Shown(_rounded(value.iv * 100), _rounded(value.delta))
-    return found
+def _computed(topic: str, keys: list[str], known: dict[str, Quote], now: datetime) -> dict[str, Shown]:
+    """What the feed computed lately; it follows within a second of the first browser that watches."""
+    values = chain_figures.kept(topic)
+    first = chain_figures.first_interest(keys, clock.trading_day(now))
 
+    def number(name: str, key: str) -> Decimal | None:
+        return parse_decimal(values.get(f"{name}:{key}"))
 
-def values(view: ChainView) -> dict[str, str | int | None]:
-    """What changes in the cards and behind the numbers, by the keys of the page's cells."""
-    pushed: dict[str, str | int | None] = {
-        "chain:pcr": _text(view.put_call_ratio),
-        "chain:max_pain": _text(view.max_pain),
-        "chain:volume": view.volume,
+    return {
+        key: Shown(
+            number("iv", key), number("delta", key), number("theta", key), chain_figures.change(known.get(key), first.get(key))
+        )
+        for key in keys
     }
-    for row in view.rows:
-        for side in (row.call, row.put):
-            if side is None:
-                continue
-            shown = view.computed.get(side.key, Shown())
-            pushed[f"share:{side.key}"] = _text(side.oi_share)
-            pushed[f"iv:{side.key}"] = _text(shown.iv_percent)
-            pushed[f"delta:{side.key}"] = _text(shown.delta)
-    return pushed
-
-
-def _rounded(value: float) -> Decimal:
-    return Decimal(f"{value:.2f}")
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else str(value)

@@ -4,8 +4,10 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
 from marketdata import selectors
+from marketdata.columns import COLUMNS
 
 WIDTHS = (5, 10, 15, 20, 30, 50)
 DEFAULT_WIDTH = 20
@@ -44,3 +46,17 @@ class ChainForm(forms.Form):
 
     def clean_width(self) -> int:
         return self.cleaned_data["width"] or DEFAULT_WIDTH
+
+
+class ColumnsForm(forms.Form):
+    """The columns of a person's chain, and the query of the page to return to."""
+
+    columns = forms.MultipleChoiceField(choices=list(COLUMNS.items()), required=False)
+    query = forms.CharField(required=False, max_length=200)
+
+    def clean_query(self) -> str:
+        """Only what the chain page itself takes, so that nothing else can be put into the address."""
+        asked = QueryDict(self.cleaned_data["query"], mutable=True)
+        for name in set(asked) - {"underlying", "expiry", "width"}:
+            del asked[name]
+        return asked.urlencode()

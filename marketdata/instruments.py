@@ -20,8 +20,9 @@ from algomirror.kernel.errors import Refused
 from algomirror.ops import alarms, journal
 from algomirror.ops.heartbeat import beat
 from algomirror.ops.models import Heartbeat
-from marketdata.domain.listing import Dispute, ListedRow, Terms, contract_of, contradiction, disputes, terms_on
-from marketdata.models import ContractSpec, Instrument, Underlying
+from marketdata import terms
+from marketdata.domain.listing import Dispute, Held, ListedRow, changes, contract_of, contradiction, disputes
+from marketdata.models import Instrument, InstrumentChange, Underlying
 from marketdata.rest import feed_accounts
 
 log = logging.getLogger(__name__)
@@ -79,16 +80,18 @@ def _import_exchange(account: Account, exchange: str, enabled: list[Underlying],
         return
     names = frozenset(row.symbol for row in enabled if row.derivative_exchange == exchange)
     rows = list(_believed(answer.value, exchange, names, outcome))
+    before = _newest_list(exchange, names)
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]
         _store(chunk)
         outcome.imported += len(chunk)
         _progress(outcome, "storing", exchange, total=len(rows), done=start + len(chunk))
+    _note_changes(exchange, before, {row.symbol: _held(row) for row in rows if row.expiry is not None})
 
 
 def _believed(listed: Iterable[ListedInstrument], exchange: str, names: frozenset[str], outcome: Import) -> Iterator[Instrument]:
-    terms = _terms()
-    today = clock.today()
+    today, day = clock.today(), list_day()
+    reference = terms.book(day)
     disputed: set[Dispute] = set()
     for item in listed:
         row = ListedRow(item.symbol, item.expiry, item.strike, item.lot_units, item.tick, item.freeze_units)
@@ -99,8 +102,12 @@ def _believed(listed: Iterable[ListedInstrument], exchange: str, names: frozense
         if why := contradiction(row, contract):
             outcome.refused[why] += 1
             continue
-        held = terms_on(contract.expiry, terms.get(contract.underlying, ()))
+        held = reference.held(contract.underlying, contract.expiry)
         disputed.update(disputes(contract, row, held))
+        listed_terms = {"lot": row.lot_units, "freeze": row.freeze_units, "tick": row.tick}
+        decided = {
+            name: reference.overridden(contract.underlying, contract.expiry, name, value) for name, value in listed_terms.items()
+        }
         yield Instrument(
             exchange=exchange,
             symbol=row.symbol,
@@ -108,20 +115,43 @@ def _believed(listed: Iterable[ListedInstrument], exchange: str, names: frozense
             kind=contract.kind,
             expiry=contract.expiry,
             strike=contract.strike,
-            lot_units=row.lot_units,
-            tick=row.tick,
-            freeze_units=row.freeze_units or (held.freeze_units if held else None),
-            listed_on=list_day(),
+            lot_units=int(decided["lot"] or row.lot_units),
+            tick=terms.tick_of(row.tick, decided["tick"]),
+            freeze_units=terms.freeze_of(row.freeze_units, held, decided["freeze"]),
+            listed_on=day,
         )
-    outcome.disputes.extend(sorted(disputed, key=lambda d: (d.underlying, d.expiry, d.field)))
+    ordered = sorted(disputed, key=lambda d: (d.underlying, d.expiry, d.field))
+    outcome.disputes.extend(terms.note(ordered, names, day))
 
 
-def _terms() -> dict[str, list[Terms]]:
-    found: dict[str, list[Terms]] = {}
-    for spec in ContractSpec.objects.select_related("underlying"):
-        row = Terms(spec.expiring_from, spec.expiring_to, spec.lot_units, spec.freeze_units, spec.tick)
-        found.setdefault(spec.underlying.symbol, []).append(row)
-    return found
+def _held(row: Instrument) -> Held:
+    assert row.expiry is not None
+    return Held(row.underlying, row.expiry, row.lot_units, row.freeze_units, row.tick)
+
+
+def _newest_list(exchange: str, names: frozenset[str]) -> dict[str, Held]:
+    """The contracts that the newest list before this one showed and that have not expired."""
+    rows = Instrument.objects.filter(exchange=exchange, underlying__in=names, expiry__gte=clock.today())
+    shown = newest_lists()
+    return {row.symbol: _held(row) for row in rows if row.listed_on == shown.get(row.underlying)}
+
+
+def _note_changes(exchange: str, before: dict[str, Held], after: dict[str, Held]) -> None:
+    now, day = clock.now(), list_day()
+    InstrumentChange.objects.bulk_create(
+        InstrumentChange(
+            day=day,
+            at=now,
+            exchange=exchange,
+            underlying=one.underlying,
+            expiry=one.expiry,
+            kind=one.kind,
+            contracts=one.contracts,
+            before=one.before,
+            after=one.after,
+        )
+        for one in changes(before, after)
+    )
 
 
 def _index_row(row: Underlying) -> Instrument:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from accounts.gateway.directory import gateway_for
 from accounts.gateway.reports import Failed, Read, RestQuote
@@ -23,10 +23,13 @@ def feed_accounts() -> list[Account]:
     return sorted(active, key=lambda account: account.link in (Account.Link.DOWN, Account.Link.REFUSED))
 
 
-def refresh(keys: Iterable[str], accounts: Sequence[Account] | None = None) -> dict[str, Quote]:
+def refresh(
+    keys: Iterable[str], accounts: Sequence[Account] | None = None, *, on_failed: Callable[[int], None] = lambda _: None
+) -> dict[str, Quote]:
     """Ask one healthy account for these prices and store them; what it could not say is absent.
 
-    A quote is dated from when we asked, so that it never displaces a tick that arrived meanwhile. Not in a transaction.
+    A quote is dated from when we asked, so that it never displaces a tick that arrived meanwhile. `on_failed` hears the
+    id of each account that did not answer. Not in a transaction.
     """
     wanted = [pair for pair in (split(key) for key in dict.fromkeys(keys)) if pair]
     found: dict[str, Quote] = {}
@@ -36,6 +39,7 @@ def refresh(keys: Iterable[str], accounts: Sequence[Account] | None = None) -> d
             answer = gateway_for(account).quotes(batch)
             if isinstance(answer, Failed):
                 log.info("rest quotes failed account=%s why=%s", account.pk, answer.why)
+                on_failed(account.pk)
                 continue
             found.update((quote.key, quote) for quote in (_quote(row, answer) for row in answer.value) if quote)
             break

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median
 from typing import Any
 
+from django.conf import settings
+
+from algomirror.kernel import clock
 from algomirror.ops.models import Heartbeat
 
 SILENT_S = 5.0
+# A clock that nobody has measured for so long is unknown.
+SKEW_KEPT_S = 120.0
+# What the feed page shows live, by the names of the heartbeat's figures.
+LIVE_FIGURES = (
+    "tier", "ticks_per_s", "index_age_s", "lag_ms", "wanted", "acknowledged", "refused", "silent", "open", "left_out",
+    "reconnects", "asked", "bad_prices", "doubted", "order_streams", "slowest_guard_ms",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,8 +44,53 @@ def feed_status(now: datetime) -> FeedStatus:
     since = (now - row.at).total_seconds()
     reported = row.detail.get("index_age_s")
     age = None if reported is None else float(reported) + max(since, 0.0)
-    if since > SILENT_S or row.detail.get("state") != "LIVE":
-        state = "down"
-    else:
-        state = "live" if age is not None and age <= SILENT_S else "stale"
+    state = "down" if since > SILENT_S else word(row.detail.get("state"), age)
     return FeedStatus(state, str(row.detail.get("source", "")), age, row.detail)
+
+
+def word(link: object, index_age_s: float | None) -> str:
+    if link != "LIVE":
+        return "down"
+    return "live" if index_age_s is not None and index_age_s <= SILENT_S else "stale"
+
+
+def live_values(figures: Mapping[str, Any]) -> dict[str, str | None]:
+    """The figures as a page's live cells take them."""
+    told = {f"feed:{name}": _text(figures.get(name)) for name in LIVE_FIGURES}
+    skews = {f"feed:skew:{pk}": f"{pair[0]:+.2f} s" for pk, pair in figures.get("skew", {}).items()}
+    named = {"feed:word": word(figures["state"], figures["index_age_s"]), "feed:source": str(figures["source"])}
+    return {**told, **skews, **named, "feed:rate": _text(figures["ticks_per_s"])}
+
+
+def _text(figure: object) -> str | None:
+    return None if figure is None else str(figure)
+
+
+def skews(now: datetime | None = None) -> dict[int, float]:
+    """Account -> its server's clock less ours, in seconds. An account that was not measured lately is absent."""
+    row = Heartbeat.objects.filter(name="feed").first()
+    return {} if row is None else skews_of(row.detail, now or clock.now())
+
+
+def skews_of(detail: Mapping[str, Any], now: datetime) -> dict[int, float]:
+    measured = detail.get("skew") or {}
+    return {int(pk): float(skew) for pk, (skew, at) in measured.items() if now.timestamp() - float(at) <= SKEW_KEPT_S}
+
+
+def skew_s(account_id: int, now: datetime | None = None) -> float | None:
+    """Seconds by which the account's server is ahead of us, negative when behind; None when unknown."""
+    return skews(now).get(account_id)
+
+
+def own_skew_s(now: datetime | None = None) -> float | None:
+    """Seconds by which our own clock is ahead of the median of the servers; None while fewer than two are measured."""
+    known = skews(now)
+    return -median(known.values()) if len(known) >= 2 else None
+
+
+def skew_level(skew: float | None) -> str:
+    """ok, amber, red, or unknown."""
+    if skew is None:
+        return "unknown"
+    far = abs(skew)
+    return "red" if far > settings.SKEW_RED_S else "amber" if far > settings.SKEW_AMBER_S else "ok"

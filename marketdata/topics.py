@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
+from algomirror.ops import queue
 from marketdata import quotes, selectors, viewing
-from marketdata.chain import chain_view, values
 from marketdata.domain import strikes
 from marketdata.viewing import ChainTopic
 from marketdata.wire import ticks
 
-PLAIN = frozenset({"market", "frame", "orders", "positions", "runs", "risk", "accounts", "alerts", "alarms", "readiness"})
+PLAIN = frozenset(
+    {"webhooks", "market", "frame", "orders", "positions", "runs", "risk", "accounts", "alerts", "alarms", "readiness", "feeds"}
+)
 _RUN = re.compile(r"^run:[1-9]\d{0,17}$")
 
 
@@ -32,7 +33,6 @@ class Subscription:
     centre: Decimal | None = None
     listed: tuple[Decimal, ...] = ()
     step: Decimal = Decimal(1)
-    told: dict[str, str | int | None] = field(default_factory=dict)
 
 
 def subscribe(user_id: int, topic: str) -> Subscription:
@@ -44,6 +44,7 @@ def subscribe(user_id: int, topic: str) -> Subscription:
         return _chain(user_id, topic)
     if topic.startswith("symbols:"):
         session = viewing.open_symbols(user_id, topic)
+        queue.enqueue("signals", "marketdata.tasks.backfill_candles", key="candles", waits_s=60)
         return Subscription(topic, session.topic, session.symbols, session.key)
     raise Refused("There is no such topic.", fields={"topic": "unknown"})
 
@@ -86,18 +87,6 @@ def drifted(subscriptions: list[Subscription]) -> list[tuple[Subscription, Decim
         if at != sub.centre:
             moved.append((sub, at))
     return moved
-
-
-def chain_values(sub: Subscription) -> dict[str, str | int | None]:
-    """The cards, bars and computed columns of a chain that differ from what this socket was told before."""
-    if sub.chain is None:
-        return {}
-    row = selectors.underlying(sub.chain.underlying)
-    view = chain_view(row, sub.chain.expiry, sub.chain.width, clock.now(), centre=sub.centre)
-    now = values(view)
-    changed = {key: value for key, value in now.items() if sub.told.get(key, "") != value}
-    sub.told = now
-    return changed
 
 
 def recentre(sub: Subscription, at: Decimal) -> None:

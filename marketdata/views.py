@@ -14,7 +14,8 @@ from algomirror.kernel.errors import Refused
 from algomirror.ops import queue
 from marketdata import calendar, instruments
 from marketdata.chain import chain_view
-from marketdata.forms import WIDTHS, ChainForm
+from marketdata.columns import COLUMNS, cells_across, chosen_columns, remember
+from marketdata.forms import WIDTHS, ChainForm, ColumnsForm
 from marketdata.rest import feed_accounts
 from marketdata.status import feed_status
 
@@ -41,6 +42,20 @@ def import_now(request: HttpRequest) -> HttpResponse:
     return redirect("chain")
 
 
+@require_POST
+def choose_columns(request: HttpRequest) -> HttpResponse:
+    """Remember which columns this person wants; the next chain page shows them."""
+    form = ColumnsForm(request.POST)
+    if not form.is_valid():
+        raise Refused("Unknown column.", fields={"columns": "unknown"})
+    assert isinstance(request.user, User)
+    remember(request.user, form.cleaned_data["columns"])
+    back = redirect("chain")
+    if query := form.cleaned_data["query"]:
+        back["Location"] += f"?{query}"
+    return back
+
+
 def _context(request: HttpRequest) -> dict[str, Any]:
     form = ChainForm(request.GET)
     if not form.is_valid():
@@ -48,6 +63,9 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         raise Refused(f"{name}: {errors[0]}", fields={name: str(errors[0])})
     chosen = form.cleaned_data
     context: dict[str, Any] = {"form": form, "chosen": chosen, "widths": WIDTHS, "progress": instruments.progress()}
+    assert isinstance(request.user, User)
+    columns = chosen_columns(request.user)
+    context |= {"columns": columns, "all_columns": COLUMNS, "across": cells_across(columns)}
     context["has_accounts"] = Account.objects.filter(archived_at=None).exists()
     underlying = form.enabled.get(chosen["underlying"])
     if underlying is None or chosen["expiry"] is None:

@@ -9,7 +9,10 @@ from marketdata.domain.quotes import Quote
 
 
 def tick(quote: Quote) -> dict[str, Any]:
-    """Prices as exact text; `t` is when the price reached us, in epoch milliseconds. What is not known is absent."""
+    """Prices as exact text; `t` is when the price reached us and `x` the feed's own stamp of it, in epoch milliseconds.
+
+    What is not known is absent.
+    """
     fields: dict[str, Any] = {
         "l": str(quote.last_price),
         "t": int(quote.received_at.timestamp() * 1000),
@@ -20,6 +23,7 @@ def tick(quote: Quote) -> dict[str, Any]:
         "aq": quote.ask_units,
         "oi": quote.open_interest,
         "v": quote.volume,
+        "x": None if quote.exchange_at is None else int(quote.exchange_at.timestamp() * 1000),
     }
     return {name: value for name, value in fields.items() if value is not None}
 

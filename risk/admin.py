@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from risk.models import Blindness, GuardState, RiskEvent, RunLimits, TradingState
+from risk.models import AccountLimits, Blindness, EntryLock, GuardState, RiskEvent, RunLimits, TradingState
 
 
 class LookOnly(ModelAdmin):  # type: ignore[misc]
@@ -50,3 +50,14 @@ class RiskEventAdmin(LookOnly):
     list_display = ("at", "kind", "run", "book", "threshold", "value", "action", "seen_by")
     list_filter = ("kind", "action", "seen_by")
     date_hierarchy = "at"
+
+
+@admin.register(AccountLimits)
+class AccountLimitsAdmin(LookOnly):
+    list_display = ("account", "daily_loss", "daily_profit", "max_lots", "max_notional", "changed_at", "changed_by")
+
+
+@admin.register(EntryLock)
+class EntryLockAdmin(LookOnly):
+    list_display = ("account", "kind", "trading_day", "until", "why", "released_by")
+    list_filter = ("kind",)

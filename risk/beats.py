@@ -1,11 +1,16 @@
-"""Every second, one sweep over all open runs, if none is waiting already."""
+"""Every second, one sweep over all open runs, and one look at closed bars, if none is waiting already."""
 
 from __future__ import annotations
 
 from algomirror.ops import queue
+from risk.models import GuardState
 from trading.models import Run
 
 
 def enqueue() -> None:
-    if Run.objects.exclude(state=Run.State.CLOSED).exists():
-        queue.enqueue("risk", "risk.tasks.sweep", key="risk-sweep", waits_s=5)
+    if not Run.objects.exclude(state=Run.State.CLOSED).exists():
+        return
+    queue.enqueue("risk", "risk.tasks.sweep", key="risk-sweep", waits_s=5)
+    watching = GuardState.objects.filter(rule="SUPERTREND").exclude(state=GuardState.State.TRIPPED)
+    if watching.exclude(run__state=Run.State.CLOSED).exists():
+        queue.enqueue("signals", "risk.signals.tasks.look", key="supertrend", waits_s=10)

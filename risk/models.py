@@ -7,6 +7,26 @@ from typing import Any, NoReturn
 from django.db import models
 from django.db.models import Q
 
+from risk.domain.sentences import RULE_NAMES
+from risk.domain.snapshot import MONEY
+from risk.margin_models import ChargeRate, MarginClaim, MarginRequirement, MarginReservation, TradeGrade
+
+__all__ = [
+    "AccountLimits",
+    "Action",
+    "Blindness",
+    "ChargeRate",
+    "EntryLock",
+    "GuardState",
+    "MarginClaim",
+    "MarginRequirement",
+    "MarginReservation",
+    "RiskEvent",
+    "RunLimits",
+    "TradeGrade",
+    "TradingState",
+]
+
 
 class TradingState(models.Model):
     """May entries go out? One row for the platform (account empty) and one per account; the stricter wins.
@@ -59,6 +79,9 @@ class RunLimits(models.Model):
     max_loss_action = models.CharField(max_length=5, choices=Action, default=Action.EXIT)
     max_profit_action = models.CharField(max_length=5, choices=Action, default=Action.EXIT)
     blind_policy = models.CharField(max_length=7, choices=Blind, default=Blind.HOLD)
+    # risk.domain.terms: RiskTerms (may change while the run is open) and Structure (fixed when it was armed).
+    terms = models.JSONField(default=dict)
+    structure = models.JSONField(default=dict)
 
     class Meta:
         constraints = [
@@ -80,13 +103,16 @@ class GuardState(models.Model):
 
     run = models.ForeignKey("trading.Run", on_delete=models.PROTECT, related_name="guards")
     book = models.ForeignKey("trading.Book", on_delete=models.PROTECT, null=True, blank=True, related_name="guards")
+    leg = models.PositiveSmallIntegerField(null=True)
     rule = models.CharField(max_length=16)
-    # "run" or "book:<id>": a unique constraint sees no two NULLs as equal.
+    # "run", "book:<id>", "book:<id>:leg:<n>" or "expiry:<date>": a unique constraint sees no two NULLs as equal.
     scope_key = models.CharField(max_length=32)
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     level = models.DecimalField(max_digits=18, decimal_places=6, null=True)
     value = models.DecimalField(max_digits=18, decimal_places=6, null=True, help_text="last complete value; empty while unknown")
     inputs = models.JSONField(default=dict)
+    # Rises with every note of `inputs`: two evaluators that both saw a peak cannot overwrite each other unseen.
+    noted = models.PositiveIntegerField(default=0)
     armed_at = models.DateTimeField(null=True)
     evaluated_at = models.DateTimeField(null=True)
     tripped_at = models.DateTimeField(null=True)
@@ -96,6 +122,67 @@ class GuardState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule} of run {self.run_id} ({self.scope_key})"
+
+
+class AccountLimits(models.Model):
+    """Limits above the run: one row per account, one for all accounts together (account empty). Empty is off."""
+
+    account = models.OneToOneField(
+        "accounts.Account", on_delete=models.PROTECT, null=True, blank=True, related_name="risk_limits"
+    )
+    daily_loss = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    daily_profit = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    max_lots = models.PositiveIntegerField(null=True, blank=True, help_text="open and planned, all contracts")
+    max_notional = models.DecimalField(max_digits=16, decimal_places=2, null=True, blank=True, help_text="strike x units")
+    orders_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    orders_per_day = models.PositiveIntegerField(null=True, blank=True)
+    max_runs = models.PositiveIntegerField(null=True, blank=True)
+    losing_exits = models.PositiveSmallIntegerField(null=True, blank=True, help_text="runs lost in a row today")
+    cool_down_minutes = models.PositiveSmallIntegerField(null=True, blank=True)
+    changed_at = models.DateTimeField()
+    changed_by = models.CharField(max_length=80)
+
+    class Meta:
+        verbose_name_plural = "account limits"
+        constraints = [
+            models.UniqueConstraint(models.Value(1), condition=Q(account__isnull=True), name="one_platform_limits"),
+            models.CheckConstraint(condition=Q(daily_loss__isnull=True) | Q(daily_loss__gt=0), name="daily_loss_positive"),
+            models.CheckConstraint(condition=Q(daily_profit__isnull=True) | Q(daily_profit__gt=0), name="daily_profit_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"limits of {'account ' + str(self.account_id) if self.account_id else 'all accounts'}"
+
+
+class EntryLock(models.Model):
+    """No entries until a moment, because a limit above the run was reached. Survives restarts; ends by itself.
+
+    Written by risk.services.daily only. One row per account, day and kind: the latch of the breach.
+    """
+
+    class Kind(models.TextChoices):
+        DAILY_LOSS = "DAILY_LOSS"
+        DAILY_PROFIT = "DAILY_PROFIT"
+        COOL_DOWN = "COOL_DOWN"
+
+    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, null=True, related_name="entry_locks")
+    # "platform" or "account:<id>", and for cool-downs the run that began it: a unique constraint sees no two NULLs as equal.
+    scope_key = models.CharField(max_length=48)
+    trading_day = models.DateField()
+    kind = models.CharField(max_length=12, choices=Kind)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    why = models.CharField(max_length=300)
+    released_by = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["scope_key", "trading_day", "kind"], name="one_lock_per_day_and_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.scope_key} until {self.until.isoformat()}"
 
 
 class Blindness(models.Model):
@@ -130,6 +217,7 @@ class RiskEvent(models.Model):
     run = models.ForeignKey("trading.Run", on_delete=models.PROTECT, null=True, related_name="risk_events")
     book = models.ForeignKey("trading.Book", on_delete=models.PROTECT, null=True, related_name="risk_events")
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, null=True, related_name="risk_events")
+    leg = models.PositiveSmallIntegerField(null=True)
     kind = models.CharField(max_length=20)
     # Which guard tripped, once per run: the latch in the database behind the compare-and-set.
     guard = models.OneToOneField(GuardState, on_delete=models.PROTECT, null=True, related_name="event")
@@ -139,6 +227,8 @@ class RiskEvent(models.Model):
     seen_by = models.CharField(max_length=20, help_text="tick, sweep or command: which evaluator came first")
     numbers = models.JSONField(default=dict)
     goal_ids = models.JSONField(default=list)
+    # Book id → {"EXCHANGE:SYMBOL:PRODUCT": units to leave}, where less than the whole book was left; else empty.
+    targets = models.JSONField(default=dict)
 
     objects = RiskEventQuerySet.as_manager()
 
@@ -147,6 +237,15 @@ class RiskEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of run {self.run_id}"
+
+    @property
+    def name(self) -> str:
+        return RULE_NAMES.get(self.kind, self.kind.replace("_", " ").lower())
+
+    @property
+    def is_money(self) -> bool:
+        """Its value and threshold are rupees of P&L; else prices."""
+        return self.kind in MONEY or self.kind == "ACCOUNT_LIMIT"
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("risk events are kept for ever")

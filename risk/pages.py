@@ -15,32 +15,43 @@ from algomirror.ops import heartbeat
 from marketdata import quotes as store
 from marketdata.domain.quotes import Quote
 from risk import selectors
-from risk.domain.guards import Rule
+from risk.domain.guards import Rule, Snapshot, Stage, standing
+from risk.domain.judges import measure
 from risk.domain.sentences import RULE_NAMES
+from risk.domain.snapshot import CLOCK, MONEY
 from risk.domain.states import TradingMode
 from risk.models import Blindness, RiskEvent, TradingState
 from risk.selectors import OpenRun
+from risk.services.fastguard import used_share
 from trading.domain.pnl import Pnl, run_pnl
 from trading.models import Run
 
 EVENTS_SHOWN = 50
+ORDER = list(Rule)
 
 
 @dataclass(frozen=True, slots=True)
 class LimitRow:
-    """One guard: how far the P&L is from its level. `share` and `distance` None while the P&L is unknown."""
+    """One guard: how far what it watches is from its level. `share` and `distance` None while that is unknown.
+
+    `unit` says what the numbers are: rupees of P&L, a price, or an instant (`due`).
+    """
 
     rule: str
     name: str
     scope: str
     state: str
     action: str
-    level: Decimal
+    unit: str
+    level: Decimal | None
     value: Decimal | None
     share: Decimal | None
     distance: Decimal | None
     key: str
     evaluated_at: datetime | None
+    due: datetime | None = None
+    peak: Decimal | None = None
+    ready: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,7 @@ class RunRow:
 
     @property
     def nearest(self) -> LimitRow | None:
-        known = [limit for limit in self.limits if limit.distance is not None and limit.state != "TRIPPED"]
+        known = [m for m in self.limits if m.distance is not None and m.unit == "money" and m.state != "TRIPPED"]
         return min(known, key=lambda limit: limit.distance or Decimal(0), default=None)
 
     @property
@@ -76,7 +87,7 @@ class RunRow:
 def run_rows(runs: Iterable[OpenRun] | None = None) -> list[RunRow]:
     """Open runs, the one nearest to a limit first; those whose P&L is unknown before all others."""
     found = list(selectors.open_runs() if runs is None else runs)
-    quotes = store.get(key for run in found for key in run.open_keys)
+    quotes = store.get(key for run in found for key in run.wanted_keys)
     now = clock.now()
     rows = {row.pk: row for row in Run.objects.filter(pk__in=[run.run_id for run in found])}
     blind = dict(Blindness.objects.filter(run_id__in=rows).values_list("run_id", "since"))
@@ -102,6 +113,7 @@ def _row(
 ) -> RunRow:
     seen = selectors.snapshot(open_run, quotes, now, store.bounds())
     of_book = {book.book_id: names.get(book.account_id, "account") for book in open_run.books}
+    guards = sorted(open_run.guards, key=lambda g: (ORDER.index(g.policy.rule), g.guard_id))
     return RunRow(
         run_id=run.pk,
         name=run.name,
@@ -110,32 +122,39 @@ def _row(
         started_at=run.started_at,
         accounts=len(open_run.books),
         pnl=run_pnl(mark.pnl for mark in seen.books.values()),
-        limits=tuple(
-            _limit(run.pk, guard, seen.pnl(guard.policy.book_id), of_book)
-            for guard in sorted(open_run.guards, key=lambda g: (g.policy.rule, g.guard_id))
-        ),
+        limits=tuple(_limit(run.pk, guard, seen, of_book) for guard in guards),
         blind_since=blind,
     )
 
 
-def _limit(run_id: int, guard: selectors.Guard, pnl: Pnl | None, of_book: Mapping[int, str]) -> LimitRow:
-    policy = guard.policy
-    total = None if pnl is None else pnl.total
-    gone = None if total is None else (-total if policy.rule is Rule.MAX_LOSS else total)
-    share = None if gone is None else min(max(gone / policy.limit * 100, Decimal(0)), Decimal(100)).quantize(Decimal("0.1"))
-    book = policy.book_id
+def _limit(run_id: int, guard: selectors.Guard, seen: Snapshot, of_book: Mapping[int, str]) -> LimitRow:
+    policy, view = guard.policy, guard.view
+    line = None if view.stage is Stage.TRIPPED else standing(policy, view, seen)
+    level = view.level if line is None else line.level
+    value = None if policy.rule in CLOCK else measure(policy, seen)
+    if policy.rule is Rule.SUPERTREND:
+        value = view.value
+    is_money = policy.rule in MONEY
+    share = used_share(policy.rule, value, policy.limit, view) if is_money and value is not None else None
+    watches_run = policy.book_id is None
+    scope = "run" if watches_run else of_book.get(policy.book_id or 0, "account")
+    leg = seen.leg(policy.book_id, policy.leg)
     return LimitRow(
         rule=policy.rule.value,
         name=RULE_NAMES[policy.rule.value],
-        scope="run" if book is None else of_book.get(book, "account"),
-        state=guard.view.stage.value,
+        scope=f"{scope}, {leg.key.partition(':')[2]}" if leg else f"{policy.expiry}" if policy.expiry else scope,
+        state=view.stage.value,
         action=policy.action,
-        level=-policy.limit if policy.rule is Rule.MAX_LOSS else policy.limit,
-        value=total,
-        share=share,
-        distance=None if gone is None else policy.limit - gone,
-        key=f"run:{run_id}:{policy.rule.value.lower()}_share" if book is None else "",
+        unit="time" if policy.rule in CLOCK else "money" if is_money else "price",
+        level=level,
+        value=value,
+        share=None if share is None else share.quantize(Decimal("0.1")),
+        distance=None if value is None or level is None else abs(value - level),
+        key=f"run:{run_id}:{policy.rule.value.lower()}_share" if watches_run and is_money else "",
         evaluated_at=guard.evaluated_at,
+        due=policy.due,
+        peak=Decimal(view.inputs["peak"]) if "peak" in view.inputs else None,
+        ready=str(view.inputs.get("ready", "")),
     )
 
 

@@ -7,15 +7,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
 
-from marketdata.domain.quotes import Bounds, Quote
-from risk.domain.guards import BookMark, GuardView, Policy, Rule, Snapshot, Stage
-from risk.models import Action, GuardState, RunLimits
+from django.db.models import Count, QuerySet, Sum
+
+from marketdata.domain.quotes import Bounds, Quote, fresh_or_none
+from risk.domain.guards import BookMark, GuardView, LegMark, Policy, Signal, Snapshot, Stage
+from risk.domain.snapshot import LEG_LOSSES, MONEY, UNDERLYING, ZERO, Rule
+from risk.domain.terms import NO_STRUCTURE, PlannedLeg, Structure, structure_of, terms_of
+from risk.models import GuardState, RunLimits
+from risk.policies import policy_of
 from trading.domain.pnl import book_pnl
 from trading.models import Book, Position, Run
 
 DEFAULT_BLIND = RunLimits.Blind.HOLD
+ENTERING = frozenset({Run.State.PLANNED.value, Run.State.ENTERING.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,15 @@ class OpenPosition:
     open_value: Decimal
     realised: Decimal
     has_traded: bool
+    product: str = ""
+    leg: int = 0
+    bought: tuple[int, Decimal] = (0, ZERO)
+    sold: tuple[int, Decimal] = (0, ZERO)
+
+    @property
+    def target(self) -> str:
+        """How an exit names this position."""
+        return f"{self.key}:{self.product}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,7 @@ class Guard:
     policy: Policy
     view: GuardView
     evaluated_at: datetime | None
+    noted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,39 +69,106 @@ class OpenRun:
     blind_policy: str
     books: tuple[OpenBook, ...]
     guards: tuple[Guard, ...]
+    state: str = "OPEN"
+    structure: Structure = NO_STRUCTURE
 
     @property
     def open_keys(self) -> frozenset[str]:
         """Instruments with open units: those whose price decides."""
         return frozenset(p.key for book in self.books for p in book.positions if p.units)
 
+    @property
+    def wanted_keys(self) -> frozenset[str]:
+        """`open_keys`, and the index when a guard watches it."""
+        watches = any(guard.policy.rule in UNDERLYING for guard in self.guards) and self.structure.underlying
+        return self.open_keys | {self.structure.underlying} if watches else self.open_keys
+
     def books_in(self, book_id: int | None) -> list[OpenBook]:
         """The books a guard of this scope would exit: not those already flat."""
         return [b for b in self.books if b.is_live and (book_id is None or b.book_id == book_id)]
 
+    @property
+    def stopped_legs(self) -> frozenset[tuple[int, int]]:
+        return frozenset(
+            (g.policy.book_id, g.policy.leg)
+            for g in self.guards
+            if g.policy.rule in LEG_LOSSES
+            and g.view.stage is Stage.TRIPPED
+            and g.policy.book_id is not None
+            and g.policy.leg is not None
+        )
 
-def snapshot(run: OpenRun, quotes: Mapping[str, Quote], now: datetime, bounds: Bounds) -> Snapshot:
+
+PLAIN = frozenset(
+    {Rule.MAX_LOSS, Rule.MAX_PROFIT, Rule.PROFIT_LOCK, Rule.EXIT_TIME, Rule.SQUARE_OFF, Rule.EXPIRY, Rule.SUPERTREND}
+)
+
+
+def snapshot(
+    run: OpenRun,
+    quotes: Mapping[str, Quote],
+    now: datetime,
+    bounds: Bounds,
+    *,
+    signal: Signal | None = None,
+    with_legs: bool = False,
+) -> Snapshot:
+    """`with_legs` also where no guard looks at them: charts do."""
+    books = {
+        book.book_id: BookMark(
+            pnl=book_pnl(book.positions, quotes, now, bounds),
+            has_traded=any(p.has_traded for p in book.positions),
+            is_live=book.is_live,
+        )
+        for book in run.books
+    }
+    if not with_legs and all(guard.policy.rule in PLAIN for guard in run.guards):
+        return Snapshot(books, signal=signal)
+    index = fresh_or_none(quotes.get(run.structure.underlying), now, bounds)
     return Snapshot(
-        {
-            book.book_id: BookMark(
-                pnl=book_pnl(book.positions, quotes, now, bounds),
-                has_traded=any(p.has_traded for p in book.positions),
-                is_live=book.is_live,
-            )
-            for book in run.books
-        }
+        books,
+        legs=_legs(run, quotes, now, bounds),
+        underlying=None if index is None else index.deciding_price,
+        entry_is_complete=run.state not in ENTERING,
+        stopped=run.stopped_legs,
+        signal=signal,
+    )
+
+
+def _legs(run: OpenRun, quotes: Mapping[str, Quote], now: datetime, bounds: Bounds) -> tuple[LegMark, ...]:
+    held = {(book.book_id, p.key, p.product): p for book in run.books for p in book.positions}
+    return tuple(
+        _leg(planned, held.get((planned.book, planned.key, planned.product)), quotes, now, bounds)
+        for planned in run.structure.legs
+    )
+
+
+def _leg(planned: PlannedLeg, held: OpenPosition | None, quotes: Mapping[str, Quote], now: datetime, bounds: Bounds) -> LegMark:
+    units, value = (0, ZERO) if held is None else held.bought if planned.action == "BUY" else held.sold
+    quote = fresh_or_none(quotes.get(planned.key), now, bounds)
+    return LegMark(
+        book_id=planned.book,
+        leg=planned.leg,
+        key=planned.key,
+        action=planned.action,
+        planned_units=planned.units,
+        entry_units=units,
+        entry_value=value,
+        units=0 if held is None else held.units,
+        mark=None if quote is None else quote.deciding_price,
     )
 
 
 def open_runs(run_ids: Iterable[int] | None = None) -> list[OpenRun]:
     """Every run that is not closed, with books, positions, limits and guards: five queries, whatever their number."""
-    found = Run.objects.exclude(state=Run.State.CLOSED)
+    found = _open()
     if run_ids is not None:
         found = found.filter(pk__in=list(run_ids))
-    names = dict(found.order_by("id").values_list("id", "name"))
-    limits = {row.run_id: row for row in RunLimits.objects.filter(run_id__in=names)}
-    books = _books(names)
-    guards = _guards(names, limits)
+    rows = {pk: (name, state, started) for pk, name, state, started in found.order_by("id").values_list(*_RUN)}
+    limits = {row.run_id: row for row in RunLimits.objects.filter(run_id__in=rows)}
+    structures = {run_id: structure_of(row.structure) for run_id, row in limits.items()}
+    books = _books(rows)
+    guards = _guards({run_id: row[2] for run_id, row in rows.items()}, limits, structures)
     return [
         OpenRun(
             run_id=run_id,
@@ -94,25 +176,54 @@ def open_runs(run_ids: Iterable[int] | None = None) -> list[OpenRun]:
             blind_policy=limits[run_id].blind_policy if run_id in limits else DEFAULT_BLIND,
             books=tuple(books[run_id]),
             guards=tuple(guards[run_id]),
+            state=state,
+            structure=structures.get(run_id, NO_STRUCTURE),
         )
-        for run_id, name in names.items()
+        for run_id, (name, state, _) in rows.items()
     ]
+
+
+_RUN = ("id", "name", "state", "started_at")
 
 
 def open_run(run_id: int) -> OpenRun | None:
     return next(iter(open_runs([run_id])), None)
 
 
+_POSITION = (
+    "book_id",
+    "exchange",
+    "symbol",
+    "product",
+    "leg",
+    "units",
+    "open_value",
+    "realised",
+    "bought_units",
+    "bought_value",
+    "sold_units",
+    "sold_value",
+)
+
+
 def _books(run_ids: Iterable[int]) -> dict[int, list[OpenBook]]:
     rows = list(Book.objects.filter(run_id__in=list(run_ids)).order_by("id").values_list("id", "run_id", "account_id", "state"))
     held: dict[int, list[OpenPosition]] = defaultdict(list)
-    for row in (
-        Position.objects.filter(book_id__in=[row[0] for row in rows])
-        .order_by("id")
-        .values_list("book_id", "exchange", "symbol", "units", "open_value", "realised", "bought_units", "sold_units")
-    ):
-        book_id, exchange, symbol, units, open_value, realised, bought, sold = row
-        held[book_id].append(OpenPosition(f"{exchange}:{symbol}", units, open_value, realised, bool(bought or sold)))
+    for row in Position.objects.filter(book_id__in=[row[0] for row in rows]).order_by("id").values_list(*_POSITION):
+        book_id, exchange, symbol, product, leg, units, open_value, realised, bought, paid, sold, received = row
+        held[book_id].append(
+            OpenPosition(
+                f"{exchange}:{symbol}",
+                units,
+                open_value,
+                realised,
+                bool(bought or sold),
+                product,
+                leg,
+                (bought, paid),
+                (sold, received),
+            )
+        )
     books: dict[int, list[OpenBook]] = defaultdict(list)
     for book_id, run_id, account_id, state in rows:
         assert run_id is not None
@@ -120,26 +231,44 @@ def _books(run_ids: Iterable[int]) -> dict[int, list[OpenBook]]:
     return books
 
 
-def _guards(run_ids: Iterable[int], limits: Mapping[int, RunLimits]) -> dict[int, list[Guard]]:
+def _guards(
+    started: Mapping[int, datetime], limits: Mapping[int, RunLimits], structures: Mapping[int, Structure]
+) -> dict[int, list[Guard]]:
+    terms = {run_id: terms_of(row.terms) for run_id, row in limits.items()}
     guards: dict[int, list[Guard]] = defaultdict(list)
-    for row in GuardState.objects.filter(run_id__in=list(run_ids)).order_by("id"):
-        policy = policy_of(row, limits.get(row.run_id))
+    for row in GuardState.objects.filter(run_id__in=list(started)).order_by("id"):
+        known = limits.get(row.run_id)
+        if known is None:
+            continue
+        policy = policy_of(row, known, terms[row.run_id], structures[row.run_id], started[row.run_id])
         if policy is not None:
             view = GuardView(Stage(row.state), row.level, row.value, row.armed_at, row.tripped_at, row.inputs)
-            guards[row.run_id].append(Guard(row.pk, policy, view, row.evaluated_at))
+            guards[row.run_id].append(Guard(row.pk, policy, view, row.evaluated_at, row.noted))
     return guards
 
 
-def policy_of(row: GuardState, limits: RunLimits | None) -> Policy | None:
-    """The limit now in force for this guard; None when it was switched off."""
-    if limits is None:
-        return None
-    if row.rule == Rule.MAX_LOSS and limits.max_loss is not None:
-        return Policy(Rule.MAX_LOSS, limits.max_loss, _exits(limits.max_loss_action), row.book_id)
-    if row.rule == Rule.MAX_PROFIT and limits.max_profit is not None:
-        return Policy(Rule.MAX_PROFIT, limits.max_profit, _exits(limits.max_profit_action), row.book_id)
-    return None
+def fingerprints() -> dict[int, tuple[object, ...]]:
+    """What the open runs are made of, in four cheap queries: a run with the same print need not be read again."""
+    prints: dict[int, list[object]] = {pk: [state] for pk, state in _open().values_list("id", "state")}
+    parts = (
+        Book.objects.filter(run_id__in=prints).order_by("run_id").values_list("run_id").annotate(Sum("version"), Count("id")),
+        GuardState.objects.filter(run_id__in=prints)
+        .order_by("run_id", "state")
+        .values_list("run_id", "state")
+        .annotate(Sum("noted"), Count("id")),
+        RunLimits.objects.filter(run_id__in=prints).values_list(
+            "run_id", "max_loss", "max_profit", "max_loss_action", "max_profit_action", "terms"
+        ),
+    )
+    for rows in parts:
+        for run_id, *what in rows:
+            prints[run_id].append(repr(what))
+    return {run_id: tuple(what) for run_id, what in prints.items()}
 
 
-def _exits(action: str) -> Literal["EXIT", "ALERT"]:
-    return "ALERT" if action == Action.ALERT else "EXIT"
+def _open() -> QuerySet[Run]:
+    return Run.objects.exclude(state=Run.State.CLOSED)
+
+
+def money_guards(run: OpenRun) -> list[Guard]:
+    return [guard for guard in run.guards if guard.policy.rule in MONEY]

@@ -1,10 +1,18 @@
 from django.urls import path
 
-from risk import views
+from risk import views, views_limits, views_signals
 
 urlpatterns = [
     path("risk", views.risk, name="risk"),
     path("risk/monitor", views.monitor, name="risk-monitor"),
     path("risk/kill", views.kill, name="risk-kill"),
     path("risk/release", views.release, name="risk-release"),
+    path("risk/limits", views_limits.limits, name="risk-limits"),
+    path("risk/limits/used", views_limits.limits_body, name="risk-limits-used"),
+    path("risk/limits/<int:scope>", views_limits.set_account_limits, name="risk-limits-account"),
+    path("risk/limits/platform", views_limits.set_platform_limits, name="risk-limits-platform"),
+    path("risk/locks/<int:pk>/release", views_limits.unlock, name="risk-unlock"),
+    path("runs/<int:pk>/combined.json", views_signals.combined, name="run-combined"),
+    path("risk/events", views_limits.events, name="risk-events"),
+    path("risk/events.csv", views_limits.events_csv, name="risk-events-csv"),
 ]

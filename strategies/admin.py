@@ -53,3 +53,6 @@ class LegAdmin(LookOnly):
 class PlanAdmin(LookOnly):
     list_display = ("key", "kind", "version", "owner", "created_at", "used_at", "run")
     list_filter = ("kind",)
+
+
+from strategies.webhooks import admin as webhook_admin  # noqa: E402, F401

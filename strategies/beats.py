@@ -1,11 +1,16 @@
-"""Every second, one look at the open runs, if none is waiting already."""
+"""Every second, one look at the open runs and at what is scheduled, if none is waiting already."""
 
 from __future__ import annotations
 
 from algomirror.ops import queue
+from risk.models import MarginReservation
+from strategies.models import Strategy
 from trading.models import Run
 
 
 def enqueue() -> None:
-    if Run.objects.exclude(state=Run.State.CLOSED).exists():
+    is_open = Run.objects.exclude(state=Run.State.CLOSED).exists()
+    if is_open or MarginReservation.objects.filter(released_at=None).exists():
         queue.enqueue("risk", "strategies.tasks.sweep", key="runs-settle", waits_s=5)
+    if Strategy.objects.filter(scheduled_at__isnull=False, archived_at=None).exists():
+        queue.enqueue("signals", "strategies.tasks.scheduled", key="schedules", waits_s=10)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.forms import BaseFormSet, formset_factory
 
 from accounts.models import Account
 from algomirror.kernel.errors import Refused
-from marketdata.models import Underlying
 from risk.domain.limits import LimitTerms, amount
+from risk.forms import RiskTermsForm
 from risk.models import Action, RunLimits
-from strategies.domain.drafts import Draft
-from strategies.domain.legs import MAX_LEGS, LegSpec, with_hedges
+from strategies.domain.legs import MAX_LEGS
+from strategies.domain.payoff import WhatIf
 from strategies.domain.tickets import PRICE_TYPES, Ticket, TicketLeg
-from strategies.models import Leg, Version
+from strategies.models import Version
 
 PRODUCTS = [("", "choose"), *((product, product) for product in Version.Product.values)]
 ACTIONS = [("EXIT", "exit"), ("ALERT", "alert only")]
@@ -42,7 +42,7 @@ class RupeesField(forms.CharField):
             raise forms.ValidationError(refused.fields.get("amount", refused.message)) from refused
 
 
-class LimitsForm(forms.Form):
+class LimitsForm(RiskTermsForm):
     max_loss = RupeesField(label="Max loss ₹", help_text="Exit when P&L is at or below minus this. Empty: off.")
     max_loss_action = forms.ChoiceField(label="At max loss", choices=ACTIONS, initial=Action.EXIT)
     max_profit = RupeesField(label="Max profit ₹", help_text="Exit when P&L is at or above this. Empty: off.")
@@ -65,6 +65,7 @@ class LimitsForm(forms.Form):
             max_loss_action="ALERT" if typed["max_loss_action"] == "ALERT" else "EXIT",
             max_profit_action="ALERT" if typed["max_profit_action"] == "ALERT" else "EXIT",
             blind_policy="FLATTEN" if typed["blind_policy"] == "FLATTEN" else "HOLD",
+            more=self.risk_terms(),
         )
 
 
@@ -73,181 +74,6 @@ class ChangeLimitsForm(LimitsForm):
 
     scope = None  # type: ignore[assignment]
     why = forms.CharField(label="Reason", required=False, max_length=300, help_text="Needed when a limit is loosened.")
-
-
-class StrategyForm(LimitsForm):
-    name = forms.CharField(max_length=80)
-    description = forms.CharField(required=False, max_length=500)
-    product = forms.ChoiceField(choices=PRODUCTS)
-    hedge_wait_s = forms.IntegerField(
-        label="Hedge wait, seconds",
-        min_value=2,
-        max_value=120,
-        initial=10,
-        help_text="A short waits this long for its hedge to fill; then the account's entry is aborted and unwound.",
-    )
-    accounts = forms.TypedMultipleChoiceField(coerce=int, widget=forms.CheckboxSelectMultiple)
-    base = forms.IntegerField(required=False, widget=forms.HiddenInput)
-
-    field_order = ["name", "description", "product", "accounts", "hedge_wait_s"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["accounts"].choices = account_choices()  # type: ignore[attr-defined]
-
-
-class LegForm(forms.Form):
-    action = forms.ChoiceField(choices=SIDES, initial="SELL", label="Side")
-    lots = forms.IntegerField(min_value=1, max_value=100, initial=1)
-    underlying = forms.ChoiceField()
-    slot = forms.ChoiceField(choices=Leg.Slot.choices, label="Expiry")
-    strike_mode = forms.ChoiceField(choices=[(mode, mode) for mode in Leg.Strike.values], initial=Leg.Strike.ATM, label="Strike")
-    strike_offset = forms.IntegerField(min_value=0, max_value=20, initial=0, label="Steps")
-    kind = forms.ChoiceField(choices=[(kind, kind) for kind in Leg.Kind.values], label="Type")
-    hedges = forms.RegexField(
-        r"^\s*(auto|none|\d{1,2}(\s*,\s*\d{1,2})*)?\s*$",
-        required=False,
-        initial="auto",
-        label="Covers",
-        help_text="A long leg: auto, none, or numbers of the short legs it covers.",
-        error_messages={"invalid": "auto, none, or leg numbers such as 1,3"},
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        names = Underlying.objects.filter(enabled=True).values_list("symbol", flat=True)
-        self.fields["underlying"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
-        for name in ("lots", "strike_offset", "hedges"):
-            self.fields[name].widget.attrs["class"] = "w-16"
-
-    def clean(self) -> dict[str, Any]:
-        typed = super().clean() or {}
-        if typed.get("strike_mode") == "ATM" and typed.get("strike_offset"):
-            self.add_error("strike_offset", "ATM has no steps")
-        if typed.get("strike_mode") in ("ITM", "OTM") and typed.get("strike_offset") == 0:
-            self.add_error("strike_offset", "1 to 20 steps")
-        return typed
-
-
-LegFormSet: type[BaseFormSet[LegForm]] = formset_factory(
-    LegForm, extra=0, min_num=1, max_num=MAX_LEGS, absolute_max=MAX_LEGS, validate_max=True, validate_min=True
-)
-LEG_FIELDS = ("action", "lots", "underlying", "slot", "strike_mode", "strike_offset", "kind", "hedges")
-LEG_DEFAULT: Mapping[str, Any] = {
-    "action": "SELL",
-    "lots": 1,
-    "slot": "CURRENT_WEEK",
-    "strike_mode": "ATM",
-    "strike_offset": 0,
-    "kind": "CE",
-    "hedges": "auto",
-}
-
-
-def leg_rows(posted: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The leg rows as typed, whatever they hold; for adding, removing and duplicating without judging them."""
-    total = str(posted.get("legs-TOTAL_FORMS", "0"))
-    count = min(int(total), MAX_LEGS) if total.isascii() and total.isdigit() and len(total) < 4 else 0
-    return [{name: posted.get(f"legs-{row}-{name}", "") for name in LEG_FIELDS} for row in range(count)]
-
-
-def change_rows(rows: list[dict[str, Any]], act: str) -> list[dict[str, Any]]:
-    """ "add", "remove:<row>" or "duplicate:<row>" on typed rows; anything else changes nothing. Always 1 to 12 rows."""
-    what, _, number = act.partition(":")
-    at = int(number) if number.isascii() and number.isdigit() and len(number) < 4 else -1
-    if what == "add" and len(rows) < MAX_LEGS:
-        rows = [*rows, {**LEG_DEFAULT, "underlying": rows[-1]["underlying"] if rows else ""}]
-    elif what == "remove" and 0 <= at < len(rows) and len(rows) > 1:
-        rows = [*rows[:at], *rows[at + 1 :]]
-    elif what == "duplicate" and 0 <= at < len(rows) < MAX_LEGS:
-        rows = [*rows[: at + 1], dict(rows[at]), *rows[at + 1 :]]
-    return rows or [dict(LEG_DEFAULT)]
-
-
-def legs_of(formset: BaseFormSet[LegForm]) -> list[LegSpec]:
-    """The legs of a valid formset, numbered from 1, with their hedge links."""
-    specs: list[LegSpec] = []
-    chosen: dict[int, tuple[int, ...] | None] = {}
-    for number, form in enumerate(formset.forms, start=1):
-        typed = form.cleaned_data
-        words = (typed.get("hedges") or "auto").strip()
-        chosen[number] = None if words == "auto" else () if words == "none" else tuple(int(w) for w in words.split(","))
-        specs.append(
-            LegSpec(
-                number=number,
-                underlying=typed["underlying"],
-                kind="CE" if typed["kind"] == "CE" else "PE",
-                slot=typed["slot"],
-                action="BUY" if typed["action"] == "BUY" else "SELL",
-                strike_mode="ATM" if typed["strike_mode"] == "ATM" else "ITM" if typed["strike_mode"] == "ITM" else "OTM",
-                strike_offset=typed["strike_offset"],
-                lots=typed["lots"],
-            )
-        )
-    return with_hedges(specs, chosen)
-
-
-def draft_of(form: StrategyForm, formset: BaseFormSet[LegForm]) -> Draft:
-    typed = form.cleaned_data
-    return Draft(
-        name=typed["name"],
-        description=typed["description"],
-        product="MIS" if typed["product"] == "MIS" else "NRML",
-        account_ids=tuple(typed["accounts"]),
-        legs=tuple(legs_of(formset)),
-        limits=form.terms(),
-        hedge_wait_s=typed["hedge_wait_s"],
-    )
-
-
-def initial_of(draft: Draft, base: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What the builder shows for a saved version: the form's and the legs' initial values."""
-    limits = draft.limits
-    form = {
-        "name": draft.name,
-        "description": draft.description,
-        "product": draft.product,
-        "accounts": list(draft.account_ids),
-        "hedge_wait_s": draft.hedge_wait_s,
-        "max_loss": limits.max_loss,
-        "max_profit": limits.max_profit,
-        "scope": limits.scope,
-        "max_loss_action": limits.max_loss_action,
-        "max_profit_action": limits.max_profit_action,
-        "blind_policy": limits.blind_policy,
-        "base": base,
-    }
-    legs = [
-        {
-            "action": leg.action,
-            "lots": leg.lots,
-            "underlying": leg.underlying,
-            "slot": leg.slot,
-            "strike_mode": leg.strike_mode,
-            "strike_offset": leg.strike_offset,
-            "kind": leg.kind,
-            "hedges": "auto" if leg.is_short else ",".join(map(str, leg.hedges)) or "none",
-        }
-        for leg in draft.legs
-    ]
-    return form, legs
-
-
-def take_refusal(form: forms.Form, formset: BaseFormSet[LegForm], refused: Refused) -> None:
-    """A service's refusal beside the fields it speaks of; "legs-2-lots" is the lots of the third row."""
-    form.full_clean()
-    formset.full_clean()
-    for name, what in refused.fields.items():
-        prefix, _, rest = name.partition("-")
-        row, _, field = rest.partition("-")
-        if prefix == "legs" and row.isdigit() and int(row) < len(formset.forms) and field in formset.forms[int(row)].fields:
-            formset.forms[int(row)].add_error(field, what)
-        elif name in form.fields:
-            form.add_error(name, what)
-        else:
-            form.add_error(None, f"{name}: {what}")
-    if not refused.fields:
-        form.add_error(None, refused.message)
 
 
 class TicketForm(forms.Form):
@@ -328,3 +154,31 @@ class SendForm(forms.Form):
 class ExitForm(forms.Form):
     idempotency_key = forms.CharField(max_length=64, required=False)
     why = forms.CharField(max_length=300, required=False)
+
+
+class WhatIfForm(forms.Form):
+    """The present moved, for the payoff chart only."""
+
+    whatif_spot = forms.DecimalField(label="Index at", required=False, min_value=Decimal(1), max_value=Decimal(1_000_000))
+    whatif_iv = forms.DecimalField(label="IV, points ±", required=False, min_value=Decimal(-50), max_value=Decimal(100))
+    whatif_days = forms.DecimalField(label="Days later", required=False, min_value=Decimal(0), max_value=Decimal(400))
+
+    def what_if(self) -> WhatIf:
+        typed = self.cleaned_data
+        spot = typed["whatif_spot"]
+        return WhatIf(
+            spot=None if spot is None else float(spot),
+            vol_shift=float(typed["whatif_iv"] or 0) / 100,
+            days=float(typed["whatif_days"] or 0),
+        )
+
+
+class NoteForm(forms.Form):
+    text = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class TagsForm(forms.Form):
+    words = forms.CharField(required=False, max_length=320, label="Tags", help_text="Words, separated by commas.")
+
+    def listed(self) -> list[str]:
+        return list(dict.fromkeys(word.strip()[:30] for word in self.cleaned_data["words"].split(",") if word.strip()))

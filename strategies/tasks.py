@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from strategies.services import settle
+from risk.services import reserving
+from strategies.services import schedules, settle
 
 
 def sweep() -> None:
     settle.sweep()
+    reserving.sweep()
+
+
+def scheduled() -> None:
+    schedules.sweep()

@@ -1,11 +1,16 @@
-from django.urls import path
+from django.urls import include, path
 
-from strategies.views import runs, strategies, ticket
+from strategies.views import groups, library, margin, notes, runs, strategies, ticket
 
 urlpatterns = [
+    path("", include("strategies.webhooks.urls")),
     path("strategies", strategies.strategies, name="strategies"),
     path("strategies/new", strategies.new, name="strategy-new"),
     path("strategies/new/from-basket", strategies.from_basket, name="strategy-from-basket"),
+    path("strategies/templates", library.templates, name="strategy-templates"),
+    path("strategies/import", library.take_file, name="strategy-import"),
+    path("strategies/groups", groups.groups, name="account-groups"),
+    path("strategies/groups/<int:pk>/delete", groups.delete, name="account-group-delete"),
     path("strategies/legs", strategies.legs, name="strategy-legs"),
     path("strategies/draft", strategies.draft_preview, name="strategy-draft"),
     path("strategies/<int:pk>", strategies.edit, name="strategy"),
@@ -14,11 +19,26 @@ urlpatterns = [
     path("strategies/<int:pk>/copy", strategies.copy, name="strategy-copy"),
     path("strategies/<int:pk>/archive", strategies.archive, name="strategy-archive"),
     path("strategies/<int:pk>/entries", strategies.entries, name="strategy-entries"),
+    path("strategies/<int:pk>/schedule", library.schedule, name="strategy-schedule"),
+    path("strategies/<int:pk>/template", library.save_as_template, name="strategy-template"),
+    path("strategies/<int:pk>/versions", library.versions, name="strategy-versions"),
+    path("strategies/<int:pk>/export", library.export, name="strategy-export"),
+    path("funds", margin.funds, name="funds"),
+    path("funds/rows", margin.rows, name="funds-rows"),
+    path("funds/refresh", margin.refresh, name="funds-refresh"),
+    path("funds/<int:pk>/profile", margin.profile, name="funds-profile"),
+    path("margin/requirements", margin.requirements, name="margin-requirements"),
+    path("margin/grades", margin.grades, name="margin-grades"),
+    path("margin/grades/<int:pk>/archive", margin.archive_grade, name="margin-grade-archive"),
+    path("margin/calculator", margin.calculator, name="margin-calculator"),
     path("runs", runs.runs, name="runs"),
     path("runs/rows", runs.rows, name="runs-rows"),
     path("runs/start", runs.start, name="run-start"),
     path("runs/<int:pk>", runs.run, name="run"),
     path("runs/<int:pk>/body", runs.run_body, name="run-body"),
+    path("runs/<int:pk>/payoff", runs.payoff, name="run-payoff"),
+    path("runs/<int:pk>/notes", notes.add, name="run-notes"),
+    path("runs/<int:pk>/tags", notes.tag, name="run-tags"),
     path("runs/<int:pk>/exit", runs.leave, name="run-exit"),
     path("runs/<int:pk>/accounts/<int:account_id>/exit", runs.leave, name="run-exit-account"),
     path("runs/<int:pk>/limits", runs.limits, name="run-limits"),

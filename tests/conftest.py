@@ -22,6 +22,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
                 cursor.execute("DROP TRIGGER IF EXISTS ops_journal_no_delete")
+                cursor.execute("DROP TRIGGER IF EXISTS ops_journalseal_no_delete")
 
 
 @pytest.fixture(scope="session", autouse=True)

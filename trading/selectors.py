@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.db.models import Count, Q
 
 from trading.domain.orders import ENTRIES, LIVE_STATES, OrderState
-from trading.models import Book, ExitGoal, Order, Position
+from trading.models import Book, ExitGoal, Order, Position, Run
 
 LIVE = [s.value for s in LIVE_STATES]
 
@@ -106,6 +106,11 @@ def open_symbols() -> set[str]:
     held = Position.objects.exclude(units=0).values_list("exchange", "symbol")
     coming = Order.objects.filter(state__in=[OrderState.INITIALIZED, *LIVE]).values_list("exchange", "symbol")
     return {f"{exchange}:{symbol}" for exchange, symbol in [*held.distinct(), *coming.distinct()]}
+
+
+def is_entering() -> bool:
+    """True while some run is being entered: not the moment to change what supplies the prices."""
+    return Run.objects.filter(state=Run.State.ENTERING).exists()
 
 
 def account_in_use(account_id: int) -> str:

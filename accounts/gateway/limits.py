@@ -18,10 +18,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from algomirror.kernel import clock
+from algomirror.ops import queue
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["orders", "reads"]
+Kind = Literal["orders", "reads", "history"]
 RESERVE_FOR_EXITS = 2
 # A little over a second: calls granted in time order may arrive with different delays.
 WINDOW_US = 1_050_000
@@ -53,7 +54,7 @@ def take(account_id: int, kind: Kind, rate: int, *, exit: bool, wait_s: float) -
 
     With Redis down each process counts for itself at half the rate, and entries are refused.
     """
-    limit = rate if exit or kind == "reads" else max(rate - RESERVE_FOR_EXITS, 1)
+    limit = rate if exit or kind != "orders" else max(rate - RESERVE_FOR_EXITS, 1)
     started, slept = clock.monotonic(), 0.0
     while True:
         wait = _wait_needed(account_id, kind, limit, rate, exit=exit)
@@ -101,6 +102,18 @@ def _ask_here(account_id: int, kind: Kind, limit: int) -> float:
             return grants[-limit] + window - now
         grants.append(now)
     return 0.0
+
+
+def used(account_id: int, kind: Kind) -> int | None:
+    """Calls granted within the last second, by all processes; None when Redis does not say."""
+    try:
+        client = queue.client()
+        now_s, now_us = client.time()
+        grants = client.lrange(f"am:bucket:{account_id}:{kind}", 0, -1)
+    except (redis.RedisError, OSError):
+        return None
+    since = int(now_s) * 1_000_000 + int(now_us) - 1_000_000
+    return sum(1 for at in grants if int(float(at)) >= since)
 
 
 def forget() -> None:

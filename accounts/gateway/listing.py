@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 from accounts.gateway.parse import Row, number, payload, price, rows_of, unreadable, whole, words
-from accounts.gateway.reports import Failed, ListedInstrument
+from accounts.gateway.reports import Failed, HistoryBar, ListedInstrument
 
 log = logging.getLogger(__name__)
 
@@ -126,3 +126,35 @@ def option_chain(body: Any) -> dict[str, Any] | Failed:
 def holidays(body: Any) -> list[dict[str, Any]] | Failed:
     """Each row has a readable `date`. Empty also means a year the server knows nothing about."""
     return rows_of(payload(body), lambda row: row if expiry_date(row.get("date")) else None, "the holidays")
+
+
+def history(body: Any) -> list[HistoryBar] | Failed:
+    """The candles that can be read, oldest first. A candle with a hole or a zero in it is left out, never repaired."""
+    found = payload(body)
+    if isinstance(found, Failed):
+        return found
+    if not isinstance(found, list):
+        return unreadable("the history is no list")
+    bars = {bar.at: bar for row in found if isinstance(row, dict) and (bar := _bar(row)) is not None}
+    if found and not bars:
+        return unreadable("every candle of the history")
+    return [bars[at] for at in sorted(bars)]
+
+
+def _bar(row: Row) -> HistoryBar | None:
+    at = whole(row.get("timestamp"))
+    opened, high, low, close = (price(row.get(name)) for name in ("open", "high", "low", "close"))
+    if at is None or not 0 < at < 10**10 or opened is None or high is None or low is None or close is None:
+        return None
+    if not 0 < low <= min(opened, close) or high < max(opened, close):
+        return None
+    volume, interest = whole(row.get("volume")), whole(row.get("oi"))
+    return HistoryBar(
+        at=datetime.fromtimestamp(at, UTC),
+        open=opened,
+        high=high,
+        low=low,
+        close=close,
+        volume=volume if volume is not None and volume >= 0 else None,
+        open_interest=interest if interest else None,
+    )

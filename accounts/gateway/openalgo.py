@@ -16,13 +16,16 @@ from accounts.gateway import limits, listing, parse
 from accounts.gateway.classify import classify, classify_change
 from accounts.gateway.reports import (
     Answer,
+    BasketMargin,
     BookOrder,
     BookPosition,
     BookTrade,
     Failed,
     Funds,
+    HistoryBar,
     Identity,
     ListedInstrument,
+    MarginPosition,
     NoReply,
     OrderReply,
     OrderTicket,
@@ -44,6 +47,9 @@ READ_WAIT_S = 1.0
 # The contract list is tens of thousands of rows; a chain makes a small-batch broker take many calls.
 SLOW_READ_S = 60.0
 QUOTES_PER_CALL = 100
+HISTORY_PER_SECOND = 2
+HISTORY_WAIT_S = 5.0
+HISTORY_TIMEOUT_S = 30.0
 
 
 class InTransaction(RuntimeError):
@@ -154,6 +160,9 @@ class OpenAlgoGateway:
             return first_failure
         return Read(found, started, clock.now())
 
+    def basket_margin(self, positions: Sequence[MarginPosition]) -> Answer[BasketMargin]:
+        return self._ask("margin", {"positions": [_margin_fields(position) for position in positions]}, parse.basket_margin)
+
     def expiries(self, *, underlying: str, exchange: str, kind: str) -> Answer[list[date]]:
         """`kind` is futures or options; `exchange` the derivatives exchange."""
         body = {"symbol": underlying, "exchange": exchange, "instrumenttype": kind}
@@ -179,6 +188,22 @@ class OpenAlgoGateway:
 
     def holidays(self, year: int) -> Answer[list[dict[str, Any]]]:
         return self._ask("market/holidays", {"year": year}, listing.holidays)
+
+    def history(self, *, exchange: str, symbol: str, start: date, end: date) -> Answer[list[HistoryBar]]:
+        """One-minute candles of both dates and all between, oldest first; empty when nothing traded.
+
+        Servers read history one call at a time, so it has a budget of its own beside that of all reads.
+        """
+        if not limits.take(self.account_id, "history", HISTORY_PER_SECOND, exit=False, wait_s=HISTORY_WAIT_S):
+            return Failed(Why.BUDGET, "history budget of this account is used up", at=clock.now())
+        body = {
+            "symbol": symbol,
+            "exchange": exchange,
+            "interval": "1m",
+            "start_date": start.isoformat(),
+            "end_date": end.isoformat(),
+        }
+        return self._ask("history", body, listing.history, timeout_s=HISTORY_TIMEOUT_S)
 
     def _proven(self, answer: Answer[list[T]]) -> Answer[list[T]]:
         """An empty book counts only with a live broker session behind it: a dead one also answers success and []."""
@@ -232,6 +257,20 @@ def _ticket_fields(ticket: OrderTicket) -> dict[str, Any]:
         "price": float(ticket.price),
         "trigger_price": float(ticket.trigger_price),
         "disclosed_quantity": 0,
+    }
+
+
+def _margin_fields(position: MarginPosition) -> dict[str, str]:
+    """All strings: this endpoint refuses numbers."""
+    return {
+        "exchange": position.exchange,
+        "symbol": position.symbol,
+        "action": position.action,
+        "quantity": str(position.units),
+        "product": position.product,
+        "pricetype": "LIMIT" if position.price else "MARKET",
+        "price": str(position.price),
+        "trigger_price": "0",
     }
 
 

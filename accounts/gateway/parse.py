@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from accounts.gateway.classify import KEY_REFUSED, clean_id, message_of
 from accounts.gateway.reports import (
+    BasketMargin,
     BookOrder,
     BookPosition,
     BookTrade,
@@ -133,6 +134,17 @@ def funds(body: Any) -> Funds | Failed:
         realised=number(found.get("m2mrealized")),
         unrealised=number(found.get("m2munrealized")),
     )
+
+
+def basket_margin(body: Any) -> BasketMargin | Failed:
+    """The total must be there and not negative; 0 for a basket that blocks something is the caller's to doubt."""
+    found = payload(body)
+    if isinstance(found, Failed):
+        return found
+    total = number(found.get("total_margin_required")) if isinstance(found, dict) else None
+    if total is None or total < 0:
+        return unreadable("the basket's margin")
+    return BasketMargin(total, number(found.get("span_margin")), number(found.get("exposure_margin")))
 
 
 def quotes(body: Any) -> list[RestQuote] | Failed:

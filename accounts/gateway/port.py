@@ -8,12 +8,15 @@ from typing import Any, Protocol
 
 from accounts.gateway.reports import (
     Answer,
+    BasketMargin,
     BookOrder,
     BookPosition,
     BookTrade,
     Funds,
+    HistoryBar,
     Identity,
     ListedInstrument,
+    MarginPosition,
     OrderReply,
     OrderTicket,
     RestQuote,
@@ -46,6 +49,10 @@ class Gateway(Protocol):
 
     def quotes(self, keys: Sequence[tuple[str, str]]) -> Answer[list[RestQuote]]: ...
 
+    def basket_margin(self, positions: Sequence[MarginPosition]) -> Answer[BasketMargin]:
+        """1 to 50 positions; always asks the live broker, also on a server in analyzer mode."""
+        ...
+
     def expiries(self, *, underlying: str, exchange: str, kind: str) -> Answer[list[date]]: ...
 
     def instruments(self, exchange: str) -> Answer[list[ListedInstrument]]: ...
@@ -55,3 +62,5 @@ class Gateway(Protocol):
     def option_chain(self, *, underlying: str, exchange: str, expiry: date, width: int) -> Answer[dict[str, Any]]: ...
 
     def holidays(self, year: int) -> Answer[list[dict[str, Any]]]: ...
+
+    def history(self, *, exchange: str, symbol: str, start: date, end: date) -> Answer[list[HistoryBar]]: ...

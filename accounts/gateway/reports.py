@@ -121,6 +121,27 @@ class Funds:
 
 
 @dataclass(frozen=True, slots=True)
+class MarginPosition:
+    """One leg of a basket whose margin is asked. `price` 0 asks at the market."""
+
+    exchange: str
+    symbol: str
+    action: Literal["BUY", "SELL"]
+    product: Product
+    units: int
+    price: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class BasketMargin:
+    """What the broker would block for the basket, in rupees. Parts are None where it does not say them."""
+
+    total: Decimal
+    span: Decimal | None
+    exposure: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class RestQuote:
     exchange: str
     symbol: str
@@ -145,6 +166,19 @@ class ListedInstrument:
     lot_units: int
     tick: Decimal
     freeze_units: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryBar:
+    """One candle of the broker's history; `at` is its start, rupees per unit."""
+
+    at: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: int | None
+    open_interest: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import json
 
 import websocket
 
+from accounts.gateway.pinned import dial
 from algomirror.kernel import clock
 
 WAIT_S = 30.0
@@ -15,9 +16,9 @@ def sign_in(url: str, key: str, *, wait_s: float = WAIT_S) -> str:
     """ "" when the stream accepted the key, else a sentence. The first sign-in of a day may take many seconds."""
     deadline = clock.monotonic() + wait_s
     try:
-        socket = websocket.create_connection(
-            url, timeout=min(wait_s, 5), redirect_limit=0, suppress_origin=True, http_no_proxy=["*"]
-        )
+        wait = min(wait_s, 5)
+        dialled = dial(url, timeout_s=wait)
+        socket = websocket.create_connection(url, timeout=wait, socket=dialled, redirect_limit=0, suppress_origin=True)
     except (OSError, ValueError, websocket.WebSocketException):
         return "Nothing answers at the WebSocket address: check host, port and ws:// against wss://."
     try:

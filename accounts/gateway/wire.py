@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 from django.conf import settings
 
+from accounts.gateway.pinned import AddressRefused, PinnedTransport
 from accounts.gateway.reports import NoReply, RawReply
 from algomirror.kernel import clock
 
@@ -30,6 +31,11 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
+def _outward() -> httpx.BaseTransport:
+    limits = httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=KEEP_ALIVE_S)
+    return PinnedTransport(httpx.HTTPTransport(verify=_tls(), trust_env=False, limits=limits))
+
+
 class TooLarge(Exception):
     """The reply went past MAX_BYTES or past its deadline while still arriving."""
 
@@ -41,11 +47,9 @@ class Wire:
         self._key = key
         self._client = httpx.Client(
             base_url=host_url.rstrip("/"),
-            transport=transport,
-            verify=_tls(),
+            transport=transport or _outward(),
             trust_env=False,
             follow_redirects=False,
-            limits=httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=KEEP_ALIVE_S),
             headers={"accept": "application/json, text/csv", "user-agent": "algomirror"},
         )
 
@@ -112,6 +116,7 @@ def _exact(text: str) -> Decimal | None:
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
     (httpx.ConnectTimeout, "no connection within the time limit"),
     (httpx.PoolTimeout, "all connections to this server are busy"),
+    (AddressRefused, "the host name points to an address that is not allowed"),
     (httpx.ConnectError, "nothing answers there: wrong host or port, or the server is down"),
     (httpx.UnsupportedProtocol, "the host must start with http:// or https://"),
     (httpx.TimeoutException, "no answer within the time limit"),

@@ -137,6 +137,25 @@ def make_primary(actor: User, account_id: int) -> None:
         raise Conflict("Another account was made primary at the same moment.") from None
 
 
+def move_backup(actor: User, account_id: int, *, up: bool) -> None:
+    """Swap places with the neighbour in the order in which backups take over the feed. At the end nothing moves."""
+    _only_owner(actor)
+    account = _active(account_id)
+    with transaction.atomic():
+        backups = Account.objects.filter(owner_id=account.owner_id, archived_at=None, is_primary=False)
+        order = list(backups.order_by("backup_rank", "id").values_list("pk", flat=True))
+        if account_id not in order:
+            raise Refused("The primary has no place among the backups.")
+        at = order.index(account_id)
+        to = at - 1 if up else at + 1
+        if not 0 <= to < len(order):
+            return
+        order[at], order[to] = order[to], order[at]
+        for rank, pk in enumerate(order, 1):
+            Account.objects.filter(pk=pk).exclude(backup_rank=rank).update(backup_rank=rank)
+        _say("account.backup_order", actor, account, moved=(str(at + 1), str(to + 1)), order=order)
+
+
 def set_entries_enabled(actor: User, account_id: int, enabled: bool) -> None:
     """Entries only: guards and exits of open books never look at this."""
     _only_owner(actor)

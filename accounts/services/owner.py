@@ -22,7 +22,7 @@ def register_owner(*, username: str, email: str, password: str) -> User:
     if not is_registration_open():
         raise Conflict(CLOSED)
     user = User(username=username.strip(), email=email.strip().lower(), role=User.Role.OWNER, is_staff=True, is_superuser=True)
-    _check(user, password)
+    check_person(user, password)
     user.set_password(password)
     try:
         with transaction.atomic():
@@ -33,7 +33,8 @@ def register_owner(*, username: str, email: str, password: str) -> User:
     return user
 
 
-def _check(user: User, password: str) -> None:
+def check_person(user: User, password: str, *, field: str = "password") -> None:
+    """Names, address and the password policy, as Refused with the form's field names."""
     wrong: dict[str, str] = {}
     try:
         user.clean_fields(exclude=["password"])
@@ -42,8 +43,8 @@ def _check(user: User, password: str) -> None:
     try:
         validate_password(password, user)
     except ValidationError as error:
-        wrong["password"] = " ".join(error.messages)
+        wrong[field] = " ".join(error.messages)
     if user.username and user.username.lower() in password.lower():
-        wrong["password"] = "The password must not contain the username."
+        wrong[field] = "The password must not contain the username."
     if wrong:
-        raise Refused("The owner was not created.", fields=wrong)
+        raise Refused("Nothing was saved.", fields=wrong)

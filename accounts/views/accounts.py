@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import attempts, health, selectors
+from accounts import health, selectors
 from accounts.crypto import unseal
 from accounts.forms import AccountForm, take_refusal
-from accounts.models import Account, User
+from accounts.models import Account
 from accounts.services import account as services
 from accounts.services.connection import Tried, try_connection
+from accounts.views.access import owner_only, user_of
 from algomirror.kernel.errors import Conflict, Refused
 
-View = Callable[..., HttpResponse]
-
 STREAM_WAIT_S = 10.0
-
-
-def owner_only(view: View) -> View:
-    @wraps(view)
-    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not _user(request).is_owner:
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
-
-    return checked
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # LoginRequiredMiddleware stands before every view here
-    return request.user
 
 
 def _account(account_id: int) -> Account:
@@ -85,7 +66,7 @@ def account_new(request: HttpRequest) -> HttpResponse:
     form = AccountForm(request.POST)
     if form.is_valid():
         try:
-            services.add_account(_user(request), form.wanted())
+            services.add_account(user_of(request), form.wanted())
             return redirect("accounts")
         except Conflict:
             raise
@@ -106,7 +87,7 @@ def account_edit(request: HttpRequest, account_id: int) -> HttpResponse:
     if form.is_valid():
         shown = form.cleaned_data["config_version"] or 0
         try:
-            services.edit_account(_user(request), account_id, form.wanted(), config_version=shown)
+            services.edit_account(user_of(request), account_id, form.wanted(), config_version=shown)
             return redirect("accounts")
         except Conflict:
             raise
@@ -140,8 +121,6 @@ def account_test(request: HttpRequest, account_id: int) -> HttpResponse:
 
 
 def _tried(request: HttpRequest, host_url: str, websocket_url: str, key: str, *, account: Account | None = None) -> HttpResponse:
-    if not attempts.spend("test", str(request.user.pk), limit=attempts.TESTS_A_MINUTE, seconds=60):
-        return render(request, "errors/429.html", status=429)
     tried: Tried = try_connection(host_url=host_url, websocket_url=websocket_url, key=key, stream_wait_s=STREAM_WAIT_S)
     template = "accounts/_steps.html" if getattr(request, "htmx", False) else "accounts/tried.html"
     return render(request, template, {"tried": tried, "account": account})
@@ -150,20 +129,28 @@ def _tried(request: HttpRequest, host_url: str, websocket_url: str, key: str, *,
 @owner_only
 @require_POST
 def account_primary(request: HttpRequest, account_id: int) -> HttpResponse:
-    services.make_primary(_user(request), account_id)
+    services.make_primary(user_of(request), account_id)
     return _done(request, "It feeds the prices from now on.")
+
+
+@owner_only
+@require_POST
+def account_move(request: HttpRequest, account_id: int) -> HttpResponse:
+    """One place up or down among the backups."""
+    services.move_backup(user_of(request), account_id, up=request.POST.get("direction") == "up")
+    return _done(request, "The order of the backups was changed.")
 
 
 @owner_only
 @require_POST
 def account_entries(request: HttpRequest, account_id: int) -> HttpResponse:
     enabled = request.POST.get("enabled") == "1"
-    services.set_entries_enabled(_user(request), account_id, enabled)
+    services.set_entries_enabled(user_of(request), account_id, enabled)
     return _done(request, "Entries resumed." if enabled else "Entries paused; exits and stops go on.")
 
 
 @owner_only
 @require_POST
 def account_archive(request: HttpRequest, account_id: int) -> HttpResponse:
-    services.archive_account(_user(request), account_id)
+    services.archive_account(user_of(request), account_id)
     return _done(request, "Archived. Its history stays.")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from rest_framework.exceptions import Throttled
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from algomirror.kernel.errors import Conflict, Denied, Refused
+from algomirror.kernel.errors import Conflict, Denied, Misconfigured, Refused, Unknown
+from algomirror.kernel.ids import new_key
+from algomirror.ops import journal
+
+GONE = frozenset({"PLAN_EXPIRED", "PLAN_CHANGED"})
+API = "/api/"
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -29,20 +35,32 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    if request.path.startswith(API):
+        return JsonResponse(
+            _body("INTERNAL", "We failed. Whether anything was done, the rows say: read before you repeat."), status=500
+        )
     return render(request, "errors/500.html", status=500)
 
 
 def _body(code: str, message: str, fields: Any = None, **more: Any) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "fields": fields or {}, **more}}
+    return {"error": {"code": code, "message": message, "fields": fields or {}, "request_id": new_key(), **more}}
 
 
 def api_exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exc, Denied):
-        return Response(_body("DENIED", exc.message, denials=[{"code": exc.code, "numbers": exc.numbers}]), status=422)
+        denials = exc.numbers.get("denials") or [{"code": exc.code, "text": exc.message, **exc.numbers}]
+        status = 410 if exc.code in GONE else 422
+        return Response(_body(exc.code, exc.message, denials=journal.plain(denials)), status=status)
     if isinstance(exc, Conflict):
         return Response(_body("CONFLICT", exc.message, exc.fields), status=409)
     if isinstance(exc, Refused):
         return Response(_body("INVALID", exc.message, exc.fields), status=400)
+    if isinstance(exc, (Unknown, Misconfigured)):
+        return Response(_body(type(exc).__name__.upper(), str(exc)), status=503)
+    return _of_the_framework(exc, context)
+
+
+def _of_the_framework(exc: Exception, context: dict[str, Any]) -> Response | None:
     response = exception_handler(exc, context)
     if response is None:
         return None
@@ -51,6 +69,7 @@ def api_exception_handler(exc: Exception, context: dict[str, Any]) -> Response |
     message = (
         "The request is not valid." if is_fields else str(detail.get("detail", detail) if isinstance(detail, dict) else detail)
     )
-    code = getattr(exc, "default_code", "error").upper()
-    response.data = _body(code, message, detail if is_fields else None)
+    code = getattr(exc, "default_code", "not_found" if response.status_code == 404 else "error").upper()
+    more = {"retry_after": round(getattr(exc, "wait", None) or 1)} if isinstance(exc, Throttled) else {}
+    response.data = _body(code, message, detail if is_fields else None, **more)
     return response

@@ -24,6 +24,7 @@ from trading.pages import day
 NAV = (
     ("/dashboard", "Dashboard", "dashboard"),
     ("/chain", "Option chain", "chain"),
+    ("/charts", "Charts", "analytics"),
     ("/strategies", "Strategies", "strategies"),
     ("/runs", "Runs", "runs"),
     ("/positions", "Positions", "positions"),
@@ -34,6 +35,7 @@ NAV = (
     ("/risk", "Risk", "risk"),
     ("/reconciliation", "Reconcile", "reconcile"),
     ("/analytics", "Analytics", "analytics"),
+    ("/webhooks", "Webhooks", "key"),
     ("/alerts", "Alerts", "alerts"),
     ("/accounts", "Accounts", "accounts"),
     ("/activity", "Activity", "activity"),

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from accounts import health
 from algomirror.frame import dashboard
+from algomirror.frame.activity import verification
+from algomirror.frame.readiness import board
 from algomirror.ops import push
 
 
 def publish() -> None:
     push.push("frame", "values", v=dashboard.live_values())
     push.flush()
+
+
+def check_readiness() -> None:
+    board.run()
+
+
+def ask_and_check(*account_ids: int) -> None:
+    """Ask these accounts at once, then judge."""
+    health.check_links(account_ids)
+    board.run()
+
+
+def verify_journal() -> None:
+    verification.run()

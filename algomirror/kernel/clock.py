@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -78,6 +79,11 @@ def monotonic() -> float:
 def today() -> date:
     """The date in India."""
     return now().astimezone(IST).date()
+
+
+def start_of(day: date) -> datetime:
+    """The first instant of a date in India, as aware UTC."""
+    return datetime.combine(day, time_of_day(), tzinfo=IST).astimezone(UTC)
 
 
 def trading_day(at: datetime | None = None) -> date:

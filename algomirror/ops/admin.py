@@ -11,7 +11,9 @@ from django_q.models import Failure, Schedule, Success
 from unfold.admin import ModelAdmin
 
 from algomirror.ops import alarms
-from algomirror.ops.models import Alarm, Heartbeat, Journal, Lease
+from algomirror.ops.alerts.models import AlertChannel, AlertDelivery, AlertRule
+from algomirror.ops.api.models import Command
+from algomirror.ops.models import Alarm, Check, Heartbeat, Journal, JournalSeal, Lease
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
@@ -32,9 +34,20 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Journal)
 class JournalAdmin(ReadOnlyAdmin):
-    list_display = ("at", "kind", "actor", "subject", "moved_from", "moved_to", "why", "run_id", "account_id")
+    list_display = ("at", "kind", "actor", "subject", "moved_from", "moved_to", "why", "run_id", "account_id", "from_address")
     list_filter = ("kind",)
     search_fields = ("kind", "actor", "subject", "why")
+
+
+@admin.register(JournalSeal)
+class JournalSealAdmin(ReadOnlyAdmin):
+    list_display = ("position", "journal_id", "digest")
+
+
+@admin.register(Check)
+class CheckAdmin(ReadOnlyAdmin):
+    list_display = ("name", "account_id", "state", "value", "since", "checked_at")
+    list_filter = ("state", "name")
 
 
 @admin.register(Lease)
@@ -75,3 +88,29 @@ class TaskAdmin(ReadOnlyAdmin):
 @admin.register(Schedule)
 class ScheduleAdmin(ReadOnlyAdmin):
     list_display = ("name", "func", "schedule_type", "minutes", "cluster", "next_run")
+
+
+@admin.register(Command)
+class CommandAdmin(ReadOnlyAdmin):
+    list_display = ("started_at", "actor", "method", "path", "state", "status", "attempts")
+    list_filter = ("state", "method")
+    search_fields = ("actor", "path", "key")
+
+
+@admin.register(AlertChannel)
+class AlertChannelAdmin(ReadOnlyAdmin):
+    list_display = ("name", "kind", "enabled", "failures_in_row", "last_sent_at", "last_error")
+    # Named one by one: the sealed config is for nobody's eyes.
+    fields = ("name", "kind", "enabled", "quiet_from", "quiet_to", "created_at", "failures_in_row", "last_error", "last_sent_at")
+
+
+@admin.register(AlertRule)
+class AlertRuleAdmin(ReadOnlyAdmin):
+    list_display = ("channel", "event_class")
+
+
+@admin.register(AlertDelivery)
+class AlertDeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("alarm", "channel", "round", "state", "attempts", "not_before", "sent_at", "error")
+    list_filter = ("state", "channel")
+    list_select_related = ("alarm", "channel")

@@ -7,6 +7,9 @@ from django.conf import settings
 from algomirror.ops import canary, queue
 
 PRUNE_EVERY_S = 3600
+BACKUP_EVERY_S = 3600
+SEAL_EVERY_S = 10
+HEAD_EVERY_S = 3600
 
 
 def enqueue() -> None:
@@ -14,3 +17,10 @@ def enqueue() -> None:
         canary.ask(cluster)
     if queue.client().set("am:pruned", 1, nx=True, ex=PRUNE_EVERY_S):
         queue.enqueue("signals", "algomirror.ops.tasks.prune", key="prune")
+    if queue.client().set("am:sealed", 1, nx=True, ex=SEAL_EVERY_S):
+        queue.enqueue("signals", "algomirror.ops.tasks.seal_journal", key="seal-journal", waits_s=60)
+    if queue.client().set("am:head-noted", 1, nx=True, ex=HEAD_EVERY_S):
+        queue.enqueue("signals", "algomirror.ops.tasks.note_journal_head", key="journal-head", waits_s=60)
+    queue.enqueue("signals", "algomirror.ops.alerts.tasks.deliver", key="alerts", waits_s=30)
+    if settings.BACKUP_DIR and queue.client().set("am:backed-up", 1, nx=True, ex=BACKUP_EVERY_S):
+        queue.enqueue("signals", "algomirror.ops.tasks.back_up", key="backup", waits_s=900)

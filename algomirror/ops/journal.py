@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from algomirror.kernel import clock
 from algomirror.ops.models import Journal
+
+_address: ContextVar[str | None] = ContextVar("address", default=None)
+
+
+@contextmanager
+def acting_from(address: str | None) -> Iterator[None]:
+    """What is recorded inside came from this network address."""
+    token = _address.set(address)
+    try:
+        yield
+    finally:
+        _address.reset(token)
 
 
 def plain(value: Any) -> Any:
@@ -51,4 +65,5 @@ def record(
         book_id=book_id,
         order_id=order_id,
         numbers=plain(numbers),
+        from_address=_address.get(),
     )

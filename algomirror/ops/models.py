@@ -31,6 +31,7 @@ class Journal(models.Model):
     moved_to = models.CharField(max_length=24, blank=True)
     why = models.CharField(max_length=500, blank=True)
     numbers = models.JSONField(default=dict)
+    from_address = models.GenericIPAddressField(null=True, help_text="of the browser or program behind a person's act")
 
     objects = JournalQuerySet.as_manager()
 
@@ -43,6 +44,44 @@ class Journal(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("the journal is append-only")
+
+
+class JournalSeal(models.Model):
+    """One link of the chain over the journal. Written by ops.chain.seal() only, some seconds after the row."""
+
+    position = models.BigIntegerField(unique=True)
+    journal_id = models.BigIntegerField(unique=True)
+    digest = models.CharField(max_length=64, help_text="of the link before and of the row's content")
+
+    class Meta:
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return f"seal {self.position}"
+
+
+class Check(models.Model):
+    """One line of the readiness board, as the last run of the checks left it."""
+
+    class State(models.TextChoices):
+        GREEN = "GREEN"
+        AMBER = "AMBER"
+        RED = "RED"
+
+    name = models.CharField(max_length=40)
+    # 0: of the whole product. A number without a key, because this room does not know accounts.
+    account_id = models.BigIntegerField(default=0)
+    state = models.CharField(max_length=5, choices=State)
+    value = models.CharField(max_length=200, blank=True)
+    remedy = models.CharField(max_length=300, blank=True)
+    since = models.DateTimeField()
+    checked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "account_id"], name="one_check_per_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.state}"
 
 
 class Lease(models.Model):
@@ -98,3 +137,7 @@ class Alarm(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+from algomirror.ops.alerts.models import AlertChannel, AlertDelivery, AlertRule  # noqa: E402, F401
+from algomirror.ops.api.models import Command  # noqa: E402, F401

@@ -52,3 +52,9 @@ def run(task: str, key: str, *args: int | str) -> Any:
         except (redis.RedisError, OSError):
             log.warning("queue key not freed key=%s", key)
     return import_string(task)(*args)
+
+
+def depth(cluster: str) -> int:
+    """How many tasks wait. Raises redis.RedisError when nobody can say."""
+    waiting = client().llen(f"django_q:{cluster}:q")
+    return int(waiting)  # type: ignore[arg-type]

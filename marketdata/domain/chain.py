@@ -35,6 +35,11 @@ class Side:
         return (quote.bid + quote.ask) / 2
 
     @property
+    def spread(self) -> Decimal | None:
+        quote = self.quote
+        return None if quote is None or quote.bid is None or quote.ask is None else quote.ask - quote.bid
+
+    @property
     def received_ms(self) -> int | None:
         return None if self.quote is None else int(self.quote.received_at.timestamp() * 1000)
 
@@ -45,6 +50,11 @@ class Row:
     is_atm: bool
     call: Side | None
     put: Side | None
+
+    @property
+    def straddle(self) -> str:
+        """Both contracts sold, as the chart page takes legs."""
+        return ",".join(f"{side.key}:SELL:1" for side in (self.call, self.put) if side is not None)
 
     @property
     def is_held(self) -> bool:
@@ -135,8 +145,10 @@ def volume(shown: Sequence[Row]) -> int | None:
 
 
 def implied_forward(shown: Sequence[Row]) -> Decimal | None:
-    """The forward that put-call parity gives at the money, at zero interest; None without two-sided quotes there."""
-    for row in shown:
-        if row.is_atm and row.call and row.put and row.call.mid is not None and row.put.mid is not None:
-            return row.strike + row.call.mid - row.put.mid
-    return None
+    """Strike + call - put where both are worth most nearly the same, by parity; None without two-sided quotes."""
+    found = [
+        (abs(row.call.mid - row.put.mid), row.strike, row.strike + row.call.mid - row.put.mid)
+        for row in shown
+        if row.call and row.put and row.call.mid is not None and row.put.mid is not None
+    ]
+    return min(found)[2] if found else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -80,3 +81,51 @@ def disputes(contract: Contract, row: ListedRow, held: Terms | None) -> list[Dis
         for field, listed, ours in pairs
         if listed != ours
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One contract's terms as a list has them."""
+
+    underlying: str
+    expiry: date
+    lot_units: int
+    freeze_units: int | None
+    tick: Decimal
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Change:
+    """What one list changed against the one before, per expiry; `contracts` counts them."""
+
+    underlying: str
+    expiry: date
+    kind: str
+    before: str
+    after: str
+    contracts: int
+
+
+def changes(before: Mapping[str, Held], after: Mapping[str, Held]) -> list[Change]:
+    """By contract name: listed, delisted, and changed lot, freeze or tick."""
+    counted: Counter[tuple[str, date, str, str, str]] = Counter()
+    for symbol, now in after.items():
+        was = before.get(symbol)
+        if was is None:
+            counted[now.underlying, now.expiry, "LISTED", "", ""] += 1
+            continue
+        pairs = (
+            ("LOT", was.lot_units, now.lot_units),
+            ("FREEZE", was.freeze_units, now.freeze_units),
+            ("TICK", was.tick, now.tick),
+        )
+        for kind, old, new in pairs:
+            if old != new:
+                counted[now.underlying, now.expiry, kind, _said(old), _said(new)] += 1
+    for symbol in before.keys() - after.keys():
+        counted[before[symbol].underlying, before[symbol].expiry, "DELISTED", "", ""] += 1
+    return sorted(Change(*of, contracts) for of, contracts in counted.items())
+
+
+def _said(value: object) -> str:
+    return "not known" if value is None else str(value)

@@ -149,6 +149,16 @@ def _window(day: date, opens: time, closes: time, name: str = "") -> Window:
     return Window(datetime.combine(day, opens, IST).astimezone(UTC), end.astimezone(UTC), name)
 
 
+def instant(day: date, at: time) -> datetime:
+    """A time of day in India as an instant in UTC."""
+    return datetime.combine(day, at, IST).astimezone(UTC)
+
+
 def trading_exchange(exchange: str) -> str:
     """The exchange whose sessions an instrument of `exchange` follows: an index follows its cash market."""
     return CASH_OF_INDEX.get(exchange, exchange)
+
+
+def local(at: datetime) -> datetime:
+    """The same instant on India's clock; for rules that speak of hours and weekdays."""
+    return at.astimezone(IST)

@@ -8,6 +8,7 @@ from threading import Event, Lock, Thread
 
 from django.db import close_old_connections
 
+from algomirror.kernel import clock
 from marketdata import rest
 from marketdata.domain.quotes import Quote
 
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 MOST_AT_ONCE = 100
+# A server that did not answer is asked after the others for so long: its silence would cost every round its time-out.
+SULKS_S = 30.0
 
 
 class Asker(Thread):
@@ -27,17 +30,22 @@ class Asker(Thread):
         self._on_quote = on_quote
         self._late: tuple[str, ...] = ()
         self._once: dict[str, None] = {}
+        self._failed_at: dict[int, float] = {}
         self._lock = Lock()
         self._halt = Event()
+        self._wake = Event()
 
     def stop(self) -> None:
         self._halt.set()
+        self._wake.set()
 
     def ask(self, late: Iterable[str], once: Iterable[str] = ()) -> None:
         """`late` replaces what the next round asks first; `once` is added and stays until it was asked."""
         with self._lock:
             self._late = tuple(late)
             self._once.update(dict.fromkeys(once))
+            if self._late or self._once:
+                self._wake.set()
 
     def _take(self) -> list[str]:
         with self._lock:
@@ -48,9 +56,11 @@ class Asker(Thread):
         return due
 
     def run(self) -> None:
-        while not self._halt.wait(EVERY_S):
+        while not self._halt.is_set():
+            self._wake.wait(EVERY_S)
+            self._wake.clear()
             due = self._take()
-            if not due:
+            if not due or self._halt.is_set():
                 continue
             try:
                 self._round(due)
@@ -58,9 +68,15 @@ class Asker(Thread):
                 log.exception("asking failed symbols=%s", len(due))
             finally:
                 close_old_connections()
+            self._halt.wait(EVERY_S)
 
     def _round(self, due: list[str]) -> None:
         self.rounds += 1
-        for quote in rest.refresh(due).values():
+        now = clock.monotonic()
+        accounts = sorted(rest.feed_accounts(), key=lambda a: now - self._failed_at.get(a.pk, float("-inf")) < SULKS_S)
+        for quote in rest.refresh(due, accounts, on_failed=self._failed).values():
             self.answered += 1
             self._on_quote(quote)
+
+    def _failed(self, account_id: int) -> None:
+        self._failed_at[account_id] = clock.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,7 @@ import orjson
 import websocket
 
 from algomirror.kernel import clock
+from marketdata.feed import frames
 from marketdata.feed.ledger import Ledger
 from marketdata.feed.parse import decode
 
@@ -26,6 +28,10 @@ PING_EVERY_S = 10.0
 PONG_WITHIN_S = 15.0  # longer than the known 10 s stall after a stop fires; reconnecting then would only make it worse
 WAITS_S = (2.0, 60.0)
 PROVEN_AFTER_S = 10.0
+# A stream that comes back each time and never stays is no better than one that does not come back.
+FLAPS, FLAPS_WITHIN_S = 6, 300.0
+# A pong that took longer says more about the road than about the clock at its end.
+HONEST_PONG_S = 2.0
 
 
 class Link(StrEnum):
@@ -68,6 +74,8 @@ class Stream(Thread):
         *,
         orders: bool = False,
         pause_s: float = 0.2,
+        ping_every_s: float = PING_EVERY_S,
+        pong_within_s: float = PONG_WITHIN_S,
     ) -> None:
         super().__init__(name=f"stream-{endpoint.account_id}{'-orders' if orders else ''}", daemon=True)
         self.endpoint = endpoint
@@ -79,9 +87,17 @@ class Stream(Thread):
         self.broken_frames = 0
         self.last_error = ""
         self.live_since: float | None = None
+        self.skew_s: float | None = None
+        self.skew_at: float | None = None
+        self.round_trip_s: float | None = None
+        self.drops: deque[float] = deque(maxlen=FLAPS)
         self._on_frame = on_frame
         self._orders = orders
         self._pause_s = pause_s
+        self._ping_every_s = ping_every_s
+        self._pong_within_s = pong_within_s
+        self._reader: frames.FrameReader | None = None
+        self._read_at = clock.now()
         self._halt = Event()
         self._log_in_again = Event()
         self._reconnect = Event()
@@ -100,13 +116,18 @@ class Stream(Thread):
     def reconnect(self) -> None:
         self._reconnect.set()
 
+    @property
+    def flaps(self) -> bool:
+        """True when it was lost so often lately that coming back proves nothing."""
+        return len(self.drops) == FLAPS and clock.monotonic() - self.drops[0] < FLAPS_WITHIN_S
+
     def run(self) -> None:
         while not self._halt.is_set():
             try:
                 self._session()
             except LoginRefused as error:
                 self._failed(Link.REFUSED, str(error))
-            except (Dropped, websocket.WebSocketException, OSError, ValueError) as error:
+            except (Dropped, websocket.WebSocketException, OSError, ValueError, EOFError) as error:
                 self._failed(Link.DOWN, f"{type(error).__name__}: {error}")
             except Exception as error:
                 log.exception("stream broke account=%s", self.endpoint.account_id)
@@ -116,11 +137,12 @@ class Stream(Thread):
         self.link = Link.STOPPED
 
     def _failed(self, link: Link, text: str) -> None:
-        self.link = link
-        self.live_since = None
+        was_live, self.link, self.live_since = self.live_since is not None, link, None
         if self._halt.is_set():
             return
         self.failures += 1
+        if was_live:
+            self.drops.append(clock.monotonic())
         self.last_error = text.replace(self.endpoint.key, "***")[:200]
         log.info(
             "stream lost account=%s link=%s failures=%s why=%s", self.endpoint.account_id, link, self.failures, self.last_error
@@ -136,6 +158,9 @@ class Stream(Thread):
         )
         try:
             connection.settimeout(self._pause_s)
+            if connection.sock is None:
+                raise Dropped("closed while connecting")
+            self._reader = frames.FrameReader(connection.sock)
             self._log_in(connection)
             self._wait_for_login(connection)
             self._serve(connection)
@@ -163,7 +188,8 @@ class Stream(Thread):
     def _logged_in(self, connection: Any) -> None:
         self.ledger.forget_all()
         self.link = Link.LIVE
-        self.live_since = self._heard_at = self._pinged_at = clock.monotonic()
+        self.live_since = self._heard_at = clock.monotonic()
+        self._pinged_at = float("-inf")  # the first pong tells how far the clocks are apart
         self._unanswered_since = None
         if self._orders:
             self._send(connection, {"action": "subscribe_orders"})
@@ -194,23 +220,31 @@ class Stream(Thread):
 
     def _check_pulse(self, connection: Any, now: float) -> None:
         """An open socket proves nothing. A ping that nothing answers in time means that it is dead."""
-        if self._unanswered_since is not None and now - self._unanswered_since > PONG_WITHIN_S:
+        if self._unanswered_since is not None and now - self._unanswered_since > self._pong_within_s:
             raise Dropped("no answer to pings")
-        if now - self._pinged_at >= PING_EVERY_S:
+        if now - self._pinged_at >= self._ping_every_s:
             self._pinged_at = now
             self._unanswered_since = self._unanswered_since or now
             self._send(connection, {"action": "ping", "timestamp": int(clock.now().timestamp() * 1000)})
 
     def _receive(self, connection: Any) -> dict[str, Any] | None:
-        try:
-            raw = connection.recv()
-        except websocket.WebSocketTimeoutException:
+        assert self._reader is not None
+        was_read = self._reader.waiting
+        message = self._reader.read()
+        if message is None:
             return None
-        if not raw:
-            raise Dropped("closed by the server")
-        self._heard_at = clock.monotonic()
-        self._unanswered_since = None
-        frame = decode(raw)
+        if not was_read:
+            self._read_at, self._heard_at = clock.now(), clock.monotonic()
+            self._unanswered_since = None
+        opcode, payload = message
+        if opcode == frames.CLOSE:
+            code = int.from_bytes(payload[:2], "big") if payload else 0
+            raise Dropped(f"closed by the server with {code}")
+        if opcode == frames.PING:
+            connection.pong(payload)
+        if opcode in (frames.PING, frames.PONG):
+            return None
+        frame = decode(payload)
         if frame is None:
             self.broken_frames += 1
         return frame
@@ -223,16 +257,28 @@ class Stream(Thread):
         if kind in ("market_data", "order_update"):
             self.frames += 1
             try:
-                self._on_frame(frame, clock.now())
+                self._on_frame(frame, self._read_at)
             except Exception:
                 self.broken_frames += 1
                 log.exception("frame not taken account=%s kind=%s", self.endpoint.account_id, kind)
         elif kind == "subscribe":
             self.ledger.took(frame, clock.monotonic())
+        elif kind == "pong":
+            self._measure_skew(frame.get("server_timestamp"), frame.get("client_timestamp"))
         elif kind == "auth" and frame.get("status") == "success":
             self._logged_in(connection)
         elif kind is None and frame.get("status") == "error":
             self._refused(str(frame.get("code")), str(frame.get("message")))
+
+    def _measure_skew(self, theirs_ms: object, ours_ms: object) -> None:
+        """Their clock less ours, taken half way between asking and hearing."""
+        if not isinstance(theirs_ms, (int, float)) or not isinstance(ours_ms, (int, float)):
+            return
+        heard_ms = self._read_at.timestamp() * 1000
+        self.round_trip_s = (heard_ms - ours_ms) / 1000
+        if 0 <= self.round_trip_s <= HONEST_PONG_S:
+            self.skew_s = (theirs_ms - (heard_ms + ours_ms) / 2) / 1000
+            self.skew_at = clock.monotonic()
 
     def _refused(self, code: str, message: str) -> None:
         """Errors carry no type. Those about the login mean that our subscriptions are gone too."""

@@ -7,13 +7,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
+
 from accounts.models import Account
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Misconfigured
 from marketdata import calendar
+from marketdata.candle_sink import CandleSink
+from marketdata.chain_sink import ChainSink
 from marketdata.domain.quotes import Quote
+from marketdata.domain.sessions import MarketState
+from marketdata.feed import watch
 from marketdata.feed.asking import Asker
-from marketdata.feed.client import Link, Stream
+from marketdata.feed.client import PING_EVERY_S, PONG_WITHIN_S, Link, Stream
 from marketdata.feed.parse import market_data
 from marketdata.feed.sinks import GuardSink, StoreSink
 from marketdata.feed.source import endpoint
@@ -25,14 +31,21 @@ log = logging.getLogger(__name__)
 
 DOUBT_S = 2.0
 SEEN_AGAIN_S = 60.0
+# Before the opening a source that does not answer is replaced too.
+NEAR_OPEN = timedelta(minutes=15)
 
 
 class Desk:
-    def __init__(self, may_act: Callable[[], bool]) -> None:
+    def __init__(
+        self, may_act: Callable[[], bool], *, ping_every_s: float = PING_EVERY_S, pong_within_s: float = PONG_WITHIN_S
+    ) -> None:
+        self._ping_every_s, self._pong_within_s = ping_every_s, pong_within_s
         self.tape = Tape()
         self.guards = GuardSink(may_act)
         self.store = StoreSink(may_act)
         self.asker = Asker(self._answered)
+        self.candles = CandleSink(may_act)
+        self.chains = ChainSink(may_act, lambda: self.wanted.viewed)
         self.wanted = Wanted()
         self.stream: Stream | None = None
         self.unasked = 0
@@ -40,14 +53,18 @@ class Desk:
         self._keys: frozenset[str] = frozenset()
         self._watchdog = Watchdog()
         self._index_ticked_at: float | None = None
+        self.last_index_at: float | None = None
+        self._lag_s: float | None = None
+        self._mutes = 0
         self._viewed_asked: dict[str, float] = {}
         self._counted = (0, clock.monotonic())
         self._rate = 0.0
-        for worker in (self.guards, self.store, self.asker):
+        self._made_at = clock.monotonic()
+        for worker in (self.guards, self.store, self.asker, self.candles, self.chains):
             worker.start()
 
     def stop(self) -> None:
-        for worker in (self.stream, self.guards, self.store, self.asker):
+        for worker in (self.stream, self.guards, self.store, self.asker, self.candles, self.chains):
             if worker is not None:
                 worker.stop()
 
@@ -58,10 +75,14 @@ class Desk:
             self.stream = None
         self._source = account
         self._index_ticked_at = None
+        self._mutes = 0
+        self._watchdog = Watchdog()
         if account is None:
             return
         try:
-            self.stream = Stream(endpoint(account), self._frame)
+            self.stream = Stream(
+                endpoint(account), self._frame, ping_every_s=self._ping_every_s, pong_within_s=self._pong_within_s
+            )
         except Misconfigured:
             log.exception("source cannot be used account=%s", account.pk)
             return
@@ -69,10 +90,39 @@ class Desk:
         self.stream.start()
 
     def failures(self) -> int:
-        """Failures in a row of the present source; one that cannot even be opened has failed often enough."""
-        if self.stream is not None:
-            return self.stream.failures
-        return 0 if self._source is None else REFUSALS_BEFORE_SWITCH
+        """Failures in a row of the present source; one that cannot even be opened has failed often enough.
+
+        Silence that called for a new login counts like a failure; so does coming back again and again without staying.
+        """
+        if self.stream is None:
+            return 0 if self._source is None else REFUSALS_BEFORE_SWITCH
+        flaps = REFUSALS_BEFORE_SWITCH if self.stream.flaps else 0
+        return max(self.stream.failures + self._mutes, flaps)
+
+    def error(self) -> str:
+        if self.stream is None:
+            return "its key cannot be opened"
+        if self._mutes and self.stream.link is Link.LIVE:
+            return "connected, but no index ticks"
+        return "it does not stay connected" if self.stream.flaps else self.stream.last_error
+
+    def is_needed(self, at: datetime) -> bool:
+        """True in a session of our indices, and shortly before one."""
+        states = self._states(at)
+        soon = [state.next_opens_at for state in states if state.next_opens_at is not None]
+        return any(state.is_open for state in states) or any(opens - at <= NEAR_OPEN for opens in soon)
+
+    def is_ticking(self, now: float) -> bool:
+        silence = self.index_silent_s(now)
+        return silence is not None and silence <= watch.INDEX_SILENT_S
+
+    def dark_s(self, at: datetime) -> float | None:
+        """Seconds without an index tick of any source, counted within the running session; None outside sessions."""
+        session = self._session_for_s(at)
+        if session is None or not self.wanted.indices:
+            return None
+        since = self._made_at if self.last_index_at is None else self.last_index_at
+        return min(clock.monotonic() - since, session)
 
     def _frame(self, frame: dict[str, Any], received_at: datetime) -> None:
         if frame.get("type") != "market_data":
@@ -85,8 +135,15 @@ class Desk:
         if quote is None:
             return
         if quote.key in self.wanted.indices:
-            self._index_ticked_at = clock.monotonic()
+            self._index_ticked(quote)
         self._pass_on(quote)
+
+    def _index_ticked(self, quote: Quote) -> None:
+        self._index_ticked_at = self.last_index_at = clock.monotonic()
+        self._mutes = 0
+        if quote.exchange_at is not None:
+            lag = (quote.received_at - quote.exchange_at).total_seconds()
+            self._lag_s = lag if self._lag_s is None else max(self._lag_s, lag)
 
     def _answered(self, quote: Quote) -> None:
         self.tape.settle(quote)
@@ -95,10 +152,11 @@ class Desk:
     def _pass_on(self, quote: Quote) -> None:
         self.guards.inbox.put(quote)
         self.store.inbox.put(quote)
+        self.candles.take(quote)
 
     def want(self, wanted: Wanted) -> None:
         self.wanted = wanted
-        self._keys = wanted.all
+        self._keys = wanted.within(settings.FEED_SYMBOL_CAP).all
         self.store.viewed = wanted.viewed
         self.store.indices = wanted.indices
         if self.stream is not None:
@@ -116,6 +174,7 @@ class Desk:
                 index_silent_s=self.index_silent_s(now),
                 now=now,
             )
+            self._mutes += act is Act.LOG_IN_AGAIN  # a reconnect counts as the stream's own failure
             if act is Act.LOG_IN_AGAIN:
                 log.warning("index silent, logging in again account=%s", self.stream.endpoint.account_id)
                 self.stream.log_in_again()
@@ -128,8 +187,10 @@ class Desk:
     def _late(self, at: datetime) -> list[str]:
         """Open symbols, and then indices, whose price grows old while their market is open."""
         late: list[str] = []
+        after_s = watch.SYMBOL_SILENT_S if self.is_ticking(clock.monotonic()) else watch.ALWAYS_S
         for keys in (self.wanted.open, self.wanted.indices):
-            late += silent((key, self._age(key, at)) for key in keys if calendar.is_open(key.partition(":")[0], at))
+            ages = ((key, self._age(key, at)) for key in keys if calendar.is_open(key.partition(":")[0], at))
+            late += silent(ages, after_s=after_s)
         return late
 
     def _age(self, key: str, at: datetime) -> float | None:
@@ -146,9 +207,11 @@ class Desk:
 
     def _session_for_s(self, at: datetime) -> float | None:
         """Seconds since the first of our indices' sessions opened; None when all are closed."""
-        states = [calendar.market_state(exchange, at) for exchange in {key.partition(":")[0] for key in self.wanted.indices}]
-        opened = [state.opens_at for state in states if state.is_open and state.opens_at is not None]
+        opened = [state.opens_at for state in self._states(at) if state.is_open and state.opens_at is not None]
         return (at - min(opened)).total_seconds() if opened else None
+
+    def _states(self, at: datetime) -> list[MarketState]:
+        return [calendar.market_state(exchange, at) for exchange in {key.partition(":")[0] for key in self.wanted.indices}]
 
     def _live_for_s(self, now: float) -> float | None:
         since = self.stream.live_since if self.stream is not None else None
@@ -157,26 +220,36 @@ class Desk:
     def index_silent_s(self, now: float) -> float | None:
         return None if self._index_ticked_at is None else now - self._index_ticked_at
 
+    def left_out(self) -> int:
+        return len(self.wanted.all) - len(self._keys)
+
     def figures(self) -> dict[str, Any]:
         """What the feed is doing, for the heartbeat."""
         now, at = clock.monotonic(), clock.now()
         self._measure(now)
         stream, silence = self.stream, self.index_silent_s(now)
         ages = ((key, self._age(key, at)) for key in self._keys)
+        lag, self._lag_s = self._lag_s, None
         return {
             "account_id": self._source.pk if self._source else None,
             "source": self._source.name if self._source else "",
             "state": stream.link.value if stream else Link.STOPPED.value,
             "error": stream.last_error if stream and stream.link is not Link.LIVE else "",
+            "since_s": None if self._live_for_s(now) is None else round(self._live_for_s(now) or 0.0, 1),
+            "ticks": self.tape.accepted,
             "ticks_per_s": round(self._rate, 1),
             "index_age_s": None if silence is None else round(silence, 1),
+            "lag_ms": None if lag is None else round(lag * 1000, 1),
             "wanted": len(self._keys),
             "open": len(self.wanted.open),
+            "left_out": self.left_out(),
             "acknowledged": len(stream.ledger.acknowledged & self._keys) if stream else 0,
             "refused": len(stream.ledger.refused) if stream else 0,
             "silent": len(silent(ages, after_s=5.0)),
             "reconnects": max(stream.connects - 1, 0) if stream else 0,
             "bad_prices": self.tape.refused,
+            "doubted": self.tape.doubts,
+            "broken_frames": stream.broken_frames if stream else 0,
             "asked": self.asker.answered,
             "slowest_guard_ms": round(self.guards.take_slowest_ms(), 2),
         }

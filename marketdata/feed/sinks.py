@@ -1,4 +1,8 @@
-"""Where accepted quotes go: guards at once, the store at most 20 times a second, browsers at most 5 times."""
+"""Where accepted quotes go: guards at once, the store at most 40 times a second, browsers as soon.
+
+A browser gets a symbol at most 5 times a second, always its newest price; a symbol that ticks slower is passed on at
+once and waits for nobody's beat.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +21,13 @@ from marketdata.wire import ticks
 
 log = logging.getLogger(__name__)
 
-STORE_EVERY_S = 0.05
-PUSH_EVERY_S = 0.2
+STORE_EVERY_S = 0.025
+# The rest of a burst arrives meanwhile and goes out with its first tick.
+GATHER_S = 0.01
+SYMBOL_EVERY_S = 0.18
 MARKET_EVERY_S = 1.0
 COMPLAIN_EVERY_S = 30.0
+MOST_REMEMBERED = 20_000
 
 
 class Inbox:
@@ -39,6 +46,11 @@ class Inbox:
         with self._filled:
             for quote in batch:
                 self._quotes.setdefault(quote.key, quote)
+
+    def wait(self, timeout_s: float) -> bool:
+        """True when something is there, after at most this long."""
+        with self._filled:
+            return bool(self._quotes) or self._filled.wait(timeout_s)
 
     def take(self, timeout_s: float = 0.0) -> dict[str, Quote]:
         with self._filled:
@@ -101,37 +113,57 @@ class StoreSink(Thread):
         self._halt = Event()
         self._for_viewers: dict[str, Quote] = {}
         self._for_market: dict[str, Quote] = {}
-        self._pushed_at = self._told_at = float("-inf")
+        self._shown_at: dict[str, float] = {}
+        self._told_at = float("-inf")
 
     def stop(self) -> None:
         self._halt.set()
 
     def run(self) -> None:
-        while not self._halt.wait(STORE_EVERY_S):
+        while not self._halt.is_set():
+            if not self._for_viewers and not self.inbox.wait(STORE_EVERY_S):
+                continue
+            self._halt.wait(GATHER_S)
+            began = clock.monotonic()
             try:
-                self.turn(clock.monotonic())
+                self.turn(began)
             except Exception:
                 log.exception("store sink failed")
+            self._halt.wait(max(STORE_EVERY_S - GATHER_S - (clock.monotonic() - began), 0.0))
 
     def turn(self, now: float) -> None:
         batch = self.inbox.take()
         if not self._may_act():
             return
         if batch:
-            stored = quotes.put(batch.values())
-            if stored is None:
-                self.inbox.put_back(batch.values())
-            else:
-                self.stored += stored
-            self._for_viewers.update(batch)
-            self._for_market.update((key, quote) for key, quote in batch.items() if key in self.indices)
-        if now - self._pushed_at >= PUSH_EVERY_S and self._for_viewers:
-            self._pushed_at = now
-            changed, self._for_viewers = self._for_viewers, {}
-            for topic, keys in self.viewed:
-                if seen := [quote for key, quote in changed.items() if key in keys]:
-                    push(topic, "ticks", q=ticks(seen))
+            self._store(batch)
+        if self._for_viewers:
+            self._show(now)
         if now - self._told_at >= MARKET_EVERY_S and self._for_market:
             self._told_at = now
             told, self._for_market = self._for_market, {}
             push("market", "ticks", q=ticks(told.values()))
+
+    def _store(self, batch: dict[str, Quote]) -> None:
+        stored = quotes.put(batch.values())
+        if stored is None:
+            self.inbox.put_back(batch.values())
+        else:
+            self.stored += stored
+        viewed = frozenset[str]().union(*(keys for _, keys in self.viewed))
+        self._for_viewers.update((key, quote) for key, quote in batch.items() if key in viewed)
+        self._for_market.update((key, quote) for key, quote in batch.items() if key in self.indices)
+
+    def _show(self, now: float) -> None:
+        due = {key: q for key, q in self._for_viewers.items() if now - self._shown_at.get(key, -1.0) >= SYMBOL_EVERY_S}
+        if not due:
+            return
+        self._shown_at.update(dict.fromkeys(due, now))
+        for key in due:
+            del self._for_viewers[key]
+        written = ticks(due.values())
+        for topic, keys in self.viewed:
+            if seen := {key: written[key] for key in written.keys() & keys}:
+                push(topic, "ticks", q=seen)
+        if len(self._shown_at) > MOST_REMEMBERED:
+            self._shown_at.clear()

@@ -23,9 +23,28 @@ class Wanted:
     indices: frozenset[str] = frozenset()
     viewed: tuple[tuple[str, frozenset[str]], ...] = ()
 
+    left_out: int = 0
+
     @property
     def all(self) -> frozenset[str]:
         return self.open.union(self.indices, *(keys for _, keys in self.viewed))
+
+    def within(self, cap: int) -> Wanted:
+        """The same inside the server's symbol cap: what is open first, then indices, then viewers in order.
+
+        `left_out` counts what found no place; open symbols beyond the cap are asked by REST all the same.
+        """
+        if len(self.all) <= cap:
+            return self
+        kept = set(sorted(self.open)[:cap])
+        opened = frozenset(kept)
+        indices = frozenset(sorted(self.indices - kept)[: cap - len(kept)]) | (self.indices & kept)
+        kept |= indices
+        viewed = []
+        for topic, keys in self.viewed:
+            kept.update(sorted(keys - kept)[: cap - len(kept)])
+            viewed.append((topic, keys & kept))
+        return Wanted(opened, indices, tuple(viewed), left_out=len(self.all) - len(kept))
 
 
 def wanted(before: Wanted) -> Wanted:

@@ -8,8 +8,10 @@ from enum import StrEnum
 
 INDEX_SILENT_S = 5.0
 RECONNECT_AFTER_S = 15.0
-# Asked a second before the price would be too old to decide, so that a quiet contract stays fresh.
-SYMBOL_SILENT_S = 4.0
+# A look comes each second and an answer may take one: asked so early, a quiet contract stays fresh.
+SYMBOL_SILENT_S = 3.0
+# With no stream at work open symbols are asked in every round.
+ALWAYS_S = 0.5
 REFUSALS_BEFORE_SWITCH = 3
 
 
@@ -54,3 +56,18 @@ def silent(ages: Iterable[tuple[str, float | None]], *, after_s: float = SYMBOL_
     """Keys whose newest price is older than the bound, the never seen and the oldest first."""
     late = [(float("inf") if age is None else age, key) for key, age in ages if age is None or age > after_s]
     return [key for _, key in sorted(late, key=lambda item: (-item[0], item[1]))]
+
+
+class Pulse:
+    """How long something has ticked without a gap."""
+
+    def __init__(self) -> None:
+        self.ticked_at = self.steady_since = float("-inf")
+
+    def tick(self, now: float) -> None:
+        if now - self.ticked_at > INDEX_SILENT_S:
+            self.steady_since = now
+        self.ticked_at = now
+
+    def healthy_s(self, now: float) -> float:
+        return now - self.steady_since if now - self.ticked_at <= INDEX_SILENT_S else 0.0

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import time
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Model
 from django.forms.models import model_to_dict
 
+from algomirror.kernel import clock
 from algomirror.ops import journal
-from marketdata import calendar
-from marketdata.models import ContractSpec, Instrument
+from marketdata import calendar, terms
+from marketdata.models import ContractSpec, FreezeLimit
 
 
 def facts(row: Model) -> dict[str, Any]:
-    return model_to_dict(row)
+    """The row's fields as the journal can keep them."""
+    return {name: value.isoformat() if isinstance(value, time) else value for name, value in model_to_dict(row).items()}
 
 
 def edited(row: Model, *, actor: str, before: Mapping[str, Any] | None, deleted: bool = False) -> None:
@@ -30,20 +33,9 @@ def edited(row: Model, *, actor: str, before: Mapping[str, Any] | None, deleted:
         before={name: old.get(name) for name in changed if before},
         after={name: after.get(name) for name in changed if after},
     )
-    if isinstance(row, ContractSpec) and not deleted:
-        _apply_freeze(row)
+    if isinstance(row, (ContractSpec, FreezeLimit)):
+        # Contract lists carry no freeze quantity, so the listed contracts hold that of their terms. A row that is
+        # being deleted still counts here; the next list takes it away.
+        terms.apply_freezes(row.underlying, clock.today())
     calendar.forget()
     transaction.on_commit(calendar.forget)
-
-
-def _apply_freeze(spec: ContractSpec) -> None:
-    """Contract lists carry no freeze quantity, so the listed contracts hold that of their terms."""
-    listed = Instrument.objects.filter(
-        underlying=spec.underlying.symbol, expiry__gte=spec.expiring_from, kind__in=("CE", "PE", "FUT")
-    )
-    later = ContractSpec.objects.filter(underlying=spec.underlying, expiring_from__gt=spec.expiring_from)
-    if (newer := later.order_by("expiring_from").first()) is not None:
-        listed = listed.filter(expiry__lt=newer.expiring_from)
-    if spec.expiring_to is not None:
-        listed = listed.filter(expiry__lte=spec.expiring_to)
-    listed.update(freeze_units=spec.freeze_units)

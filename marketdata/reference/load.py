@@ -16,7 +16,7 @@ from algomirror.kernel import clock
 from algomirror.ops import journal
 from marketdata import calendar
 from marketdata.domain.sessions import END_OF_DAY
-from marketdata.models import ContractSpec, Holiday, SpecialSession, TradingHours, Underlying
+from marketdata.models import ContractSpec, FreezeLimit, Holiday, SpecialSession, TradingHours, Underlying
 
 SEED = Path(__file__).with_name("india.toml")
 DEMO_SESSION = "Demo session"
@@ -29,6 +29,7 @@ def load(*, actor: str, always_open_days: int = 0) -> dict[str, int]:
         added = {
             "underlyings": sum(_underlyings(seed)),
             "contract terms": sum(_specs(seed)),
+            "freeze limits": sum(_freezes(seed)),
             "trading hours": sum(_hours(seed)),
             "holidays": sum(_holidays(seed)),
             "special sessions": sum(_specials(seed)),
@@ -58,6 +59,14 @@ def _specs(seed: dict[str, Any]) -> Iterator[bool]:
         terms = {name: row[name] for name in ("lot_units", "freeze_units", "source")}
         terms |= {"tick": Decimal(row["tick"]), "confirmed": row.get("confirmed", True), "expiring_to": row.get("expiring_to")}
         yield _add(ContractSpec, terms, underlying=by_symbol[row["underlying"]], expiring_from=row["expiring_from"])
+
+
+def _freezes(seed: dict[str, Any]) -> Iterator[bool]:
+    by_symbol = {row.symbol: row for row in Underlying.objects.all()}
+    for row in seed["freeze"]:
+        terms = {name: row[name] for name in ("freeze_units", "source")}
+        terms |= {"confirmed": row.get("confirmed", True), "effective_to": row.get("effective_to")}
+        yield _add(FreezeLimit, terms, underlying=by_symbol[row["underlying"]], effective_from=row["effective_from"])
 
 
 def _hours(seed: dict[str, Any]) -> Iterator[bool]:

@@ -2,85 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from trading.domain.pnl import Pnl, run_pnl
+from risk.domain.judges import JUDGES, Standing, measure
+from risk.domain.snapshot import (
+    CLOCK,
+    RATCHETS,
+    BookMark,
+    GuardView,
+    LegMark,
+    Policy,
+    Rule,
+    Signal,
+    Snapshot,
+    Stage,
+)
 
+__all__ = [
+    "UNKNOWN",
+    "BookMark",
+    "GuardView",
+    "LegMark",
+    "Policy",
+    "Rule",
+    "Signal",
+    "Snapshot",
+    "Stage",
+    "Verdict",
+    "evaluate",
+    "reason_of",
+    "recall",
+    "standing",
+]
 
-class Rule(StrEnum):
-    """Names are exit reasons, so that a trip says by itself why the run was left."""
-
-    MAX_LOSS = "MAX_LOSS"
-    MAX_PROFIT = "MAX_PROFIT"
-
-
-class Stage(StrEnum):
-    WAITING = "WAITING"
-    ARMED = "ARMED"
-    TRIPPED = "TRIPPED"
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What one guard was told. `limit` is positive rupees; `book_id` None watches the sum over the run's books."""
-
-    rule: Rule
-    limit: Decimal
-    action: Literal["EXIT", "ALERT"] = "EXIT"
-    book_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GuardView:
-    """What one guard remembers. `inputs` is the memory of rules that need one (peaks, bars); limits need none."""
-
-    stage: Stage = Stage.WAITING
-    level: Decimal | None = None
-    value: Decimal | None = None
-    armed_at: datetime | None = None
-    tripped_at: datetime | None = None
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class BookMark:
-    """One book at one instant. `has_traded`: a fill exists. `is_live`: not confirmed flat."""
-
-    pnl: Pnl
-    has_traded: bool
-    is_live: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One run at one instant: what every guard of it looks at."""
-
-    books: Mapping[int, BookMark]
-
-    def pnl(self, book_id: int | None) -> Pnl | None:
-        """P&L of one book, or of the run; None for a book that is not there."""
-        if book_id is None:
-            return run_pnl(mark.pnl for mark in self.books.values())
-        mark = self.books.get(book_id)
-        return None if mark is None else mark.pnl
-
-    def is_at_stake(self, book_id: int | None) -> bool:
-        """Something was filled and is not yet confirmed flat: only then there is anything to protect."""
-        marks = self.books.values() if book_id is None else [self.books[book_id]] if book_id in self.books else []
-        return any(mark.has_traded for mark in marks) and any(mark.is_live for mark in marks)
-
-    @property
-    def is_complete(self) -> bool:
-        return all(mark.pnl.unrealised is not None for mark in self.books.values())
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        return tuple(sorted({key for mark in self.books.values() for key in mark.pnl.missing}))
+_REASONS: Final = {
+    Rule.PROFIT_LOCK: "TRAILING_STOP",
+    Rule.COST_STOP: "LEG_STOP",
+    Rule.UNDERLYING_BELOW: "UNDERLYING_STOP",
+    Rule.UNDERLYING_ABOVE: "UNDERLYING_STOP",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,34 +59,73 @@ class Verdict:
 
 UNKNOWN: Final = Verdict(tripped=False, is_known=False)
 
-# level and whether `value` has reached it; a rule with memory returns its new memory as the third part.
-Judge = Callable[[Policy, GuardView, Decimal, Snapshot], tuple[Decimal, bool, Mapping[str, Any]]]
 
-
-def _max_loss(policy: Policy, state: GuardView, value: Decimal, snapshot: Snapshot) -> tuple[Decimal, bool, Mapping[str, Any]]:
-    level = -policy.limit
-    return level, value <= level, state.inputs
-
-
-def _max_profit(policy: Policy, state: GuardView, value: Decimal, snapshot: Snapshot) -> tuple[Decimal, bool, Mapping[str, Any]]:
-    return policy.limit, value >= policy.limit, state.inputs
-
-
-RULES: Final[Mapping[Rule, Judge]] = {Rule.MAX_LOSS: _max_loss, Rule.MAX_PROFIT: _max_profit}
+def reason_of(rule: Rule) -> str:
+    """The exit reason a trip of this rule gives."""
+    return _REASONS.get(rule, rule.value)
 
 
 def evaluate(policy: Policy, state: GuardView, snapshot: Snapshot, now: datetime) -> tuple[GuardView, Verdict]:
     """One guard, one look.
 
     Arms on the first complete mark after the first fill and decides in the same look, so a level already breached
-    trips at once. An unknown P&L changes nothing: it neither trips nor disarms. A tripped guard stays tripped.
+    trips at once. An unknown value changes nothing: it neither trips nor disarms nor moves a peak. A tripped guard
+    stays tripped. Rules of the clock need no price.
     """
-    pnl = snapshot.pnl(policy.book_id)
-    value = None if pnl is None else pnl.total
-    if state.stage is Stage.TRIPPED or value is None or not snapshot.is_at_stake(policy.book_id):
+    if state.stage is Stage.TRIPPED:
         return state, UNKNOWN
-    level, reached, inputs = RULES[policy.rule](policy, state, value, snapshot)
-    armed = replace(state, stage=Stage.ARMED, level=level, value=value, armed_at=state.armed_at or now, inputs=inputs)
+    if policy.rule in CLOCK:
+        return _by_clock(policy, state, snapshot, now)
+    value = measure(policy, snapshot)
+    if value is None or not snapshot.is_at_stake(policy.book_id):
+        return state, UNKNOWN
+    line = _by_signal(state, snapshot) if policy.rule is Rule.SUPERTREND else JUDGES[policy.rule](policy, state, value, snapshot)
+    if line is None:
+        return state, UNKNOWN
+    by_signal = policy.rule is Rule.SUPERTREND and snapshot.signal is not None
+    reached = snapshot.signal.turned if by_signal and snapshot.signal else line.is_reached(value)
+    armed = replace(state, stage=Stage.ARMED, level=line.level, value=value, armed_at=state.armed_at or now, inputs=line.inputs)
     if not reached:
-        return armed, Verdict(tripped=False, is_known=True, level=level, value=value)
-    return replace(armed, stage=Stage.TRIPPED, tripped_at=now), Verdict(tripped=True, is_known=True, level=level, value=value)
+        return armed, Verdict(tripped=False, is_known=True, level=line.level, value=value)
+    tripped = replace(armed, stage=Stage.TRIPPED, tripped_at=now)
+    return tripped, Verdict(tripped=True, is_known=True, level=line.level, value=value)
+
+
+def _by_clock(policy: Policy, state: GuardView, snapshot: Snapshot, now: datetime) -> tuple[GuardView, Verdict]:
+    if policy.due is None or not snapshot.is_live:
+        return state, UNKNOWN
+    armed = replace(state, stage=Stage.ARMED, armed_at=state.armed_at or now, inputs={"due": policy.due.isoformat()})
+    if now < policy.due:
+        return armed, Verdict(tripped=False, is_known=True)
+    return replace(armed, stage=Stage.TRIPPED, tripped_at=now), Verdict(tripped=True, is_known=True)
+
+
+def _by_signal(state: GuardView, snapshot: Snapshot) -> Standing | None:
+    return None if snapshot.signal is None else Standing(snapshot.signal.line, "DOWN", snapshot.signal.memory)
+
+
+def standing(policy: Policy, state: GuardView, snapshot: Snapshot) -> Standing | None:
+    """Where the line of this guard is, without a new observation; None for rules that watch no price."""
+    judge = JUDGES.get(policy.rule)
+    return None if judge is None else judge(policy, state, None, snapshot)
+
+
+def recall(policy: Policy, kept: GuardView, seen: GuardView | None) -> GuardView:
+    """What is stored, with what another evaluator of this process saw since: the further peak, the nearer stop."""
+    if seen is None or policy.rule not in RATCHETS or kept.stage is Stage.TRIPPED:
+        return kept
+    if not kept.inputs or not seen.inputs:
+        return replace(kept, inputs=seen.inputs or kept.inputs)
+    further = max if kept.inputs.get("trips") == "DOWN" else min
+    merged: dict[str, Any] = dict(kept.inputs)
+    names = ("peak", "stop") if kept.inputs.get("of") == seen.inputs.get("of") else ("peak",)
+    for name in names:
+        numbers = [Decimal(view[name]) for view in (kept.inputs, seen.inputs) if view.get(name) is not None]
+        if numbers:
+            merged[name] = str(further(numbers))
+    return replace(kept, inputs=merged)
+
+
+def moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Has a memory changed in a way that must be kept?"""
+    return any(before.get(name) != after.get(name) for name in ("peak", "stop", "of", "bar"))

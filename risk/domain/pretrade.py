@@ -14,6 +14,7 @@ from risk.domain.states import TradingMode
 
 MAX_LOTS_PER_LEG: Final = 100
 BOOKS_READ_WITHIN_S: Final = 5.0
+CLOCKS_AGREE_WITHIN_S: Final = 5.0
 NEEDS_PRICE: Final = frozenset({"LIMIT", "SL"})
 NEEDS_TRIGGER: Final = frozenset({"SL", "SL-M"})
 # MARKET is missing on purpose: exchanges reject it from machines, and nothing bounds its price.
@@ -24,7 +25,9 @@ class Code(StrEnum):
     """The closed list of denials (those that can occur so far)."""
 
     SESSION_CLOSED = "SESSION_CLOSED"
+    ENTRY_WINDOW_CLOSED = "ENTRY_WINDOW_CLOSED"
     CALENDAR_UNKNOWN = "CALENDAR_UNKNOWN"
+    CONDITION_MISMATCH = "CONDITION_MISMATCH"
     KILL_SWITCH = "KILL_SWITCH"
     ACCOUNT_HALTED = "ACCOUNT_HALTED"
     ACCOUNT_REDUCING = "ACCOUNT_REDUCING"
@@ -42,7 +45,15 @@ class Code(StrEnum):
     INSTRUMENT_EXPIRED = "INSTRUMENT_EXPIRED"
     SLOT_UNAVAILABLE = "SLOT_UNAVAILABLE"
     LEGS_NOT_DISTINCT = "LEGS_NOT_DISTINCT"
+    PREMIUM_NOT_FOUND = "PREMIUM_NOT_FOUND"
+    MARGIN_UNKNOWN = "MARGIN_UNKNOWN"
+    MARGIN_SHORT = "MARGIN_SHORT"
     MAX_LOTS = "MAX_LOTS"
+    MAX_NOTIONAL = "MAX_NOTIONAL"
+    UTILISATION = "UTILISATION"
+    ORDER_RATE = "ORDER_RATE"
+    DAILY_LOSS_LOCK = "DAILY_LOSS_LOCK"
+    CLOCK_SKEW = "CLOCK_SKEW"
     RUN_ALREADY_OPEN = "RUN_ALREADY_OPEN"
     UNACKNOWLEDGED_ORDER = "UNACKNOWLEDGED_ORDER"
     PLAN_EXPIRED = "PLAN_EXPIRED"
@@ -72,6 +83,11 @@ class AccountFacts:
     mode: str | None
     planned_mode: str | None
     books_read_age_s: float | None
+    # Why a limit above the run locks entries; empty when none does.
+    locked: str | None = ""
+    # A clock that nobody measured yet denies nothing; one that is measured and far off does.
+    skew_s: float | None = None
+    own_skew_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +140,14 @@ def check_account(facts: AccountFacts, *, with_books: bool = True) -> Iterator[D
         yield no(Code.ACCOUNT_HALTED, f"{facts.name} is halted ({facts.account_state or 'state unknown'}).")
     if facts.entries_enabled is not True:
         yield no(Code.ACCOUNT_REDUCING, f"Entries are paused on {facts.name}.")
+    if facts.locked is None:
+        yield no(Code.DAILY_LOSS_LOCK, f"Whether entries of {facts.name} are locked is not known.")
+    elif facts.locked:
+        yield no(Code.DAILY_LOSS_LOCK, f"{facts.name}: {facts.locked}.")
+    if facts.skew_s is not None and abs(facts.skew_s) > CLOCKS_AGREE_WITHIN_S:
+        yield no(Code.CLOCK_SKEW, f"The clock of {facts.name} is {facts.skew_s:+.1f} s off ours.")
+    if facts.own_skew_s is not None and abs(facts.own_skew_s) > CLOCKS_AGREE_WITHIN_S:
+        yield no(Code.CLOCK_SKEW, f"Our own clock is {facts.own_skew_s:+.1f} s off the servers'.")
     if facts.link != "UP":
         yield no(Code.LINK_DOWN, f"The link to {facts.name} is {facts.link or 'unknown'}, not UP.")
     if facts.mode is None or facts.mode != facts.planned_mode:

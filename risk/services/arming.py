@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import transaction
 
 from algomirror.kernel.errors import Refused
 from algomirror.ops import journal
-from risk.domain.limits import LimitTerms, loosens
+from risk.domain.limits import LimitTerms, loosens, posts
+from risk.domain.terms import NO_STRUCTURE, Structure, faults, row_of, structure_of
+from risk.domain.terms import terms_of as more_of
 from risk.models import Blindness, GuardState, RunLimits
 
 
-def arm(*, run_id: int, book_ids: Iterable[int], terms: LimitTerms) -> None:
+def arm(*, run_id: int, book_ids: Iterable[int], terms: LimitTerms, structure: Structure = NO_STRUCTURE) -> None:
     """Limits and waiting guards of a new run; in the transaction that makes the run, or not at all."""
-    RunLimits.objects.create(
-        run_id=run_id,
-        max_loss=terms.max_loss,
-        max_profit=terms.max_profit,
-        scope=terms.scope,
-        max_loss_action=terms.max_loss_action,
-        max_profit_action=terms.max_profit_action,
-        blind_policy=terms.blind_policy,
-    )
+    RunLimits.objects.create(run_id=run_id, structure=row_of(structure), **_columns(terms), scope=terms.scope)
     Blindness.objects.create(run_id=run_id)
-    _make_guards(run_id, list(book_ids), terms)
+    _make_guards(run_id, list(book_ids), terms, structure)
 
 
-def _make_guards(run_id: int, book_ids: list[int], terms: LimitTerms) -> None:
-    scopes: list[int | None] = [None] if terms.scope == "RUN" else list(book_ids)
-    for rule in terms.rules():
-        for book_id in scopes:
-            key = "run" if book_id is None else f"book:{book_id}"
-            GuardState.objects.get_or_create(run_id=run_id, rule=rule.value, scope_key=key, defaults={"book_id": book_id})
+def _columns(terms: LimitTerms) -> dict[str, Any]:
+    return {
+        "max_loss": terms.max_loss,
+        "max_profit": terms.max_profit,
+        "max_loss_action": terms.max_loss_action,
+        "max_profit_action": terms.max_profit_action,
+        "blind_policy": terms.blind_policy,
+        "terms": row_of(terms.more),
+    }
+
+
+def _make_guards(run_id: int, book_ids: list[int], terms: LimitTerms, structure: Structure) -> None:
+    known = set(GuardState.objects.filter(run_id=run_id).values_list("rule", "scope_key"))
+    GuardState.objects.bulk_create(
+        [
+            GuardState(run_id=run_id, rule=post.rule.value, scope_key=post.key, book_id=post.book_id, leg=post.leg)
+            for post in posts(terms, book_ids, structure)
+            if (post.rule.value, post.key) not in known
+        ],
+        ignore_conflicts=True,
+    )
 
 
 def terms_of(limits: RunLimits) -> LimitTerms:
@@ -43,11 +53,15 @@ def terms_of(limits: RunLimits) -> LimitTerms:
         max_loss_action="ALERT" if limits.max_loss_action == "ALERT" else "EXIT",
         max_profit_action="ALERT" if limits.max_profit_action == "ALERT" else "EXIT",
         blind_policy="FLATTEN" if limits.blind_policy == RunLimits.Blind.FLATTEN else "HOLD",
+        more=more_of(limits.terms),
     )
 
 
 def change(run_id: int, terms: LimitTerms, *, by: str, why: str = "") -> None:
     """Other limits for a live run. Tightening is free and may trip at once; loosening needs a reason. The scope stays."""
+    wrong = faults(terms.more, has_max_loss=terms.has_hard_stop)
+    if wrong:
+        raise Refused("The limits were not changed.", fields=wrong)
     with transaction.atomic():
         limits = RunLimits.objects.select_related("run").filter(run_id=run_id).first()
         if limits is None or limits.run.state == "CLOSED":
@@ -57,24 +71,26 @@ def change(run_id: int, terms: LimitTerms, *, by: str, why: str = "") -> None:
             raise Refused("The scope of limits is fixed for the life of a run.", fields={"scope": "fixed for this run"})
         if loosens(old, terms) and not why.strip():
             raise Refused("Loosening a limit needs a reason.", fields={"why": "say why it is loosened"})
-        RunLimits.objects.filter(pk=limits.pk).update(
-            max_loss=terms.max_loss,
-            max_profit=terms.max_profit,
-            max_loss_action=terms.max_loss_action,
-            max_profit_action=terms.max_profit_action,
-            blind_policy=terms.blind_policy,
-        )
-        _make_guards(run_id, list(limits.run.books.values_list("id", flat=True)), terms)
-        journal.record(
-            "limits.changed",
-            actor=by,
-            why=why,
-            run_id=run_id,
-            max_loss={"from": old.max_loss, "to": terms.max_loss},
-            max_profit={"from": old.max_profit, "to": terms.max_profit},
-            actions={
-                "from": [old.max_loss_action, old.max_profit_action],
-                "to": [terms.max_loss_action, terms.max_profit_action],
-            },
-            blind={"from": old.blind_policy, "to": terms.blind_policy},
-        )
+        RunLimits.objects.filter(pk=limits.pk).update(**_columns(terms))
+        books = list(limits.run.books.values_list("id", flat=True))
+        _make_guards(run_id, books, terms, structure_of(limits.structure))
+        _tell(run_id, old, terms, by=by, why=why)
+
+
+def _tell(run_id: int, old: LimitTerms, new: LimitTerms, *, by: str, why: str) -> None:
+    before, after = row_of(old.more), row_of(new.more)
+    journal.record(
+        "limits.changed",
+        actor=by,
+        why=why,
+        run_id=run_id,
+        max_loss={"from": old.max_loss, "to": new.max_loss},
+        max_profit={"from": old.max_profit, "to": new.max_profit},
+        actions={"from": [old.max_loss_action, old.max_profit_action], "to": [new.max_loss_action, new.max_profit_action]},
+        blind={"from": old.blind_policy, "to": new.blind_policy},
+        more={
+            name: {"from": before.get(name), "to": after.get(name)}
+            for name in sorted(before.keys() | after.keys())
+            if before.get(name) != after.get(name)
+        },
+    )

@@ -14,7 +14,7 @@ from risk.domain import sentences
 from risk.domain.guards import Snapshot
 from risk.models import Blindness, RiskEvent, RunLimits
 from risk.selectors import OpenRun
-from risk.services.sweep import announce, ask_to_leave
+from risk.services.leaving import announce, ask_to_leave
 
 RING_EVERY_S = 10.0
 

@@ -7,10 +7,9 @@ reads the run afresh and decides with the guards themselves; a late or lost keep
 from __future__ import annotations
 
 import logging
+import sys
 import threading
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -21,27 +20,15 @@ from algomirror.kernel import clock
 from marketdata import quotes as store
 from marketdata.domain.quotes import Quote, Source
 from risk import selectors
-from risk.domain.gauges import Gauge, gauge
-from risk.domain.guards import Stage
+from risk.domain.guards import GuardView
 from risk.selectors import OpenRun
 from risk.services import sweep, watch
+from risk.services.lines import EMPTY, Watched
 
 log = logging.getLogger(__name__)
 
 RELOAD_EVERY_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """What is open, as of the last reload: gauges per run, and which runs an instrument concerns."""
-
-    runs: Mapping[int, OpenRun]
-    gauges: Mapping[int, tuple[Gauge, ...]]
-    totals: Mapping[int, Gauge]
-    by_key: Mapping[str, tuple[int, ...]]
-
-
-EMPTY = Index({}, {}, {}, {})
+SWITCH_S = 0.0005
 
 
 class Seen(NamedTuple):
@@ -50,49 +37,38 @@ class Seen(NamedTuple):
     until: datetime
 
 
-def build(runs: Iterable[OpenRun]) -> Index:
-    kept = [run for run in runs if run.open_keys]
-    gauges: dict[int, tuple[Gauge, ...]] = {}
-    by_key: dict[str, list[int]] = defaultdict(list)
-    for run in kept:
-        scopes: dict[int | None, list[selectors.Guard]] = defaultdict(list)
-        for guard in run.guards:
-            if guard.view.stage is not Stage.TRIPPED:
-                scopes[guard.policy.book_id].append(guard)
-        gauges[run.run_id] = tuple(
-            gauge(
-                (p for b in run.books if book_id is None or b.book_id == book_id for p in b.positions),
-                (g.policy for g in guards),
-            )
-            for book_id, guards in scopes.items()
-        )
-        for key in run.open_keys:
-            by_key[key].append(run.run_id)
-    return Index(
-        runs={run.run_id: run for run in kept},
-        gauges=gauges,
-        totals={run.run_id: gauge((p for b in run.books for p in b.positions), ()) for run in kept},
-        by_key={key: tuple(ids) for key, ids in by_key.items()},
-    )
-
-
 class FastGuard:
     def __init__(self) -> None:
         self._index = EMPTY
+        self._prints: dict[int, tuple[object, ...]] = {}
+        self._swapping = threading.Lock()
         self._seen: dict[str, Seen] = {}
 
     def reload(self) -> None:
-        """Read what is open; forget quotes nobody needs."""
-        index = build(selectors.open_runs())
-        self._take(store.get(key for key in index.by_key if key not in self._seen))
-        self._index = index
+        """Read what changed among the open runs; keep what ticks taught since; forget quotes nobody needs."""
+        prints = selectors.fingerprints()
+        changed = [run_id for run_id, print_ in prints.items() if self._prints.get(run_id) != print_]
+        gone = [run_id for run_id in self._prints if run_id not in prints]
+        if changed or gone:
+            self._swap(selectors.open_runs(changed) if changed else [], gone)
+        self._prints = prints
+
+    def reload_run(self, run_id: int) -> None:
+        """After a decision: what tripped must not be suspected again by the next tick."""
+        self._swap(selectors.open_runs([run_id]), [run_id])
+
+    def _swap(self, read: Iterable[OpenRun], gone: Iterable[int]) -> None:
+        with self._swapping:
+            index = self._index.with_runs(read, gone)
+            self._take(store.get(key for key in index.by_key if key not in self._seen))
+            self._index = index
         for key in list(self._seen):
             if key not in index.by_key:
                 self._seen.pop(key, None)
 
     @property
     def runs(self) -> Mapping[int, OpenRun]:
-        return self._index.runs
+        return {run_id: one.run for run_id, one in self._index.watched.items()}
 
     def see(self, quotes: Mapping[str, Quote], now: datetime) -> list[int]:
         """Take a batch of ticks; the runs in which a level is touched. Memory only."""
@@ -102,24 +78,33 @@ class FastGuard:
             return []
         self._take(wanted)
         marks = self._usable(now)
-        suspects: list[int] = []
-        for run_id in {run_id for key in wanted for run_id in index.by_key[key]}:
-            for one in index.gauges[run_id]:
-                value = one.total(marks)
-                if value is not None and one.touches(value):
-                    suspects.append(run_id)
-                    break
-        return suspects
+        suspects: set[int] = set()
+        for line in dict.fromkeys(line for key in wanted for line in index.by_key[key]):
+            value = line.gauge.total(marks)
+            if value is not None and line.sees(value):
+                suspects.add(line.run_id)
+        return sorted(suspects)
 
     def commit(self, run_id: int, now: datetime) -> int:
         """Let the guards decide on the quotes seen here; how many tripped by this call."""
         quotes = {key: seen.quote for key, seen in list(self._seen.items())}
-        return len(sweep.evaluate_run(run_id, quotes=quotes, now=now, seen_by="tick"))
+        memories = self._index.memories(run_id)
+        tripped = len(sweep.evaluate_run(run_id, quotes=quotes, now=now, seen_by="tick", memories=memories))
+        self.reload_run(run_id)
+        return tripped
+
+    def keep(self, now: datetime) -> int:
+        """Store peaks and stops that ticks moved; how many. What loses its race is merged by the next reload."""
+        notes = self._index.moved()
+        if notes:
+            sweep.keep(notes, now)
+        return len(notes)
 
     def values(self, now: datetime) -> dict[int, dict[str, str | None]]:
         """P&L and used share of the limits of every open run; None where a mark is missing."""
         marks, index = self._usable(now), self._index
-        return {run_id: _numbers(run_id, index, marks) for run_id in index.totals}
+        views = index.memories()
+        return {run_id: _numbers(one, views, marks) for run_id, one in index.watched.items()}
 
     def _take(self, quotes: Mapping[str, Quote]) -> None:
         bounds = store.bounds()
@@ -135,24 +120,31 @@ class FastGuard:
         return {key: seen.mark for key, seen in list(self._seen.items()) if seen.until >= now}
 
 
-def _numbers(run_id: int, index: Index, marks: Mapping[str, Decimal]) -> dict[str, str | None]:
-    total = index.totals[run_id].total(marks)
+def _numbers(one: Watched, views: Mapping[int, GuardView], marks: Mapping[str, Decimal]) -> dict[str, str | None]:
+    run_id, total = one.run.run_id, one.total.total(marks)
     numbers: dict[str, str | None] = {f"run:{run_id}:pnl": None if total is None else f"{total:.2f}"}
-    for guard in index.runs[run_id].guards:
-        if guard.policy.book_id is None:
-            share = None if total is None else used_share(guard.policy.rule, total, guard.policy.limit)
-            numbers[f"run:{run_id}:{guard.policy.rule.value.lower()}_share"] = share
+    for guard in selectors.money_guards(one.run):
+        policy, view = guard.policy, views.get(guard.guard_id, guard.view)
+        if policy.book_id is None:
+            share = None if total is None else used_share(policy.rule, total, policy.limit, view)
+            numbers[f"run:{run_id}:{policy.rule.value.lower()}_share"] = None if share is None else f"{share:.1f}"
     return numbers
 
 
-def used_share(rule: str, total: Decimal, limit: Decimal) -> str:
-    """How much of a limit is used up, 0 to 100 per cent."""
-    gone = -total if rule == "MAX_LOSS" else total
-    return f"{min(max(gone / limit * 100, Decimal(0)), Decimal(100)):.1f}"
+def used_share(rule: str, total: Decimal, limit: Decimal, view: GuardView) -> Decimal | None:
+    """How much of the way to its level is used up, 0 to 100 per cent; None where there is no level yet."""
+    if rule in ("MAX_LOSS", "MAX_PROFIT"):
+        gone, way = (-total if rule == "MAX_LOSS" else total), limit
+    elif view.inputs.get("peak") is None or view.inputs.get("stop") is None:
+        return None
+    else:
+        peak, stop = Decimal(view.inputs["peak"]), Decimal(view.inputs["stop"])
+        gone, way = peak - total, peak - stop
+    return min(max(gone / way * 100, Decimal(0)), Decimal(100)) if way else Decimal(100)
 
 
 class Keeper:
-    """The one thread that reads, commits and publishes for a FastGuard."""
+    """Two threads for a FastGuard: one commits what it suspects and waits for nothing else, one reads, keeps, publishes."""
 
     def __init__(self, guard: FastGuard) -> None:
         self._guard = guard
@@ -160,7 +152,7 @@ class Keeper:
         self._mutex = threading.Lock()
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def suspect(self, run_ids: Iterable[int]) -> None:
         with self._mutex:
@@ -168,39 +160,45 @@ class Keeper:
         self._wake.set()
 
     def ensure_running(self) -> None:
-        if self._thread is None or not self._thread.is_alive():
-            self._stopping.clear()
-            self._thread = threading.Thread(target=self._run, name="fastguard", daemon=True)
-            self._thread.start()
+        if self._threads and all(thread.is_alive() for thread in self._threads):
+            return
+        self.stop()
+        self._stopping.clear()
+        # The committing thread must get the interpreter within a blink, whatever the reading one is busy with.
+        sys.setswitchinterval(SWITCH_S)
+        turns = (("fastguard", self._commits), ("fastguard-index", self._reads))
+        self._threads = [threading.Thread(target=_ending, args=(turn,), name=name, daemon=True) for name, turn in turns]
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """End the thread and its database connection; the next tick starts a new one."""
+        """End the threads and their database connections; the next tick starts new ones."""
         self._stopping.set()
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join(10)
+        for thread in self._threads:
+            thread.join(10)
+        self._threads = []
 
-    def _run(self) -> None:
-        try:
-            self._loop()
-        finally:
-            connection.close()
-
-    def _loop(self) -> None:
-        reload_at = 0.0
+    def _commits(self) -> None:
         while not self._stopping.is_set():
             try:
-                if self.commit_suspects():
-                    reload_at = 0.0  # what tripped must not be suspected again by the next tick
-                if clock.monotonic() >= reload_at:
-                    reload_at = clock.monotonic() + RELOAD_EVERY_S
-                    close_old_connections()
-                    self._guard.reload()
-                    now = clock.now()
-                    watch.publish(self._guard.values(now), now)
+                self.commit_suspects()
+            except Exception:
+                log.exception("fast guard could not commit; the sweep goes on")
+            self._wake.wait(RELOAD_EVERY_S)
+
+    def _reads(self) -> None:
+        while not self._stopping.is_set():
+            began = clock.monotonic()
+            try:
+                close_old_connections()
+                self._guard.keep(clock.now())
+                self._guard.reload()
+                now = clock.now()
+                watch.publish(self._guard.values(now), now)
             except Exception:
                 log.exception("fast guard turn failed; the sweep goes on")
-            self._wake.wait(max(reload_at - clock.monotonic(), 0.01))
+            self._stopping.wait(max(began + RELOAD_EVERY_S - clock.monotonic(), 0.01))
 
     def commit_suspects(self) -> bool:
         self._wake.clear()
@@ -208,8 +206,18 @@ class Keeper:
             due, self._suspects = self._suspects, set()
         for run_id in due:
             tripped = self._guard.commit(run_id, clock.now())
+            # Suspected meanwhile by lines that are gone now: the new ones speak with the next tick.
+            with self._mutex:
+                self._suspects.discard(run_id)
             log.info("fast guard run=%s tripped=%s", run_id, tripped)
         return bool(due)
+
+
+def _ending(turn: Callable[[], None]) -> None:
+    try:
+        turn()
+    finally:
+        connection.close()
 
 
 _guard = FastGuard()
@@ -225,6 +233,13 @@ def on_quotes(quotes: Mapping[str, Quote]) -> None:
             _keeper.suspect(suspects)
     except Exception:
         log.exception("tick not guarded; the sweep goes on")
+
+
+def use(guard: FastGuard) -> None:
+    """Put another guard in charge; for rehearsals and benches."""
+    global _guard, _keeper
+    _keeper.stop()
+    _guard, _keeper = guard, Keeper(guard)
 
 
 def watched() -> set[int]:

@@ -10,7 +10,7 @@ from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied
 from algomirror.kernel.money import Action
-from marketdata import calendar
+from marketdata import calendar, status
 from risk.domain.pretrade import (
     AccountFacts,
     Code,
@@ -23,6 +23,7 @@ from risk.domain.pretrade import (
 )
 from risk.domain.states import TradingMode
 from risk.models import TradingState
+from risk.services import ceilings
 from trading.domain.orders import UNACKNOWLEDGED
 from trading.models import Order
 
@@ -35,13 +36,15 @@ def session_facts(exchange: str, now: datetime) -> SessionFacts:
 
 
 def account_facts(accounts: Sequence[Account], *, mode: str | None, now: datetime) -> dict[int, AccountFacts]:
-    """Two queries for any number of accounts; `accounts` must be freshly read."""
+    """Five queries for any number of accounts; `accounts` must be freshly read."""
     states = {row.account_id: TradingMode(row.state) for row in TradingState.objects.all()}
     read_at = dict(
         BrokerRead.objects.filter(account__in=accounts, kind=BrokerRead.Kind.ORDERS, finished_at__isnull=False).values_list(
             "account_id", "finished_at"
         )
     )
+    locked = ceilings.locked(accounts, now)
+    skews, own_skew = status.skews(now), status.own_skew_s(now)
     return {
         account.pk: AccountFacts(
             account_id=account.pk,
@@ -54,6 +57,9 @@ def account_facts(accounts: Sequence[Account], *, mode: str | None, now: datetim
             mode=account.mode,
             planned_mode=mode,
             books_read_age_s=_age_s(read_at.get(account.pk), now),
+            locked=locked.get(account.pk) or locked.get(None, ""),
+            skew_s=skews.get(account.pk),
+            own_skew_s=own_skew,
         )
         for account in accounts
     }
@@ -83,6 +89,7 @@ def check_plan(
     exchanges: Iterable[str],
     now: datetime,
     with_books: bool = True,
+    opens_run: bool = False,
 ) -> list[Denial]:
     """Everything that speaks against sending these lines (by account id) now; empty means permitted."""
     found: list[Denial] = []
@@ -93,7 +100,7 @@ def check_plan(
         found.extend(check_account(facts[account_id], with_books=with_books))
         for line in account_lines:
             found.extend(Denial(d.code, d.sentence, account_id=account_id, leg=d.leg) for d in check_line(line))
-    return found
+    return [*found, *ceilings.denials(accounts, lines, now, opens_run=opens_run)]
 
 
 def permit(denials: Sequence[Denial], *, plan: str, by: str, now: datetime, **numbers: Any) -> dict[str, Any]:

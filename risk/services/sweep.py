@@ -1,4 +1,4 @@
-"""The only writer of guard states and risk events, for the sweep and the tick alike.
+"""The only writer of guard states and risk events, for the sweep, the tick and the signal alike.
 
 A trip is one transaction: the guard by compare-and-set, the event, the journal row, the exit goals. Whoever loses the race
 for the guard changes nothing; a crash leaves all of it or none of it.
@@ -9,39 +9,60 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import models, transaction
 
-from algomirror.kernel.money import to_paisa
-from algomirror.ops import alarms, journal, push
+from algomirror.ops import alarms, journal
 from marketdata import quotes as store
 from marketdata.domain.quotes import Quote
 from risk import selectors
 from risk.domain import sentences
-from risk.domain.guards import GuardView, Snapshot, Stage, Verdict, evaluate
+from risk.domain.guards import GuardView, Signal, Snapshot, Stage, Verdict, evaluate, moved, reason_of, recall
 from risk.models import GuardState, RiskEvent
-from risk.selectors import Guard, OpenBook, OpenRun
-from trading.models import ExitGoal
-from trading.services import flatten, wake
+from risk.selectors import Guard, OpenRun
+from risk.services.leaving import announce, ask_to_leave, numbers_used, targets_of
+
+__all__ = ["Memories", "Note", "evaluate_run", "keep", "keep_signal", "look_over", "moved"]
 
 log = logging.getLogger(__name__)
 
 NOTED_EVERY_S = 5.0
 
+Memories = Mapping[int, GuardView]
+NOTHING_SEEN: Memories = {}
 
-def evaluate_run(run_id: int, *, quotes: Mapping[str, Quote], now: datetime, seen_by: str) -> list[RiskEvent]:
+
+class Note(NamedTuple):
+    guard: Guard
+    view: GuardView
+
+
+class Found(NamedTuple):
+    """What one look at a run calls for: a decision to commit, or only memories and figures to keep."""
+
+    decides: bool
+    notes: tuple[Note, ...]
+
+
+def evaluate_run(
+    run_id: int,
+    *,
+    quotes: Mapping[str, Quote],
+    now: datetime,
+    seen_by: str,
+    memories: Memories = NOTHING_SEEN,
+    signal: Signal | None = None,
+) -> list[RiskEvent]:
     """Read the run afresh, look at every guard, commit what tripped. The events this call made; none when another did."""
     run = selectors.open_run(run_id)
     if run is None:
         return []
-    seen = selectors.snapshot(run, quotes, now, store.bounds())
+    seen = selectors.snapshot(run, quotes, now, store.bounds(), signal=signal)
     events: list[RiskEvent] = []
     for guard in run.guards:
         try:
-            with transaction.atomic():
-                event = _look(run, guard, seen, quotes, now, seen_by)
+            event = _look(run, guard, seen, quotes, now, seen_by, memories.get(guard.guard_id))
         except Exception:
             # One failing guard must not silence the next.
             log.exception("guard failed run=%s guard=%s", run_id, guard.guard_id)
@@ -53,39 +74,81 @@ def evaluate_run(run_id: int, *, quotes: Mapping[str, Quote], now: datetime, see
     return events
 
 
-def is_due(run: OpenRun, seen: Snapshot, now: datetime) -> bool:
-    """True when a guard would arm or trip, or its last noted value is old: only then is a transaction worth it."""
+def look_over(run: OpenRun, seen: Snapshot, now: datetime) -> Found:
+    """Without a query: does a guard arm or trip, and which memories moved or figures grew old?"""
+    notes: list[Note] = []
     for guard in run.guards:
         view, verdict = evaluate(guard.policy, guard.view, seen, now)
-        if view.stage is not guard.view.stage or (verdict.is_known and _note_is_old(guard, now)):
-            return True
-    return False
+        if view.stage is not guard.view.stage:
+            return Found(True, ())
+        if verdict.is_known and _is_worth_a_note(guard, view, now):
+            notes.append(Note(guard, view))
+    return Found(False, tuple(notes))
 
 
-def _note_is_old(guard: Guard, now: datetime) -> bool:
+def _is_worth_a_note(guard: Guard, view: GuardView, now: datetime) -> bool:
+    if moved(guard.view.inputs, view.inputs):
+        return True
     return guard.evaluated_at is None or (now - guard.evaluated_at).total_seconds() >= NOTED_EVERY_S
 
 
-def _look(
-    run: OpenRun, guard: Guard, seen: Snapshot, quotes: Mapping[str, Quote], now: datetime, seen_by: str
-) -> RiskEvent | None:
-    view, verdict = evaluate(guard.policy, guard.view, seen, now)
-    if not verdict.is_known:
-        return None
-    if guard.view.stage is Stage.WAITING and not _arm(run, guard, view, now, seen_by):
-        return None
-    if verdict.tripped:
-        return _trip(run, guard, verdict, quotes, now, seen_by)
-    if _note_is_old(guard, now):
-        GuardState.objects.filter(pk=guard.guard_id, state=Stage.ARMED.value).update(
-            value=view.value, level=view.level, evaluated_at=now, inputs=dict(view.inputs)
+def keep(notes: Iterable[Note], now: datetime) -> None:
+    """Write memories and figures in one transaction. A note that lost its race is looked at again in a second."""
+    with transaction.atomic():
+        for guard, view in notes:
+            _note(guard, view, now)
+
+
+def _note(guard: Guard, view: GuardView, now: datetime) -> bool:
+    """A figure is only written; a memory also counts, and only over the memory it was made from."""
+    armed = GuardState.objects.filter(pk=guard.guard_id, state=Stage.ARMED.value)
+    if not moved(guard.view.inputs, view.inputs):
+        return bool(armed.update(value=view.value, level=view.level, evaluated_at=now))
+    memory = dict(view.inputs)
+    return bool(
+        armed.filter(noted=guard.noted).update(
+            value=view.value, level=view.level, evaluated_at=now, inputs=memory, noted=models.F("noted") + 1
         )
+    )
+
+
+def keep_signal(guard: Guard, memory: Mapping[str, Any], now: datetime) -> bool:
+    """What a signal guard learned of a bar on which nothing is decided: not ready, or not knowable."""
+    waiting = [Stage.WAITING.value, Stage.ARMED.value]
+    return bool(
+        GuardState.objects.filter(pk=guard.guard_id, state__in=waiting, noted=guard.noted).update(
+            inputs=dict(memory), evaluated_at=now, noted=models.F("noted") + 1
+        )
+    )
+
+
+def _look(
+    run: OpenRun,
+    guard: Guard,
+    seen: Snapshot,
+    quotes: Mapping[str, Quote],
+    now: datetime,
+    seen_by: str,
+    remembered: GuardView | None,
+) -> RiskEvent | None:
+    known = recall(guard.policy, guard.view, remembered)
+    view, verdict = evaluate(guard.policy, known, seen, now)
+    arms = guard.view.stage is Stage.WAITING
+    if not verdict.is_known or not (arms or verdict.tripped or _is_worth_a_note(guard, view, now)):
+        return None
+    with transaction.atomic():
+        if arms and not _arm(run, guard, view, now, seen_by):
+            return None
+        if verdict.tripped:
+            return _trip(run, guard, view, verdict, quotes, now, seen_by)
+        if not arms:
+            _note(guard, view, now)
     return None
 
 
 def _arm(run: OpenRun, guard: Guard, view: GuardView, now: datetime, seen_by: str) -> bool:
     won = GuardState.objects.filter(pk=guard.guard_id, state=Stage.WAITING.value).update(
-        state=Stage.ARMED.value, armed_at=now, evaluated_at=now, value=view.value, level=view.level
+        state=Stage.ARMED.value, armed_at=now, evaluated_at=now, value=view.value, level=view.level, inputs=dict(view.inputs)
     )
     if won:
         journal.record(
@@ -96,31 +159,43 @@ def _arm(run: OpenRun, guard: Guard, view: GuardView, now: datetime, seen_by: st
             moved=("WAITING", "ARMED"),
             run_id=run.run_id,
             book_id=guard.policy.book_id,
+            leg=guard.policy.leg,
             level=view.level,
             value=view.value,
+            **({"due": view.inputs["due"]} if "due" in view.inputs else {}),
         )
     return bool(won)
 
 
 def _trip(
-    run: OpenRun, guard: Guard, verdict: Verdict, quotes: Mapping[str, Quote], now: datetime, seen_by: str
+    run: OpenRun, guard: Guard, view: GuardView, verdict: Verdict, quotes: Mapping[str, Quote], now: datetime, seen_by: str
 ) -> RiskEvent | None:
     policy = guard.policy
-    assert verdict.level is not None and verdict.value is not None
     won = GuardState.objects.filter(pk=guard.guard_id, state=Stage.ARMED.value).update(
-        state=Stage.TRIPPED.value, tripped_at=now, evaluated_at=now, value=verdict.value, level=verdict.level
+        state=Stage.TRIPPED.value,
+        tripped_at=now,
+        evaluated_at=now,
+        value=verdict.value,
+        level=verdict.level,
+        inputs=dict(view.inputs),
     )
     if not won:
         return None
-    why = sentences.tripped(policy.rule, value=verdict.value, level=verdict.level, seen_by=seen_by, action=policy.action)
-    numbers = numbers_used(run, policy.book_id, verdict.value, verdict.level, quotes, now)
+    what = next((leg.key.partition(":")[2] for leg in run.structure.legs if leg.leg == policy.leg), "")
+    why = sentences.tripped(
+        policy.rule, value=verdict.value, level=verdict.level, seen_by=seen_by, action=policy.action, what=what
+    )
+    numbers = numbers_used(run, policy.book_id, verdict.value, verdict.level, quotes, now) | _memory_used(view)
     books = run.books_in(policy.book_id) if policy.action == "EXIT" else []
-    goal_ids = ask_to_leave(books, reason=policy.rule.value, asked_by=f"engine:{seen_by}", why=why, numbers=numbers)
+    targets = targets_of(run, policy, books)
+    reason, asked_by = reason_of(policy.rule), f"engine:{seen_by}"
+    goal_ids = ask_to_leave(books, reason=reason, asked_by=asked_by, why=why, numbers=numbers, targets=targets)
     event = RiskEvent.objects.create(
         at=now,
         run_id=run.run_id,
         book_id=policy.book_id,
         account_id=next((b.account_id for b in run.books if b.book_id == policy.book_id), None),
+        leg=policy.leg,
         kind=policy.rule.value,
         guard_id=guard.guard_id,
         threshold=verdict.level,
@@ -129,90 +204,32 @@ def _trip(
         seen_by=seen_by,
         numbers=journal.plain(numbers),
         goal_ids=goal_ids,
+        targets={str(book): dict(leave) for book, leave in targets.items()},
     )
-    journal.record(
-        "risk.tripped",
-        actor=f"engine:{seen_by}",
-        why=why,
-        subject=policy.rule.value,
-        moved=("ARMED", "TRIPPED"),
-        run_id=run.run_id,
-        account_id=event.account_id,
-        book_id=policy.book_id,
-        **numbers,
-    )
-    alarms.ring("STOP_TRIPPED", f"{run.name}: {why}", key=f"guard:{guard.guard_id}", run_id=run.run_id, **numbers)
-    announce(run.run_id, [book.account_id for book in books])
+    _tell(run, event, why, asked_by, numbers, [book.account_id for book in books])
     return event
 
 
-def numbers_used(
-    run: OpenRun, book_id: int | None, value: Decimal, level: Decimal, quotes: Mapping[str, Quote], now: datetime
-) -> dict[str, Any]:
-    """Everything a person needs to recompute the decision: marks with source and age, units and cost."""
-    legs = [
-        {
-            "book": book.book_id,
-            "key": position.key,
-            "units": position.units,
-            "open_value": position.open_value,
-            "realised": position.realised,
-            "mark": quote.deciding_price if quote else None,
-            "source": quote.source.value if quote else None,
-            "age_ms": round(quote.age_s(now) * 1000) if quote else None,
-        }
-        for book in run.books
-        if book_id is None or book.book_id == book_id
-        for position in book.positions
-        for quote in [quotes.get(position.key)]
-    ]
-    return {"pnl": to_paisa(value), "level": level, "legs": legs}
+def _memory_used(view: GuardView) -> dict[str, Any]:
+    return {
+        name: view.inputs[name]
+        for name in ("peak", "stop", "due", "bar", "decided", "direction", "side", "timeframe", "digest")
+        if name in view.inputs
+    }
 
 
-def ask_to_leave(books: list[OpenBook], *, reason: str, asked_by: str, why: str, numbers: dict[str, Any]) -> list[int]:
-    """Ask for the goals of these books, in the caller's transaction; ids of the goals that now stand."""
-    goals = [
-        flatten.request(book.book_id, reason=reason, asked_by=asked_by, why=why, numbers=journal.plain(numbers)) for book in books
-    ]
-    return [goal.pk for goal in goals if goal is not None]
-
-
-def announce(run_id: int, account_ids: list[int]) -> None:
-    """After commit: put the order workers to work and tell the browsers to read again."""
-
-    def tell() -> None:
-        if account_ids:
-            wake.wake(sorted(set(account_ids)))
-        push.push(f"run:{run_id}", "changed")
-        push.push("risk", "changed")
-
-    transaction.on_commit(tell)
-
-
-def reassert(runs: Iterable[OpenRun]) -> list[int]:
-    """Every exit that was decided stands until its books are flat: a live book in its scope without a goal is asked again.
-
-    Ids of goals this call had to ask for; normally none, because trip and goal are one transaction.
-    """
-    live = {run.run_id: run for run in runs if run.books_in(None)}
-    decided = list(
-        RiskEvent.objects.filter(run_id__in=live, action="EXIT").order_by("id").values_list("id", "run_id", "book_id", "kind")
+def _tell(run: OpenRun, event: RiskEvent, why: str, actor: str, numbers: Mapping[str, Any], account_ids: list[int]) -> None:
+    journal.record(
+        "risk.tripped",
+        actor=actor,
+        why=why,
+        subject=event.kind,
+        moved=("ARMED", "TRIPPED"),
+        run_id=run.run_id,
+        account_id=event.account_id,
+        book_id=event.book_id,
+        **numbers,
     )
-    if not decided:
-        return []
-    owned = [book.book_id for run in live.values() for book in run.books]
-    working = set(ExitGoal.objects.filter(book_id__in=owned).exclude(state=ExitGoal.State.DONE).values_list("book_id", flat=True))
-    asked: list[int] = []
-    for event_id, run_id, book_id, kind in decided:
-        run = live[run_id]
-        without = [book for book in run.books_in(book_id) if book.book_id not in working]
-        if not without:
-            continue
-        why = f"{sentences.RULE_NAMES.get(kind, kind)} decided earlier (event {event_id}); not flat yet."
-        with transaction.atomic():
-            goals = ask_to_leave(without, reason=kind, asked_by="engine:sweep", why=why, numbers={"event": event_id})
-            if goals:
-                announce(run_id, [book.account_id for book in without])
-        working.update(book.book_id for book in without)
-        asked += goals
-    return asked
+    kept = {name: value for name, value in numbers.items() if name not in ("run_id", "account_id", "key")}
+    alarms.ring("STOP_TRIPPED", f"{run.name}: {why}", key=f"guard:{event.guard_id}", run_id=run.run_id, **kept)
+    announce(run.run_id, account_ids)

@@ -16,7 +16,7 @@ from marketdata.domain.quotes import Quote
 from risk import selectors
 from risk.models import Blindness
 from risk.selectors import OpenRun
-from risk.services import blind
+from risk.services import blind, daily, leaving
 from risk.services import sweep as guards
 
 log = logging.getLogger(__name__)
@@ -25,17 +25,20 @@ log = logging.getLogger(__name__)
 REFRESHING = "am:risk:refreshing"
 REFRESH_GAP_MS = 2000
 REFRESH_TAKES_AT_MOST_MS = 12_000
+# Figures of guards are noted for people to read; they decide nothing and may wait for the next sweep.
+FIGURES_A_SWEEP = 40
 
 
 def sweep() -> None:
     """Look at every open run once. A run whose turn fails is recorded and the next one goes on."""
     runs = selectors.open_runs()
-    quotes = store.get(key for run in runs for key in run.open_keys)
+    quotes = store.get(key for run in runs for key in run.wanted_keys)
     unmarked = _look_at(runs, quotes)
-    if unmarked and _ask_for(unmarked, quotes):
-        unmarked = _look_at(unmarked, store.get(key for run in unmarked for key in run.open_keys))
+    if unmarked and _asked(unmarked, quotes):
+        unmarked = _look_at(unmarked, store.get(key for run in unmarked for key in run.wanted_keys))
     _watch_blindness(runs)
-    guards.reassert(runs)
+    leaving.reassert(runs)
+    _watch_days()
     heartbeat.beat("risk-sweep", runs=len(runs), unmarked=len(unmarked))
 
 
@@ -43,16 +46,39 @@ def _look_at(runs: Sequence[OpenRun], quotes: Mapping[str, Quote]) -> list[OpenR
     """Evaluate the guards of these runs; those without a complete mark."""
     now, bounds = clock.now(), store.bounds()
     unmarked: list[OpenRun] = []
+    notes: list[guards.Note] = []
     for run in runs:
-        seen = selectors.snapshot(run, quotes, now, bounds)
-        if not seen.is_complete:
-            unmarked.append(run)
         try:
-            if guards.is_due(run, seen, now):
+            seen = selectors.snapshot(run, quotes, now, bounds)
+            if not seen.is_complete:
+                unmarked.append(run)
+            found = guards.look_over(run, seen, now)
+            if found.decides:
                 guards.evaluate_run(run.run_id, quotes=quotes, now=now, seen_by="sweep")
+            notes.extend(found.notes)
         except Exception:
             log.exception("run not evaluated run=%s", run.run_id)
+    _keep(notes, now)
     return unmarked
+
+
+def _keep(notes: list[guards.Note], now: datetime) -> None:
+    """Every moved memory; of mere figures only so many that a sweep is never held up by its own bookkeeping."""
+    memories = [note for note in notes if guards.moved(note.guard.view.inputs, note.view.inputs)]
+    figures = [note for note in notes if not guards.moved(note.guard.view.inputs, note.view.inputs)]
+    figures.sort(key=lambda note: note.guard.evaluated_at or now)
+    chosen = [*memories, *figures[:FIGURES_A_SWEEP]]
+    if chosen:
+        guards.keep(chosen, now)
+
+
+def _asked(runs: Sequence[OpenRun], quotes: Mapping[str, Quote]) -> bool:
+    """Asking may fail in any way (a server, a key that cannot be opened); the rest of the sweep goes on."""
+    try:
+        return _ask_for(runs, quotes)
+    except Exception:
+        log.exception("prices not asked runs=%s", [run.run_id for run in runs])
+    return False
 
 
 def _ask_for(runs: Sequence[OpenRun], quotes: Mapping[str, Quote]) -> bool:
@@ -74,6 +100,13 @@ def _ask_for(runs: Sequence[OpenRun], quotes: Mapping[str, Quote]) -> bool:
         log.warning("refresh not coordinated error=%s", type(error).__name__)
         found = rest.refresh(stale)
     return bool(found)
+
+
+def _watch_days() -> None:
+    try:
+        daily.look(clock.now())
+    except Exception:
+        log.exception("limits above the run not looked at")
 
 
 def _watch_blindness(runs: Sequence[OpenRun]) -> None:

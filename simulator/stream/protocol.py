@@ -127,10 +127,12 @@ class Session:
         }
 
     def _pong(self, message: Message) -> Message:
+        skew = self.account.faults.hit("clock_skew", self.account.index, "stream")
+        ahead_ms = 0 if skew is None else int(float(skew.params["seconds"]) * 1000)
         pong: Message = {
             "type": "pong",
             "status": "success",
-            "server_timestamp": epoch_ms(self.account.market.clock.now()),
+            "server_timestamp": epoch_ms(self.account.market.clock.now()) + ahead_ms,
         }
         if "timestamp" in message:
             pong["client_timestamp"] = message["timestamp"]

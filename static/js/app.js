@@ -5,8 +5,9 @@ import * as dialogs from "./dialogs.js";
 import * as forms from "./forms.js";
 import * as keys from "./keys.js";
 import * as live from "./live.js";
+import * as notify from "./notify.js";
 import * as toast from "./toast.js";
 import * as tray from "./tray.js";
 
-for (const part of [forms, dialogs, toast, tray, keys, age, live]) part.start();
+for (const part of [forms, dialogs, toast, tray, keys, age, notify, live]) part.start();
 document.body.addEventListener("htmx:load", (event) => age.tick(event.detail.elt));

@@ -2,6 +2,7 @@
 
 import { noteServerTime, now } from "./clock.js";
 import { forgetCells, takeTicks, takeValues } from "./patch.js";
+import { shout } from "./notify.js";
 import { addEvent } from "./tray.js";
 
 const FIRST_WAIT_MS = 1000;
@@ -73,6 +74,7 @@ export function receive(message) {
   if (Number.isFinite(message.seq)) lastSeq.set(message.topic, message.seq);
   if (message.kind === "values") takeValues(message.v ?? {}, Number.isFinite(at) ? at : now());
   if (message.kind === "notice") addEvent(message);
+  if (message.kind === "shout") shout(message);
   if (lost || message.kind === "changed") reread(message.topic);
 }
 

@@ -4,6 +4,7 @@ import * as format from "./format.js";
 import { stamp } from "./age.js";
 
 const PAINT_EVERY_MS = 200;
+const MARKED_MS = 600;
 const WHOLE = new Set(["bq", "aq", "oi", "v"]);
 
 let quotes = new Map();
@@ -12,6 +13,9 @@ let indexed = false;
 let waitingQuotes = new Map();
 let waitingValues = new Map();
 let painting = null;
+let fresh = new Set();
+let lit = new Set();
+let dimming = null;
 
 function collect(attribute) {
   const found = new Map();
@@ -37,10 +41,7 @@ function index() {
 function write(element, text, className) {
   if (element.textContent !== text) {
     element.textContent = text;
-    element.classList.remove("changed");
-    // Reading a layout value restarts the animation; only changed cells pay for it.
-    void element.offsetWidth;
-    element.classList.add("changed");
+    fresh.add(element);
   }
   if (className === undefined) element.classList.remove("unknown");
   else if (!element.classList.contains(className.split(" ").at(-1))) {
@@ -92,6 +93,20 @@ export function paintValue(element, value, at) {
   if (element.dataset.age !== undefined && value !== null) stamp(element, at);
 }
 
+// What changed is marked until the next paint. No animation: hundreds of cells of a chain change at once, and a
+// running one would cost a frame's work sixty times a second.
+function mark() {
+  for (const element of lit) if (!fresh.has(element)) element.classList.remove("changed");
+  for (const element of fresh) element.classList.add("changed");
+  lit = fresh;
+  fresh = new Set();
+  clearTimeout(dimming);
+  dimming = setTimeout(() => {
+    for (const element of lit) element.classList.remove("changed");
+    lit = new Set();
+  }, MARKED_MS);
+}
+
 function paint() {
   painting = null;
   index();
@@ -101,6 +116,7 @@ function paint() {
   }
   waitingQuotes = new Map();
   waitingValues = new Map();
+  mark();
 }
 
 function soon() {

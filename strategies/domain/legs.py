@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from math import gcd
 from typing import Final, Literal
 
 from algomirror.kernel.money import Action
+from strategies.domain.legfaults import leg_faults
 
-Kind = Literal["CE", "PE"]
-StrikeMode = Literal["ATM", "ITM", "OTM"]
+Kind = Literal["CE", "PE", "FUT"]
+StrikeMode = Literal["ATM", "ITM", "OTM", "STRIKE", "PREMIUM", "DELTA", "STRADDLE"]
+LegPrice = Literal["MARKET_PROTECTED", "LIMIT", "SL", "SL_M"]
 
 MAX_LEGS: Final = 12
 MAX_LOTS: Final = 100
@@ -29,20 +34,73 @@ class LegSpec:
     strike_offset: int
     lots: int
     hedges: tuple[int, ...] = ()
+    # Slot DATE: the date. Modes STRIKE (rupees), PREMIUM (rupees), DELTA (0 to 1), STRADDLE (% of the ATM straddle): the value.
+    expiry_date: date | None = None
+    strike_value: Decimal | None = None
+    tolerance: int = 20
+    price_type: LegPrice = "MARKET_PROTECTED"
+    limit_price: Decimal | None = None
+    trigger_price: Decimal | None = None
 
     @property
     def is_short(self) -> bool:
         return self.action == "SELL"
 
     @property
+    def is_future(self) -> bool:
+        return self.kind == "FUT"
+
+    @property
+    def slot_key(self) -> str:
+        return self.expiry_date.isoformat() if self.slot == "DATE" and self.expiry_date is not None else self.slot
+
+    @property
     def series(self) -> tuple[str, str, str]:
         """Legs of one series can cover each other: same underlying, type and expiry slot."""
-        return self.underlying, self.kind, self.slot
+        return self.underlying, self.kind, self.slot_key
+
+    @property
+    def expiry_text(self) -> str:
+        if self.slot == "DATE":
+            return "no date" if self.expiry_date is None else f"{self.expiry_date:%d %b %Y}"
+        return self.slot.replace("_", " ").lower()
+
+    @property
+    def strike_text(self) -> str:
+        """The rule of the strike in a word or two; empty for a future."""
+        value = None if self.strike_value is None else f"{self.strike_value:f}"
+        match self.strike_mode:
+            case _ if self.is_future:
+                return ""
+            case "ATM":
+                return "ATM"
+            case "STRIKE":
+                return value or "no strike"
+            case "PREMIUM":
+                return f"premium near {value}"
+            case "DELTA":
+                return f"delta near {value}"
+            case "STRADDLE":
+                return f"premium near {value}% of straddle"
+        return f"{self.strike_mode}{self.strike_offset}"
 
     @property
     def text(self) -> str:
-        strike = self.strike_mode if self.strike_mode == "ATM" else f"{self.strike_mode}{self.strike_offset}"
-        return f"{self.action} {self.lots} {self.underlying} {strike} {self.kind} {self.slot.replace('_', ' ').lower()}"
+        words = (self.action, str(self.lots), self.underlying, self.strike_text, self.kind, self.expiry_text)
+        order = "" if self.price_type == "MARKET_PROTECTED" else f", {self.price_type.replace('_', '-')}"
+        return " ".join(word for word in words if word) + order
+
+
+def structure(legs: Sequence[LegSpec]) -> tuple[int, dict[int, int]]:
+    """How many whole structures the lots are, and the lots of each leg in one structure: 4, 4, 2 is 2 of 2, 2, 1."""
+    count = gcd(*(leg.lots for leg in legs)) if legs else 1
+    return count, {leg.number: leg.lots // count for leg in legs}
+
+
+def covers(long: LegSpec, short: LegSpec) -> bool:
+    """May this long be linked to this short? Same underlying and type; a long call also covers a short future."""
+    same = long.kind == short.kind or (long.kind == "CE" and short.is_future)
+    return long.underlying == short.underlying and same
 
 
 def propose_hedges(legs: Sequence[LegSpec]) -> dict[int, tuple[int, ...]]:
@@ -93,11 +151,10 @@ def problems(legs: Sequence[LegSpec]) -> dict[str, str]:
     for row, leg in enumerate(legs):
         if not 1 <= leg.lots <= MAX_LOTS:
             found[f"legs-{row}-lots"] = f"1 to {MAX_LOTS} lots"
-        if (leg.strike_mode == "ATM") != (leg.strike_offset == 0) or not 0 <= leg.strike_offset <= 20:
-            found[f"legs-{row}-strike_offset"] = "1 to 20 steps in or out of the money; none for ATM"
+        found.update({f"legs-{row}-{field}": what for field, what in leg_faults(leg).items()})
         if any(number not in by_number or not by_number[number].is_short for number in leg.hedges):
             found[f"legs-{row}-hedges"] = "names a leg that is no short leg"
-        elif any(by_number[number].series[:2] != leg.series[:2] for number in leg.hedges):
+        elif any(not covers(leg, by_number[number]) for number in leg.hedges):
             found[f"legs-{row}-hedges"] = "a leg covers shorts of its own underlying and type only"
     found.update(_doubles(legs))
     found.update(_short_cover(legs, by_number))
@@ -109,9 +166,9 @@ def _doubles(legs: Sequence[LegSpec]) -> dict[str, str]:
     seen: dict[tuple[object, ...], int] = {}
     found: dict[str, str] = {}
     for row, leg in enumerate(legs):
-        key = (*leg.series, leg.strike_mode, leg.strike_offset)
+        key = (*leg.series, leg.strike_mode, leg.strike_offset, leg.strike_value)
         if key in seen:
-            found[f"legs-{row}-strike_offset"] = f"the same contract as leg {seen[key]}"
+            found[f"legs-{row}-{'slot' if leg.is_future else 'strike_offset'}"] = f"the same contract as leg {seen[key]}"
         seen.setdefault(key, leg.number)
     return found
 
@@ -141,4 +198,8 @@ def warnings(legs: Sequence[LegSpec], *, has_max_loss: bool) -> list[str]:
     naked = [leg for leg in legs if leg.is_short and leg.number not in waits]
     if naked:
         said.append(f"Uncovered short {'legs' if len(naked) > 1 else 'leg'} {', '.join(str(leg.number) for leg in naked)}.")
+    slow = [leg for leg in legs if leg.hedges and leg.price_type != "MARKET_PROTECTED"]
+    if slow:
+        numbers = ", ".join(str(leg.number) for leg in slow)
+        said.append(f"Hedge {numbers} rests at its own price: if it does not fill within the hedge wait, the entry is unwound.")
     return said

@@ -25,7 +25,7 @@ class PlannedLine:
     exchange: str
     symbol: str
     expiry: date
-    strike: Decimal
+    strike: Decimal | None
     kind: str
     product: str
     action: Action
@@ -85,7 +85,7 @@ def encode(line: PlannedLine) -> dict[str, Any]:
         "exchange": line.exchange,
         "symbol": line.symbol,
         "expiry": line.expiry.isoformat(),
-        "strike": str(line.strike),
+        "strike": None if line.strike is None else str(line.strike),
         "kind": line.kind,
         "product": line.product,
         "action": line.action,
@@ -113,7 +113,7 @@ def decode(row: Mapping[str, Any]) -> PlannedLine:
         exchange=row["exchange"],
         symbol=row["symbol"],
         expiry=date.fromisoformat(row["expiry"]),
-        strike=Decimal(row["strike"]),
+        strike=None if row["strike"] is None else Decimal(row["strike"]),
         kind=row["kind"],
         product=row["product"],
         action="BUY" if row["action"] == "BUY" else "SELL",

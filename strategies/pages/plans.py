@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from algomirror.kernel.money import ZERO, sign
 from strategies.domain.plans import PlannedLine, decode
+from strategies.domain.sizes import Size, decode_size, timetable
 from strategies.models import Plan
 
 
@@ -14,6 +17,14 @@ from strategies.models import Plan
 class Snap:
     name: str
     price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A line with the earliest second after the start at which the rate limit lets its first order out."""
+
+    line: PlannedLine
+    earliest_s: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,23 @@ class PlanPage:
     warnings: list[str]
     limits: dict[str, Any]
     reduce_only: bool
+    sizes: tuple[Size, ...] = ()
+    timed: tuple[Timed, ...] = ()
+
+    @property
+    def formula(self) -> str:
+        return next((size.formula for size in self.sizes if size.formula), "")
+
+    @property
+    def sizing_words(self) -> str:
+        terms = self.plan.terms.get("sizing") or {}
+        policy = terms.get("policy", "LOWER_OF_BOTH").replace("_", " ").lower()
+        how = (
+            f"Grade {terms['grade']}"
+            if terms.get("mode") == "GRADE"
+            else f"Allocation {terms.get('allocation', 'EQUAL').lower()}"
+        )
+        return f"{how}, margin by {policy}."
 
     @property
     def is_live(self) -> bool:
@@ -51,6 +79,7 @@ class PlanPage:
 
 def plan_page(plan: Plan) -> PlanPage:
     lines = tuple(decode(row) for row in plan.lines)
+    sizes = tuple(decode_size(row) for row in plan.terms.get("sizes", ()))
     spots = plan.snapshot.get("spot") or {}
     return PlanPage(
         plan=plan,
@@ -59,8 +88,19 @@ def plan_page(plan: Plan) -> PlanPage:
         orders=sum(len(line.slices) for line in lines),
         accounts=len({line.account_id for line in lines}),
         mode=plan.terms["mode"],
-        net_premium=Decimal(plan.terms["net_premium"]) * max(len({line.account_id for line in lines}), 1),
+        net_premium=sum((-sign(line.action) * line.units * (line.decision_price or ZERO) for line in lines), ZERO),
         warnings=plan.terms["warnings"],
         limits=plan.terms.get("limits") or {},
         reduce_only=bool(plan.terms.get("reduce_only")),
+        sizes=sizes,
+        timed=_timed(lines, sizes),
     )
+
+
+def _timed(lines: Sequence[PlannedLine], sizes: Sequence[Size]) -> tuple[Timed, ...]:
+    rates = {size.account_id: size.rate for size in sizes}
+    seconds: dict[int, list[Decimal]] = {}
+    for account_id in dict.fromkeys(line.account_id for line in lines):
+        counts = [len(line.slices) for line in lines if line.account_id == account_id]
+        seconds[account_id] = timetable(counts, rates.get(account_id, 1))
+    return tuple(Timed(line, seconds[line.account_id].pop(0)) for line in lines)

@@ -19,7 +19,8 @@ from marketdata.domain.quotes import Quote, freshness
 from risk import pages as risk_pages
 from risk.models import RunLimits
 from risk.selectors import open_runs
-from strategies.models import Plan
+from strategies.models import Plan, RunNote, RunTags
+from strategies.pages.charges import run_charges
 from strategies.pages.sentences import Said, said
 from trading.domain.pnl import Pnl, book_pnl, run_pnl
 from trading.models import Book, ExitGoal, Fill, Order, Position, Run
@@ -31,8 +32,34 @@ JOURNAL_SHOWN = 300
 def runs_page() -> dict[str, Any]:
     """Open runs (nearest to a limit first), then the past ones with what they made, in a fixed number of queries."""
     past = Run.objects.filter(state=Run.State.CLOSED).order_by("-flat_at")[:PAST_SHOWN]
-    rows = list(past.annotate(realised=Sum("books__positions__realised")))
-    return {"open": risk_pages.run_rows(), "past": rows}
+    rows = list(past.annotate(realised=Sum("books__positions__realised")).select_related("plan__version", "tags"))
+    costs = run_charges([run.pk for run in rows])
+    return {"open": risk_pages.run_rows(), "past": [_past(run, run.realised, costs[run.pk]) for run in rows]}
+
+
+@dataclass(frozen=True, slots=True)
+class PastRow:
+    """A run that ended. `net` is None while a charge rate of its days is missing."""
+
+    run: Run
+    version: int | None
+    words: tuple[str, ...]
+    realised: Decimal
+    charges: Decimal | None
+    net: Decimal | None
+
+
+def _past(run: Run, realised: Decimal | None, charges: Decimal | None) -> PastRow:
+    plan, tags = getattr(run, "plan", None), getattr(run, "tags", None)
+    gross = realised if realised is not None else Decimal(0)
+    return PastRow(
+        run=run,
+        version=None if plan is None or plan.version is None else plan.version.number,
+        words=() if tags is None else tuple(tags.words),
+        realised=gross,
+        charges=charges,
+        net=None if charges is None else gross - charges,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +112,22 @@ class RunPage:
     events: list[Any] = field(default_factory=list)
     journal: tuple[Said, ...] = ()
     plan: Plan | None = None
+    notes: tuple[RunNote, ...] = ()
+    tags: tuple[str, ...] = ()
+    charges: Decimal | None = None
 
     @property
     def key(self) -> str:
         return f"run:{self.run.pk}:pnl"
+
+    @property
+    def has_stop(self) -> bool:
+        return any(limit.rule == "MAX_LOSS" and limit.action == "EXIT" for limit in self.limits)
+
+    @property
+    def net(self) -> Decimal | None:
+        """P&L after charges; unknown when either is."""
+        return None if self.pnl.total is None or self.charges is None else self.pnl.total - self.charges
 
     @property
     def is_open(self) -> bool:
@@ -128,7 +167,10 @@ def run_page(run: Run) -> RunPage:
         orders=_orders(run, {row.book.pk: row for row in rows}),
         events=risk_pages.events(run_id=run.pk),
         journal=_journal(run, names),
-        plan=Plan.objects.filter(run=run).first(),
+        plan=Plan.objects.filter(run=run).select_related("version").first(),
+        notes=tuple(RunNote.objects.filter(run=run).select_related("author")),
+        tags=tuple(next(iter(RunTags.objects.filter(run=run).values_list("words", flat=True)), ())),
+        charges=run_charges([run.pk]).get(run.pk),
     )
 
 

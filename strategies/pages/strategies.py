@@ -11,8 +11,9 @@ from django.db.models import Prefetch
 
 from strategies.domain.legs import LegSpec, warnings
 from strategies.domain.resolve import Contract, Line
-from strategies.models import Leg, Strategy, Version
+from strategies.models import Leg, Schedule, Strategy, Version
 from strategies.services import resolving
+from strategies.services.legrows import spec_of
 from trading.models import Run
 
 
@@ -20,17 +21,22 @@ from trading.models import Run
 class StrategyRow:
     strategy: Strategy
     version: Version | None
+    schedule: Schedule | None
     legs: tuple[str, ...]
     accounts: tuple[str, ...]
     open_run: Run | None
     last_run: Run | None
 
 
-def strategies_page(*, archived: bool = False) -> list[StrategyRow]:
+def strategies_page(*, archived: bool = False, tag: str = "") -> list[StrategyRow]:
     """Every strategy with its newest version and its newest run, in a fixed number of queries."""
     legs = Prefetch("legs", queryset=Leg.objects.select_related("underlying").order_by("number"))
-    versions = Prefetch("versions", queryset=Version.objects.order_by("-number").prefetch_related(legs, "accounts"))
-    found = list(Strategy.objects.filter(archived_at__isnull=not archived).prefetch_related(versions))
+    versions = Prefetch(
+        "versions",
+        queryset=Version.objects.order_by("-number").prefetch_related(legs, "accounts").select_related("schedule", "grade"),
+    )
+    shown = Strategy.objects.filter(archived_at__isnull=not archived, is_template=False).prefetch_related(versions)
+    found = [strategy for strategy in shown if not tag or tag in strategy.tags]
     ids = [strategy.pk for strategy in found]
     last = {run.strategy_id: run for run in Run.objects.filter(strategy_id__in=ids).order_by("id")}
     return [_row(strategy, last.get(strategy.pk)) for strategy in found]
@@ -41,6 +47,7 @@ def _row(strategy: Strategy, last: Run | None) -> StrategyRow:
     return StrategyRow(
         strategy=strategy,
         version=version,
+        schedule=getattr(version, "schedule", None),
         legs=() if version is None else tuple(_leg_text(leg) for leg in version.legs.all()),
         accounts=() if version is None else tuple(account.name for account in version.accounts.all()),
         open_run=last if last is not None and last.state != Run.State.CLOSED else None,
@@ -49,9 +56,7 @@ def _row(strategy: Strategy, last: Run | None) -> StrategyRow:
 
 
 def _leg_text(leg: Leg) -> str:
-    strike = leg.strike_mode if leg.strike_mode == "ATM" else f"{leg.strike_mode}{leg.strike_offset}"
-    slot = leg.slot.replace("_", " ").lower()
-    return f"{leg.action} {leg.lots} {leg.underlying.symbol} {strike} {leg.kind}, {slot}"
+    return spec_of(leg).text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class PreviewRow:
 
 @dataclass(frozen=True, slots=True)
 class DraftPreview:
+    found: resolving.Resolved
     rows: list[PreviewRow]
     spot: dict[str, Any]
     net_premium: Decimal | None
@@ -76,6 +82,7 @@ def draft_preview(legs: Sequence[LegSpec], *, has_max_loss: bool, ask: bool) -> 
     found = resolving.resolve(legs, ask=ask)
     lines = {line.leg: line for line in found.lines}
     return DraftPreview(
+        found=found,
         rows=[
             PreviewRow(leg, found.contracts.get(leg.number), lines.get(leg.number), ", ".join(map(str, leg.hedges)))
             for leg in legs

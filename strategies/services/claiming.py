@@ -12,12 +12,15 @@ from accounts.models import Account
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied
 from risk.domain.pretrade import Code, Denial, LineFacts
-from risk.services import gate
+from risk.services import funds, gate, reserving
 from strategies.domain.plans import PlannedLine, decode, digest_of
+from strategies.domain.sizes import decode_size
 from strategies.models import Plan
 from strategies.services.resolving import contracts_by_key, fresh_quotes
 from trading.services import poll
 from trading.services.intents import EntryLine
+
+FUNDS_AGE_S = 30.0
 
 
 def check_is_the_previewed(plan: Plan, digest: str) -> list[PlannedLine]:
@@ -43,8 +46,10 @@ def check_is_in_time(plan: Plan, now: datetime) -> None:
 
 
 def prepare(lines: Sequence[PlannedLine]) -> None:
-    """Network before the transaction: the books of the accounts, and prices that grew old since the preview."""
-    poll.ensure_fresh(sorted({line.account_id for line in lines}))
+    """Network before the transaction: books and funds of the accounts, and prices that grew old since the preview."""
+    ids = sorted({line.account_id for line in lines})
+    poll.ensure_fresh(ids)
+    funds.refresh(list(Account.objects.filter(pk__in=ids)), older_than_s=FUNDS_AGE_S)
     fresh_quotes(sorted({line.key for line in lines}))
 
 
@@ -84,8 +89,19 @@ def permit(plan: Plan, lines: Sequence[PlannedLine], accounts: Sequence[Account]
         lines=facts,
         exchanges={line.exchange for line in lines},
         now=now,
+        opens_run=plan.kind == Plan.Kind.STRATEGY,
     )
     return gate.permit([*changed, *denials], plan=plan.key, by=by, now=now, digest=plan.digest)
+
+
+def claim_margin(plan: Plan) -> dict[int, Decimal]:
+    """Rupees by account that this plan needs and that are still free. Denied otherwise. Inside the sending transaction."""
+    sizes = [decode_size(row) for row in plan.terms.get("sizes", ())]
+    taking = [size for size in sizes if size.structures > 0 and size.needed is not None]
+    needed = {size.account_id: size.needed for size in taking if size.needed is not None}
+    if needed:
+        gate.refuse(reserving.check(needed, buys_only=taking[0].basis == "CASH"))
+    return needed
 
 
 def entry_line(line: PlannedLine, permit: dict[str, Any], *, leg_offset: int = 0) -> EntryLine:

@@ -16,11 +16,14 @@ from algomirror.kernel.ids import new_key
 from algomirror.ops import journal
 from risk.domain.limits import LimitTerms, amount
 from risk.domain.pretrade import Code, Denial, check_account
+from risk.domain.terms import row_of, terms_of
 from risk.services import gate
-from strategies.domain.legs import warnings
+from strategies.domain.legs import LegSpec, structure, warnings
 from strategies.domain.plans import PlannedLine, digest_of, encode, planned
+from strategies.domain.resolve import condition_denials, scaled
+from strategies.domain.sizes import Size, encode_size
 from strategies.models import Plan, Version
-from strategies.services import build
+from strategies.services import build, protecting, sizing
 from strategies.services.resolving import Resolved, resolve
 from trading.models import Run
 
@@ -31,30 +34,71 @@ def preview(version: Version, accounts: Sequence[Account], *, user: User) -> Pla
     Reads prices over REST where the store has none, so it runs outside any transaction.
     """
     strategy = version.strategy
+    if strategy.is_template:
+        raise Denied(Code.NOT_PERMITTED, f"{strategy.name} is a template: make a strategy of it first.")
     if strategy.archived_at is not None or not strategy.entries_enabled:
         raise Denied(Code.NOT_PERMITTED, f"Entries of {strategy.name} are switched off.")
     if Run.objects.filter(strategy_id=strategy.pk).exclude(state=Run.State.CLOSED).exists():
         raise Denied(Code.RUN_ALREADY_OPEN, f"{strategy.name} has an open run.")
     legs = build.specs(version)
     found = resolve(legs)
-    gate.refuse(found.denials)
+    today = clock.today()
+    gate.refuse(found.denials or condition_denials(version.market_condition, [c.expiry for c in found.choices], today))
     mode = one_mode(accounts)
     kept, skipped = split(accounts, mode)
+    sizes = _sizes(version, legs, found, kept)
+    kept, skipped = fitting(sizes, kept, skipped)
+    multipliers = {size.account_id: size.structures for size in sizes}
     terms = {
         "name": f"{strategy.name} v{version.number}",
         "mode": mode,
+        "sizing": asdict(build.sizing(version)),
+        "sizes": [encode_size(size) for size in sizes],
         "product": version.product,
         "hedge_wait_s": version.hedge_wait_s,
-        "limits": limits_row(build.limits(version)),
+        "limits": limits_row(protecting.checked(build.limits(version), legs, found.lines)),
         "net_premium": str(found.net_premium),
         "warnings": warnings(legs, has_max_loss=version.max_loss is not None),
     }
+    ratio = structure(legs)[1]
     lines = [
-        planned(line, account_id=account.pk, account_name=account.name, product=version.product)
+        planned(
+            scaled(line, ratio[line.leg] * multipliers[account.pk]),
+            account_id=account.pk,
+            account_name=account.name,
+            product=version.product,
+        )
         for account in kept
         for line in found.lines
     ]
     return store(kind=Plan.Kind.STRATEGY, user=user, version=version, found=found, lines=lines, skipped=skipped, terms=terms)
+
+
+def _sizes(version: Version, legs: Sequence[LegSpec], found: Resolved, kept: Sequence[Account]) -> list[Size]:
+    """What each account takes. Denied when the trader wants all or nothing and somebody cannot."""
+    terms = build.sizing(version)
+    structures = structure(legs)[0]
+    underlyings = {leg.number: leg.underlying for leg in legs}
+    what = sizing.structure_of(found.lines, underlyings, structures, version.product)
+    sizes = sizing.size(what, kept, structures=structures, terms=terms, factors=build.factors(version))
+    if terms.shortfall == "REFUSE_ALL":
+        gate.refuse(sizing.denials(sizes))
+    return sizes
+
+
+def fitting(
+    sizes: Sequence[Size], kept: Sequence[Account], skipped: list[dict[str, Any]]
+) -> tuple[list[Account], list[dict[str, Any]]]:
+    """Those that take at least one structure; the others are skipped with their reason. Nobody left is Denied."""
+    takes = {size.account_id for size in sizes if size.structures > 0}
+    if not takes:
+        gate.refuse(sizing.denials(sizes))
+    short = [
+        {"account": size.account_id, "account_name": size.account_name, "code": size.code, "sentence": size.why}
+        for size in sizes
+        if size.structures == 0
+    ]
+    return [account for account in kept if account.pk in takes], [*skipped, *short]
 
 
 def one_mode(accounts: Sequence[Account]) -> str:
@@ -94,7 +138,7 @@ def split(accounts: Sequence[Account], mode: str) -> tuple[list[Account], list[d
 
 
 def limits_row(limits: LimitTerms) -> dict[str, Any]:
-    row: dict[str, Any] = journal.plain(asdict(limits))
+    row: dict[str, Any] = journal.plain({**asdict(limits), "more": row_of(limits.more)})
     return row
 
 
@@ -106,6 +150,7 @@ def limits_from(row: Mapping[str, Any]) -> LimitTerms:
         max_loss_action="ALERT" if row["max_loss_action"] == "ALERT" else "EXIT",
         max_profit_action="ALERT" if row["max_profit_action"] == "ALERT" else "EXIT",
         blind_policy="FLATTEN" if row["blind_policy"] == "FLATTEN" else "HOLD",
+        more=terms_of(row.get("more")),
     )
 
 

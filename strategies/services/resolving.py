@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from algomirror.kernel import clock
-from marketdata import quotes as store
-from marketdata import rest, selectors
+from marketdata import calendar, selectors
 from marketdata.domain.quotes import Quote
 from marketdata.models import Instrument, Underlying
 from risk.domain.pretrade import Denial
 from strategies.domain import resolve as rules
-from strategies.domain.legs import LegSpec
+from strategies.domain.black76 import YEAR_S
+from strategies.domain.legs import Kind, LegSpec
 from strategies.domain.resolve import Choice, Contract, Line, Market
+from strategies.services import chains
+from strategies.services.pricing import fresh_quotes, quote_row
+
+__all__ = ["Resolved", "contract_of", "contracts_by_key", "fresh_quotes", "quote_row", "resolve", "years_to"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,14 @@ def resolve(legs: Sequence[LegSpec], *, ask: bool = True) -> Resolved:
     rows = {row.symbol: row for row in Underlying.objects.filter(symbol__in=names, enabled=True)}
     spots = fresh_quotes([selectors.index_key(name) for name in rows], ask=ask)
     markets = {name: _market(row, spots.get(selectors.index_key(name)), legs, now) for name, row in rows.items()}
+    chained = chains.read(legs, markets, ask=ask)
+    markets = {name: replace(market, chains=chained.by_strike(name)) for name, market in markets.items()}
     choices, denials = rules.choose(legs, markets)
     contracts = _contracts(choices)
-    quotes = fresh_quotes([contract.key for contract in contracts.values()], ask=ask)
+    # One snapshot: what a strike was found by is also what its line is priced by.
+    wanted = [contract.key for contract in contracts.values()]
+    quotes = {key: chained.quotes[key] for key in wanted if key in chained.quotes}
+    quotes |= fresh_quotes([key for key in wanted if key not in quotes], ask=ask)
     lines, more = rules.lines(choices, contracts, quotes)
     return Resolved(
         at=now,
@@ -56,62 +65,72 @@ def resolve(legs: Sequence[LegSpec], *, ask: bool = True) -> Resolved:
             "at": now.isoformat(),
             "spot": {name: str(market.spot) if market.spot is not None else None for name, market in markets.items()},
             "quotes": {key: quote_row(quote, now) for key, quote in {**spots, **quotes}.items()},
+            "chosen": [_chosen(choice) for choice in choices],
         },
     )
 
 
-def fresh_quotes(keys: Iterable[str], *, ask: bool = True) -> dict[str, Quote]:
-    """Fresh prices by key; the missing ones are asked for once. What is absent is unknown."""
-    wanted = list(keys)
-    found = store.fresh(wanted, clock.now())
-    missing = [key for key in wanted if key not in found]
-    if missing and ask:
-        rest.refresh(missing)
-        found = store.fresh(wanted, clock.now())
-    return found
-
-
-def quote_row(quote: Quote, now: datetime) -> dict[str, Any]:
+def _chosen(choice: Choice) -> dict[str, Any]:
     return {
-        "price": str(quote.deciding_price),
-        "bid": None if quote.bid is None else str(quote.bid),
-        "ask": None if quote.ask is None else str(quote.ask),
-        "source": quote.source.value,
-        "age_ms": max(round(quote.age_s(now) * 1000), 0),
+        "leg": choice.leg.number,
+        "rule": f"{choice.leg.strike_text} {choice.leg.expiry_text}".strip(),
+        "expiry": choice.expiry.isoformat(),
+        "strike": None if choice.strike is None else str(choice.strike),
+        "atm": None if choice.atm_strike is None else str(choice.atm_strike),
     }
 
 
 def _market(row: Underlying, spot: Quote | None, legs: Sequence[LegSpec], now: datetime) -> Market:
     slots = {slot.value: day for slot, day in selectors.slots(row.symbol, now).items()}
-    days = {slots[leg.slot] for leg in legs if leg.underlying == row.symbol and leg.slot in slots}
-    return Market(
+    own = [leg for leg in legs if leg.underlying == row.symbol]
+    dated = {leg.expiry_date for leg in own if leg.expiry_date is not None and not leg.is_future}
+    days = {slots[leg.slot] for leg in own if leg.slot in slots and not leg.is_future}
+    days |= dated & set(selectors.expiries(row.symbol, "OPT", now)) if dated else set()
+    market = Market(
         spot=None if spot is None else spot.last_price,
         step=row.strike_step,
         slots=slots,
         strikes={day: selectors.strikes(row.symbol, day) for day in days},
+        years={day: years_to(row.derivative_exchange, day, now) for day in days},
     )
+    if not any(leg.is_future for leg in own):
+        return market
+    futures = {slot.value: day for slot, day in selectors.slots(row.symbol, now, "FUT").items()}
+    return replace(market, future_slots=futures, future_dates=selectors.expiries(row.symbol, "FUT", now))
+
+
+def years_to(exchange: str, day: date, now: datetime) -> float:
+    """Years from now to the close of that day; 0 when it has passed or the calendar knows no session."""
+    close = calendar.session_close(exchange, day)
+    return 0.0 if close is None else max((close - now).total_seconds(), 0.0) / YEAR_S
 
 
 def _contracts(choices: Sequence[Choice]) -> dict[int, Contract]:
     found: dict[int, Contract] = {}
     for choice in choices:
-        row = selectors.option(choice.leg.underlying, choice.expiry, choice.strike, choice.leg.kind)
+        leg = choice.leg
+        if choice.strike is None:
+            row = selectors.future(leg.underlying, choice.expiry)
+        else:
+            row = selectors.option(leg.underlying, choice.expiry, choice.strike, "CE" if leg.kind == "CE" else "PE")
         contract = None if row is None else contract_of(row)
         if contract is not None:
-            found[choice.leg.number] = contract
+            found[leg.number] = contract
     return found
 
 
 def contract_of(row: Instrument) -> Contract | None:
-    """None for what is no listed option."""
-    if row.expiry is None or row.strike is None or row.kind not in (Instrument.Kind.CALL, Instrument.Kind.PUT):
+    """None for what is no listed option or future."""
+    kinds: dict[str, Kind] = {Instrument.Kind.CALL: "CE", Instrument.Kind.PUT: "PE", Instrument.Kind.FUTURE: "FUT"}
+    kind = kinds.get(row.kind)
+    if kind is None or row.expiry is None or (row.strike is None) != (kind == "FUT"):
         return None
     return Contract(
         exchange=row.exchange,
         symbol=row.symbol,
         expiry=row.expiry,
         strike=row.strike,
-        kind="CE" if row.kind == Instrument.Kind.CALL else "PE",
+        kind=kind,
         lot_units=row.lot_units,
         tick=row.tick,
         freeze_units=row.freeze_units,

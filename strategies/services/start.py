@@ -12,10 +12,10 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import Conflict, Denied, Refused
 from algomirror.ops import journal, push
 from risk.domain.pretrade import Code
-from risk.services import arming
+from risk.services import arming, reserving
 from strategies.domain.plans import PlannedLine
 from strategies.models import Plan
-from strategies.services import claiming, preview
+from strategies.services import claiming, preview, protecting
 from trading.models import Book, Run
 from trading.services import intents, wake
 
@@ -75,6 +75,7 @@ def _commit(plan: Plan, lines: list[PlannedLine], idempotency_key: str, by: str)
         raise Denied(Code.NOT_PERMITTED, f"Entries of {strategy.name} are switched off.")
     accounts = {account.pk: account for account in Account.objects.filter(pk__in={line.account_id for line in lines})}
     permit = claiming.permit(plan, lines, list(accounts.values()), by=by)
+    needed = claiming.claim_margin(plan)
     run = Run.objects.create(
         owner=plan.owner,
         name=plan.terms["name"],
@@ -85,8 +86,11 @@ def _commit(plan: Plan, lines: list[PlannedLine], idempotency_key: str, by: str)
         idempotency_key=idempotency_key,
     )
     Plan.objects.filter(pk=plan.pk).update(run=run)
+    reserving.reserve(run, needed)
     books = _open_books(run, plan, lines, accounts, permit, by)
-    arming.arm(run_id=run.pk, book_ids=[book.pk for book in books], terms=preview.limits_from(plan.terms["limits"]))
+    legs = protecting.structure(books, lines, plan.version.legs.values_list("underlying__symbol", flat=True))
+    terms = preview.limits_from(plan.terms["limits"])
+    arming.arm(run_id=run.pk, book_ids=[book.pk for book in books], terms=terms, structure=legs)
     _tell(run, plan, lines, by)
     wake.wake(accounts)
     return run

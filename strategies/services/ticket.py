@@ -14,11 +14,13 @@ from algomirror.kernel.money import ZERO
 from marketdata.domain.quotes import Quote
 from risk.domain.pretrade import Code
 from strategies.domain import tickets
+from strategies.domain.drafts import SizingTerms
 from strategies.domain.plans import PlannedLine, planned
 from strategies.domain.resolve import Contract, Line, net_premium, phase, price_line
+from strategies.domain.sizes import Size, encode_size
 from strategies.domain.tickets import Ticket
 from strategies.models import Plan
-from strategies.services import claiming
+from strategies.services import claiming, sizing
 from strategies.services import preview as plans
 from strategies.services.resolving import Resolved, contract_of, contracts_by_key, fresh_quotes, quote_row
 from trading.models import Book, ExitGoal, Order, Position
@@ -45,6 +47,10 @@ def preview_ticket(ticket: Ticket, *, user: User) -> Plan:
     mode = plans.one_mode(accounts)
     resolved = _price(ticket)
     kept, skipped = (accounts, []) if ticket.reduce_only else plans.split(accounts, mode)
+    sizes: list[Size] = []
+    if not ticket.reduce_only:
+        sizes = _sizes(ticket, resolved, kept)
+        kept, skipped = plans.fitting(sizes, kept, skipped)
     lines = [
         planned(line, account_id=account.pk, account_name=account.name, product=ticket.product)
         for account in kept
@@ -58,10 +64,19 @@ def preview_ticket(ticket: Ticket, *, user: User) -> Plan:
         "product": ticket.product,
         "price_type": ticket.price_type,
         "reduce_only": ticket.reduce_only,
+        "sizes": [encode_size(size) for size in sizes],
         "net_premium": str(net_premium(resolved.lines)),
         "warnings": [],
     }
     return plans.store(kind=Plan.Kind.TICKET, user=user, version=None, found=resolved, lines=lines, skipped=skipped, terms=terms)
+
+
+def _sizes(ticket: Ticket, resolved: Resolved, kept: Sequence[Account]) -> list[Size]:
+    """The ticket as one structure per account: what it needs, and who cannot carry it."""
+    listed = contracts_by_key(leg.key for leg in ticket.legs)
+    underlyings = {n: listed[leg.key].underlying for n, leg in enumerate(ticket.legs, start=1)}
+    what = sizing.structure_of(resolved.lines, underlyings, 1, ticket.product)
+    return sizing.size(what, kept, structures=1, terms=SizingTerms(), factors={})
 
 
 def _price(ticket: Ticket) -> Resolved:
@@ -71,7 +86,7 @@ def _price(ticket: Ticket) -> Resolved:
         row = listed.get(leg.key)
         contract = None if row is None else contract_of(row)
         if row is None or contract is None:
-            raise Denied(Code.INSTRUMENT_UNKNOWN, f"{leg.symbol} is no listed option of {leg.exchange}.")
+            raise Denied(Code.INSTRUMENT_UNKNOWN, f"{leg.symbol} is no listed option or future of {leg.exchange}.")
         contracts[leg.key] = (row.underlying, contract)
     if ticket.price_type != "MARKET_PROTECTED" and (wrong := tickets.tick_faults(ticket, contracts[ticket.legs[0].key][1])):
         raise Refused("The price is not on the tick.", fields=wrong)
@@ -173,6 +188,7 @@ def scope_of(plan: Plan) -> str:
 def _write(plan: Plan, lines: list[PlannedLine], by: str) -> None:
     accounts = {account.pk: account for account in Account.objects.filter(pk__in={line.account_id for line in lines})}
     permit = claiming.permit(plan, lines, list(accounts.values()), by=by)
+    claiming.claim_margin(plan)
     for account_id, account in accounts.items():
         book = intents.ticket_book(account)
         # Claim the book first: leg numbers must be new in it, because hedges are matched by leg.

@@ -10,9 +10,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
+from risk.domain.terms import terms_of
+from risk.forms import risk_initial
 from risk.models import RunLimits
 from risk.services import arming
 from strategies import forms
+from strategies.pages import payoffs
 from strategies.pages import runs as page
 from strategies.services import start as starting
 from strategies.services import stop
@@ -38,8 +41,10 @@ def _context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "may_reduce": user is not None and user.may_reduce,
         "may_trade": user is not None and user.may_trade,
     }
+    context["note_form"] = forms.NoteForm()
+    context["tags_form"] = forms.TagsForm(initial={"words": ", ".join(shown.tags)})
     if shown.terms is not None:
-        context["limits_form"] = forms.ChangeLimitsForm(initial=vars_of(shown.terms))
+        context["limits_form"] = forms.ChangeLimitsForm(initial=vars_of(shown.terms) | risk_initial(terms_of(shown.terms.terms)))
     return context
 
 
@@ -56,6 +61,15 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def run_body(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "strategies/_run.html", _context(request, run_or_404(pk)))
+
+
+@require_safe
+def payoff(request: HttpRequest, pk: int) -> HttpResponse:
+    """The curve of what the run holds now; the what-if comes from the address."""
+    found = run_or_404(pk)
+    typed = forms.WhatIfForm(request.GET)
+    curve = payoffs.of_run(found, typed.what_if()) if typed.is_valid() else None
+    return render(request, "strategies/_run_payoff.html", {"run": found, "curve": curve, "whatif": typed})
 
 
 @require_POST

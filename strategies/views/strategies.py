@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -12,29 +13,41 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import Account
 from algomirror.kernel.errors import Refused
-from strategies import forms
+from strategies import builderform, forms, legforms
+from strategies.domain.drafts import Draft
 from strategies.models import Strategy
-from strategies.pages import plans
+from strategies.pages import payoffs, plans
 from strategies.pages import strategies as page
-from strategies.services import baskets, build
+from strategies.services import baskets, build, library
 from strategies.services import preview as planning
 from strategies.views.access import actor, is_fragment, strategy_or_404, trader, user_of, version_or_404
 
 
 @require_safe
 def strategies(request: HttpRequest) -> HttpResponse:
-    archived = request.GET.get("archived") == "1"
-    rows = page.strategies_page(archived=archived)
-    context = {"rows": rows, "archived": archived, "may_trade": user_of(request).may_trade}
+    archived, tag = request.GET.get("archived") == "1", request.GET.get("tag", "")[:30]
+    rows = page.strategies_page(archived=archived, tag=tag)
+    context = {"rows": rows, "archived": archived, "tag": tag, "may_trade": user_of(request).may_trade}
     return render(request, "strategies/strategies.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     trader(request)
-    if request.method != "POST":
-        return _builder(request, forms.StrategyForm(), _legs([dict(forms.LEG_DEFAULT)]))
-    return _save(request, None)
+    if request.method == "POST":
+        return _save(request, None)
+    draft = library.draft_of_template(request.GET.get("template", ""))
+    return (
+        from_draft(request, draft)
+        if draft
+        else _builder(request, builderform.StrategyForm(), _legs([dict(legforms.LEG_DEFAULT)]))
+    )
+
+
+def from_draft(request: HttpRequest, draft: Draft, *, said: Sequence[str] = ()) -> HttpResponse:
+    """The builder filled from a template or a file; nothing is saved yet."""
+    initial, rows = builderform.initial_of(draft, None)
+    return _builder(request, builderform.StrategyForm(initial=initial), _legs(rows), said=said)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -45,21 +58,21 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         trader(request)
         return _save(request, strategy)
     version = version_or_404(strategy)
-    initial, rows = forms.initial_of(build.draft_of(version), version.number)
-    form = forms.StrategyForm(initial=initial)
+    initial, rows = builderform.initial_of(build.draft_of(version), version.number)
+    form = builderform.StrategyForm(initial=initial)
     return _builder(request, form, _legs(rows), strategy=strategy, may_trade=user.may_trade)
 
 
 def _save(request: HttpRequest, strategy: Strategy | None) -> HttpResponse:
     user = trader(request)
-    form, legs = forms.StrategyForm(request.POST), forms.LegFormSet(request.POST, prefix="legs")
+    form, legs = builderform.StrategyForm(request.POST), legforms.LegFormSet(request.POST, prefix="legs")
     if form.is_valid() and legs.is_valid():
         try:
             version = build.save_strategy(
-                user, forms.draft_of(form, legs), strategy=strategy, base=form.cleaned_data["base"] if strategy else None
+                user, builderform.draft_of(form, legs), strategy=strategy, base=form.cleaned_data["base"] if strategy else None
             )
         except Refused as refused:
-            forms.take_refusal(form, legs, refused)
+            builderform.take_refusal(form, legs, refused)
         else:
             messages.info(request, f"Saved as version {version.number}.")
             return redirect("strategy-edit", pk=version.strategy_id)
@@ -67,7 +80,7 @@ def _save(request: HttpRequest, strategy: Strategy | None) -> HttpResponse:
 
 
 def _legs(rows: list[dict[str, Any]]) -> Any:
-    return forms.LegFormSet(initial=rows, prefix="legs")
+    return legforms.LegFormSet(initial=rows, prefix="legs")
 
 
 def _builder(request: HttpRequest, form: Any, legs: Any, *, status: int = 200, **more: Any) -> HttpResponse:
@@ -79,11 +92,11 @@ def _builder(request: HttpRequest, form: Any, legs: Any, *, status: int = 200, *
 def legs(request: HttpRequest) -> HttpResponse:
     """Add, remove or duplicate a row of what is typed; nothing is saved or judged."""
     trader(request)
-    rows = forms.change_rows(forms.leg_rows(request.POST), request.POST.get("op", ""))
+    rows = legforms.change_rows(legforms.leg_rows(request.POST), request.POST.get("op", ""))
     if not is_fragment(request):
         number = request.POST.get("strategy", "")
         strategy = strategy_or_404(int(number)) if number.isdecimal() and len(number) < 19 else None
-        return _builder(request, forms.StrategyForm(request.POST), _legs(rows), strategy=strategy)
+        return _builder(request, builderform.StrategyForm(request.POST), _legs(rows), strategy=strategy)
     response = render(request, "strategies/_legs.html", {"legs": _legs(rows), "may_trade": True})
     response["HX-Trigger-After-Settle"] = json.dumps({"am:legs": {}})
     return response
@@ -93,13 +106,15 @@ def legs(request: HttpRequest) -> HttpResponse:
 def draft_preview(request: HttpRequest) -> HttpResponse:
     """What the typed legs mean now. Reads only; with `ask` it may ask the broker for prices once."""
     user = trader(request)
-    formset = forms.LegFormSet(request.POST, prefix="legs")
+    formset = legforms.LegFormSet(request.POST, prefix="legs")
     if not formset.is_valid():
         return render(request, "strategies/_draft.html", {"draft": None})
     has_max_loss = bool(request.POST.get("max_loss", "").strip())
     ask = user.may_trade and request.POST.get("ask") == "1"
-    draft = page.draft_preview(forms.legs_of(formset), has_max_loss=has_max_loss, ask=ask)
-    return render(request, "strategies/_draft.html", {"draft": draft})
+    draft = page.draft_preview(legforms.legs_of(formset), has_max_loss=has_max_loss, ask=ask)
+    typed = forms.WhatIfForm(request.POST)
+    curve = payoffs.of_resolved(draft.found, typed.what_if()) if typed.is_valid() else None
+    return render(request, "strategies/_draft.html", {"draft": draft, "curve": curve, "whatif": typed})
 
 
 @require_POST
@@ -107,7 +122,7 @@ def from_basket(request: HttpRequest) -> HttpResponse:
     """The chain's basket as legs of a new strategy; nothing is saved yet."""
     trader(request)
     rows, said = baskets.as_rows(forms.basket(request.POST.get("legs", "")))
-    return _builder(request, forms.StrategyForm(), _legs(rows or [dict(forms.LEG_DEFAULT)]), said=said)
+    return _builder(request, builderform.StrategyForm(), _legs(rows or [dict(legforms.LEG_DEFAULT)]), said=said)
 
 
 @require_POST

@@ -32,7 +32,7 @@ def watch_the_chain_tick(page: Page, house: House) -> None:
 def build_a_straddle(page: Page, house: House, name: str, max_loss: int) -> None:
     page.goto(house.url + "/strategies/new")
     page.get_by_role("button", name="Add leg").click()
-    expect(page.locator("#legs tbody tr")).to_have_count(2)
+    expect(page.locator("#legs [data-leg]")).to_have_count(2)
     page.locator("[name=legs-0-action]").select_option("SELL")
     page.locator("[name=legs-1-action]").select_option("SELL")
     page.locator("[name=legs-0-kind]").select_option("CE")
@@ -40,7 +40,7 @@ def build_a_straddle(page: Page, house: House, name: str, max_loss: int) -> None
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Product").select_option("NRML")
     for account in ("Paper Asha", "Paper Bala", "Paper Chitra"):
-        page.get_by_label(re.compile(account)).check()
+        page.get_by_role("checkbox", name=re.compile(account)).check()
     page.get_by_label(re.compile("Max loss ₹")).fill(str(max_loss))
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("heading", name=name)).to_be_visible()
@@ -50,7 +50,7 @@ def preview_and_start(page: Page) -> int:
     page.get_by_role("button", name="Preview the saved version").click()
     send = page.get_by_role("button", name=re.compile("6 orders"))
     expect(send).to_be_visible()
-    expect(page.locator("#plan tbody tr")).to_have_count(6)
+    expect(page.locator("#plan [aria-label='Orders of this plan'] tbody tr")).to_have_count(6)
     send.click()
     page.wait_for_url(re.compile(r"/runs/\d+"))
     return int(re.findall(r"/runs/(\d+)", page.url)[0])

@@ -5,10 +5,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.models import Account
 from marketdata.feed.client import Endpoint, wait_before
 from marketdata.feed.ledger import BATCH, Ledger
-from marketdata.feed.source import Choice
+from marketdata.feed.wanted import Wanted
 from marketdata.feed.watch import Act, Watchdog, silent
 
 NIFTY = "NSE_INDEX:NIFTY"
@@ -140,7 +139,7 @@ def test_ticks_end_the_alarm() -> None:
 
 
 def test_the_never_seen_and_the_oldest_are_asked_first() -> None:
-    assert silent([("A", 4.1), ("B", None), ("C", 4.0), ("D", 90.0)]) == ["B", "D", "A"]
+    assert silent([("A", 4.1), ("B", None), ("C", 4.0), ("D", 90.0)], after_s=4.0) == ["B", "D", "A"]
 
 
 def test_waits_double_to_a_minute_and_are_spread() -> None:
@@ -152,35 +151,14 @@ def test_a_key_is_not_in_the_words_of_an_endpoint() -> None:
     assert "sesame" not in repr(Endpoint(1, "ws://x", "sesame"))
 
 
-def accounts(*versions: int) -> list[Account]:
-    return [Account(pk=at + 1, config_version=v, is_primary=at == 0) for at, v in enumerate(versions)]
-
-
-def test_the_primary_is_used_until_three_failures_then_the_next() -> None:
-    choice = Choice()
-    three = accounts(1, 1, 1)
-    assert choice.choose(three, 0) == (three[0], "first source")
-    assert choice.choose(three, 2) == (three[0], "")
-    assert choice.choose(three, 3) == (three[1], "3 failures in a row")
-    assert choice.choose(three, 0) == (three[1], "")
-    assert choice.choose(three, 3) == (three[2], "3 failures in a row")
-    assert choice.choose(three, 3)[0] == three[0]
-
-
-def test_one_account_alone_is_kept_however_often_it_fails() -> None:
-    choice = Choice()
-    (only,) = accounts(1)
-    choice.choose([only], 0)
-    assert choice.choose([only], 9) == (only, "")
-
-
-def test_a_changed_key_a_new_primary_and_an_archived_source_are_noticed() -> None:
-    choice = Choice()
-    choice.choose(accounts(1, 1), 0)
-    assert choice.choose(accounts(2, 1), 0)[1] == "its address or key changed"
-    swapped = accounts(2, 1)[::-1]
-    swapped[0].is_primary, swapped[1].is_primary = True, False
-    assert choice.choose(swapped, 0) == (swapped[0], "another account was made primary")
-    assert choice.choose(swapped[1:], 0)[1] == "the source was archived"
-    assert choice.choose([], 0) == (None, "no active account")
-    assert choice.choose([], 0) == (None, "")
+def test_beyond_the_cap_what_is_open_stays_and_viewers_give_way() -> None:
+    wanted = Wanted(
+        frozenset({"NFO:OPEN"}),
+        frozenset({NIFTY}),
+        (("chain:a", frozenset({"NFO:OPEN", "NFO:A", "NFO:B"})), ("chain:b", frozenset({"NFO:C", NIFTY}))),
+    )
+    assert wanted.within(5) is wanted
+    capped = wanted.within(3)
+    assert capped.all == {"NFO:OPEN", NIFTY, "NFO:A"} and capped.left_out == 2
+    assert wanted.within(1).all == {"NFO:OPEN"}
+    assert wanted.within(2).all == {"NFO:OPEN", NIFTY}

@@ -156,8 +156,9 @@ def test_a_muted_position_is_asked_by_rest_before_its_price_is_too_old(stand: St
         return stored.source is Source.REST
 
     stand.until(asked, "asked by REST", within_s=8)
+    by_rest = lambda: (newest := stand.desk.tape.newest(CALL)) is not None and newest.source is Source.REST  # noqa: E731
+    stand.until(by_rest, "the tape and the guards have it too")
     assert stand.guards.batches[-1] is not None
-    assert stand.desk.tape.newest(CALL).source is Source.REST  # type: ignore[union-attr]
 
 
 def test_with_the_stream_down_positions_are_read_by_rest(stand: Stand) -> None:

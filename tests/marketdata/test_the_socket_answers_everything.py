@@ -16,7 +16,8 @@ from django.db import connections
 from accounts.models import User
 from algomirror.kernel import clock
 from algomirror.ops import push
-from marketdata import consumers, quotes, viewing
+from marketdata import chain_figures, consumers, quotes, viewing
+from marketdata.chain_sink import ChainSink
 from marketdata.consumers import LiveConsumer
 from marketdata.instruments import _index_row
 from marketdata.models import Underlying, ViewingSession
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 EXPIRY = date(2026, 12, 1)
 CHAIN = "chain:NIFTY:2026-12-01:2"
 CALL = "NFO:NIFTY01DEC2626000CE"
+PUT = "NFO:NIFTY01DEC2626000PE"
 NIFTY = "NSE_INDEX:NIFTY"
 Plug = Callable[..., Any]
 
@@ -202,13 +204,20 @@ async def test_when_spot_moves_the_chain_follows_after_the_old_centre_was_kept(t
     assert "NFO:NIFTY01DEC2626200CE" in session.symbols and "NFO:NIFTY01DEC2625900CE" not in session.symbols
 
 
-async def test_cards_and_bars_are_told_when_they_change(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumers, "VALUES_EVERY_S", 0.0)
+async def test_cards_and_bars_are_told_once_for_all_and_then_only_when_they_change(tab: Tab) -> None:
     await tab.say(op="subscribe", topic=CHAIN)
+    await tab.hear("ticks", CHAIN)
+    watched = tuple((await sync_to_async(viewing.live)()).items())
+    sink = ChainSink(lambda: True, lambda: tuple((topic, frozenset(keys)) for topic, keys in watched))
+    await sync_to_async(sink.turn)()
     told = (await tab.hear("values", CHAIN))["v"]
-    assert told["chain:pcr"] is None and told[f"share:{CALL}"] == "100.0"
+    assert told["chain:pcr"] is None and told[f"share:{CALL}"] == "100.0" and told[f"doi:{CALL}"] == 0
+    await sync_to_async(sink.turn)()
     quotes.put([quote("NFO:NIFTY01DEC2626000PE", "90", clock.now(), open_interest=10)])
-    assert (await tab.hear("values", CHAIN))["v"]["chain:pcr"] == "2.00"
+    await sync_to_async(sink.turn)()
+    heard = (await tab.hear("values", CHAIN))["v"]
+    assert heard["chain:pcr"] == "2.00" and f"share:{PUT}" in heard and f"iv:{CALL}" not in heard
+    assert chain_figures.kept(CHAIN)["chain:pcr"] == "2.00", "the next page finds them"
 
 
 async def test_at_most_fifty_topics(tab: Tab) -> None:

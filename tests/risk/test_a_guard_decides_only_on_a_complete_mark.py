@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketdata.domain.quotes import Bounds, Quote, Source
-from risk.domain.gauges import gauge
-from risk.domain.guards import BookMark, GuardView, Policy, Rule, Snapshot, Stage, evaluate
+from risk.domain.gauges import pnl_gauge
+from risk.domain.guards import BookMark, GuardView, Policy, Rule, Snapshot, Stage, evaluate, standing
 from risk.selectors import OpenPosition
 from trading.domain.pnl import Pnl, book_pnl, run_pnl
 
@@ -59,7 +59,7 @@ def test_a_tripped_guard_never_trips_twice():
     assert again == state and not verdict.tripped
 
 
-@given(limit=LIMIT, stage=st.sampled_from([Stage.WAITING, Stage.ARMED]), rule=st.sampled_from(list(Rule)))
+@given(limit=LIMIT, stage=st.sampled_from([Stage.WAITING, Stage.ARMED]), rule=st.sampled_from([Rule.MAX_LOSS, Rule.MAX_PROFIT]))
 def test_an_unknown_value_changes_nothing(limit, stage, rule):
     state = GuardView(stage)
     assert evaluate(Policy(rule, limit), state, mark(None), NOW)[0] is state
@@ -113,16 +113,23 @@ def test_the_tick_gauge_equals_the_one_pnl_exactly(books, prices):
     quotes = quotes_for(prices)
     exact = run_pnl(book_pnl(b, quotes, NOW, BOUNDS) for b in books).total
     marks = {key: q.deciding_price for key, q in quotes.items()}
-    assert gauge([p for b in books for p in b], []).total(marks) == exact
+    assert pnl_gauge([p for b in books for p in b]).total(marks) == exact
 
 
-@given(books=st.lists(POSITIONS, min_size=1, max_size=3), prices=ALL_PRICED, limit=LIMIT, rule=st.sampled_from(list(Rule)))
+@given(
+    books=st.lists(POSITIONS, min_size=1, max_size=3),
+    prices=ALL_PRICED,
+    limit=LIMIT,
+    rule=st.sampled_from([Rule.MAX_LOSS, Rule.MAX_PROFIT]),
+)
 @settings(max_examples=150)
 def test_tick_and_sweep_decide_alike(books, prices, limit, rule):
     quotes = quotes_for(prices)
     policy = Policy(rule, limit)
     seen = Snapshot({n: BookMark(book_pnl(b, quotes, NOW, BOUNDS), True, True) for n, b in enumerate(books)})
-    one = gauge([p for b in books for p in b], [policy])
+    line = standing(policy, GuardView(), seen)
+    assert line is not None
+    one = pnl_gauge([p for b in books for p in b]).between([line])
     total = one.total({key: q.deciding_price for key, q in quotes.items()})
     assert total is not None
     assert one.touches(total) == evaluate(policy, GuardView(), seen, NOW)[1].tripped

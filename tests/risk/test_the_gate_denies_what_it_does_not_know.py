@@ -29,12 +29,16 @@ def test_complete_facts_are_permitted():
     assert codes() == []
 
 
+# A clock that nobody measured yet denies nothing (see AccountFacts); everything else must be known.
+NEEDED = [f.name for f in fields(AccountFacts) if f.name not in ("account_id", "name", "skew_s", "own_skew_s")]
+
+
 @pytest.mark.parametrize("name", [f.name for f in fields(SessionFacts) if f.name not in ("exchange", "reason")])
 def test_a_missing_session_fact_denies(name):
     assert codes(session=replace(SESSION, **{name: None}))
 
 
-@pytest.mark.parametrize("name", [f.name for f in fields(AccountFacts) if f.name not in ("account_id", "name")])
+@pytest.mark.parametrize("name", NEEDED)
 def test_a_missing_account_fact_denies(name):
     assert codes(account=replace(ACCOUNT, **{name: None}))
 
@@ -66,6 +70,10 @@ def test_each_session_fact_has_its_code(change, code):
         ({"link": "DEGRADED"}, Code.LINK_DOWN),
         ({"mode": "LIVE"}, Code.MODE_MISMATCH),
         ({"books_read_age_s": 5.1}, Code.BOOKS_NOT_READ),
+        ({"locked": "entries are locked until tomorrow"}, Code.DAILY_LOSS_LOCK),
+        ({"skew_s": 5.1}, Code.CLOCK_SKEW),
+        ({"skew_s": -5.1}, Code.CLOCK_SKEW),
+        ({"own_skew_s": 5.1}, Code.CLOCK_SKEW),
     ],
 )
 def test_each_account_fact_has_its_code(change, code):
@@ -100,7 +108,7 @@ def test_both_sides_of_the_lot_cap_and_of_the_books_age():
     assert codes(account=replace(ACCOUNT, books_read_age_s=5.0)) == []
 
 
-@given(st.sets(st.sampled_from([f.name for f in fields(AccountFacts) if f.name not in ("account_id", "name")]), min_size=1))
+@given(st.sets(st.sampled_from(NEEDED), min_size=1))
 def test_any_erased_facts_deny(names):
     assert codes(account=replace(ACCOUNT, **dict.fromkeys(names)))
 

@@ -15,6 +15,7 @@ from marketdata.domain.quotes import Quote, Source
 from marketdata.domain.symbols import option_symbol
 from marketdata.models import Holiday, Instrument, TradingHours, Underlying
 from risk.domain.limits import LimitTerms
+from risk.models import MarginRequirement
 from strategies.domain.drafts import Draft
 from strategies.domain.legs import LegSpec, with_hedges
 from strategies.models import Version
@@ -37,7 +38,23 @@ def at(moment: datetime = NOW) -> Iterator[clock.FrozenClock]:
     calendar.forget()
 
 
+def margin_table() -> None:
+    """The figures of the data migration, which a test with real transactions has flushed."""
+    figures = {
+        "SHORT_SINGLE": (205000, 250000),
+        "SHORT_PAIR": (250000, 320000),
+        "FUTURE": (215000,) * 2,
+        "OPTION_BUY": (20000,) * 2,
+    }
+    for kind, pair in figures.items():
+        for is_expiry, rupees in zip((True, False), pair, strict=True):
+            MarginRequirement.objects.get_or_create(
+                underlying="NIFTY", kind=kind, is_expiry=is_expiry, defaults={"rupees": Decimal(rupees)}
+            )
+
+
 def market(*, spot: Decimal = SPOT) -> None:
+    margin_table()
     Underlying.objects.update_or_create(
         symbol="NIFTY",
         defaults={
@@ -131,9 +148,12 @@ def account(n: int = 1, **more: Any) -> Account:
         "mode": "PAPER",
         "link": "UP",
         "is_primary": n == 1,
+        # No server stands behind these accounts; where one does, a test says so.
+        "margin_trusted": False,
     }
     made = Account.objects.create(**{**fields, **more})
     books_read(made)
+    funds_read(made)
     return made
 
 
@@ -143,6 +163,17 @@ def books_read(of: Account, *, age_s: float = 0.0) -> None:
         account=of,
         kind="ORDERS",
         defaults={"sequence": 5, "started_at": moment, "finished_at": moment, "attempted_at": moment},
+    )
+
+
+def funds_read(of: Account, cash: str | int = 10_000_000, *, age_s: float = 0.0, **more: str) -> None:
+    """A complete read of funds, as the link check keeps it."""
+    moment = datetime.fromtimestamp(clock.now().timestamp() - age_s, UTC)
+    rows = {"available_cash": str(cash), "collateral": "0", "used": "0", "realised": "0", "unrealised": "0", **more}
+    BrokerRead.objects.update_or_create(
+        account=of,
+        kind="FUNDS",
+        defaults={"rows": rows, "sequence": 1, "started_at": moment, "finished_at": moment, "attempted_at": moment},
     )
 
 

@@ -62,6 +62,7 @@ def test_starting_makes_the_run_its_books_its_orders_and_its_guards():
     assert {(g.rule, g.scope_key, g.state) for g in GuardState.objects.filter(run=run)} == {
         ("MAX_LOSS", "run", "WAITING"),
         ("MAX_PROFIT", "run", "WAITING"),
+        ("EXPIRY", "expiry:2026-11-24", "WAITING"),
     }
     assert RunLimits.objects.get(run=run).max_loss == Decimal(5000)
     assert Blindness.objects.filter(run=run, since=None).exists()
@@ -70,7 +71,9 @@ def test_starting_makes_the_run_its_books_its_orders_and_its_guards():
 
 def test_book_scope_gives_each_account_its_own_guards():
     run = go(plan_of([stage.account(1), stage.account(2)], scope="BOOK"))
-    assert {g.scope_key for g in GuardState.objects.filter(run=run)} == {f"book:{b.pk}" for b in run.books.all()}
+    assert {g.scope_key for g in GuardState.objects.filter(run=run).exclude(rule="EXPIRY")} == {
+        f"book:{b.pk}" for b in run.books.all()
+    }
 
 
 def test_what_is_sent_is_what_was_previewed_even_if_the_market_moved_a_step():
@@ -169,6 +172,7 @@ def test_out_of_hours_nothing_is_started(_now):
     plan.expires_at = stage.NOW.replace(hour=12)
     Plan.objects.filter(pk=plan.pk).update(expires_at=plan.expires_at)
     stage.books_read(plan.version.accounts.get())
+    stage.funds_read(plan.version.accounts.get())
     for row in plan.lines:
         stage.tick(f"NFO:{row['symbol']}", 100)
     with pytest.raises(Denied) as refused:
@@ -196,7 +200,7 @@ def test_a_closed_strategy_can_run_again():
     first = go(preview.preview(version, accounts, user=stage.alice()), key="one")
     Run.objects.filter(pk=first.pk).update(state="CLOSED")
     second = go(preview.preview(version, accounts, user=stage.alice()), key="two")
-    assert second != first and GuardState.objects.filter(run=second, state="WAITING").count() == 2
+    assert second != first and GuardState.objects.filter(run=second, state="WAITING").count() == 3
 
 
 def test_entries_switched_off_deny():

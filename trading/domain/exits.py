@@ -71,6 +71,8 @@ class Facts:
     evidence: Mapping[Instrument, Evidence]
     # Instruments where an earlier exit attempt ended: the next one wants evidence newer than that end.
     needs_evidence: frozenset[Instrument]
+    # Sides on which another book's order of this account is unacknowledged: a second one could not be told from it.
+    taken: frozenset[tuple[Instrument, Action]]
     now: datetime
     repeg: timedelta
 
@@ -235,6 +237,9 @@ def _ask(
     facts: Facts,
 ) -> list[Step]:
     instrument = position.instrument
+    action: Action = "SELL" if position.units > 0 else "BUY"
+    if (instrument, action) in facts.taken:
+        return [Wait(instrument, "unacknowledged")]
     evidence = facts.evidence.get(instrument)
     lapsed = any(o.state is S.LAPSED for o in mine)
     if evidence is None and (lapsed or instrument in facts.needs_evidence):
@@ -252,7 +257,7 @@ def _ask(
     units = min(wanted, _largest(position))
     if units < position.lot_units and wanted >= position.lot_units:
         units = position.lot_units
-    return [Exit(instrument, position.leg, "SELL" if position.units > 0 else "BUY", units)]
+    return [Exit(instrument, position.leg, action, units)]
 
 
 def _largest(position: PositionView) -> int:

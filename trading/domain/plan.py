@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,23 +64,37 @@ def releasable(orders: Sequence[EntryView]) -> list[int]:
     for o in orders:
         if o.purpose is Purpose.HEDGE:
             covered[o.leg] += o.filled_units
-    used: dict[tuple[int, ...], int] = {}
-    for o in orders:
-        if o.hedge_legs and o.purpose is Purpose.ENTRY and o.state is not OrderState.INITIALIZED:
-            used[o.hedge_legs] = used.get(o.hedge_legs, 0) + exposure(o)
+    used: list[tuple[frozenset[int], int]] = [
+        (frozenset(o.hedge_legs), exposure(o))
+        for o in orders
+        if o.hedge_legs and o.purpose is Purpose.ENTRY and o.state is not OrderState.INITIALIZED
+    ]
     out: list[int] = []
     waiting = [o for o in orders if o.state is OrderState.INITIALIZED and o.purpose in ENTRIES]
     for o in sorted(waiting, key=lambda o: (o.purpose is not Purpose.HEDGE, o.order_id)):
         if (o.instrument, o.action) in busy:
             continue
         if o.purpose is Purpose.ENTRY and o.hedge_legs:
-            cover = sum(covered.get(leg, 0) for leg in o.hedge_legs)
-            if used.get(o.hedge_legs, 0) + o.units > cover:
+            wanted = [*used, (frozenset(o.hedge_legs), o.units)]
+            if not _enough(wanted, covered):
                 continue
-            used[o.hedge_legs] = used.get(o.hedge_legs, 0) + o.units
+            used = wanted
         busy.add((o.instrument, o.action))
         out.append(o.order_id)
     return out
+
+
+def _enough(shorts: Sequence[tuple[frozenset[int], int]], covered: Mapping[int, int]) -> bool:
+    """Every short unit can have a hedge unit of its own: no group of hedges is asked for more than it has.
+
+    Enough to look at the groups that shorts name, alone and together; a hedge shared by two shorts counts once.
+    """
+    groups = {frozenset[int]()}
+    for legs, _ in shorts:
+        groups |= {group | legs for group in groups}
+    return all(
+        sum(units for legs, units in shorts if legs <= group) <= sum(covered.get(leg, 0) for leg in group) for group in groups
+    )
 
 
 def hedge_failed(orders: Iterable[EntryView]) -> bool:

@@ -19,7 +19,7 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import IllegalMove
 from algomirror.kernel.money import Action
 from trading.domain import reconcile as truth
-from trading.domain.orders import FINAL, MOVES, OrderState, check_move, is_late_truth
+from trading.domain.orders import EXITS, FINAL, MOVES, OrderState, Purpose, check_move, is_late_truth
 from trading.domain.positions import Net, Traded, add
 from trading.models import Book, BrokerOrder, Fill, Order, Position
 from trading.services import halt, record, wake
@@ -73,6 +73,8 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, **field
         record.ring_order("LATE_ORDER", f"{old} turned {to} ({why})", order)
     elif to is S.LAPSED:
         record.ring_order("ORDER_LAPSED", f"lost: {why}; an entry is not sent again by itself", order)
+    elif to is S.REJECTED and Purpose(order.purpose) in EXITS:
+        record.ring_book("EXIT_REJECTED", f"{order}: {why}", order.book, key=order.goal_id)
     return True
 
 
@@ -271,6 +273,7 @@ def freeze(book_id: int, *, kind: str, why: str) -> None:
     with transaction.atomic():
         book = Book.objects.get(pk=book_id)
         if book.state == Book.State.FROZEN:
+            _freeze_harder(book, kind, why)
             return
         frozen = Book.objects.filter(pk=book_id, state=book.state).update(
             state=Book.State.FROZEN,
@@ -283,6 +286,18 @@ def freeze(book_id: int, *, kind: str, why: str) -> None:
         if frozen:
             record.of_book("book.frozen", book, actor=ENGINE, why=why, moved=(book.state, "FROZEN"))
             record.ring_book("BOOK_FROZEN", f"{book} is frozen: {why}", book)
+
+
+def _freeze_harder(book: Book, kind: str, why: str) -> None:
+    """A reason that wants a person outlives MISSING, which thaws by itself."""
+    if kind == "MISSING":
+        return
+    harder = Book.objects.filter(pk=book.pk, state=Book.State.FROZEN, freeze_kind="MISSING").update(
+        freeze_kind=kind, frozen_why=why[:300], version=models.F("version") + 1
+    )
+    if harder:
+        record.of_book("book.frozen", book, actor=ENGINE, why=why, moved=("FROZEN", "FROZEN"))
+        record.ring_book("BOOK_FROZEN", f"{book} stays frozen: {why}", book)
 
 
 def thaw(book_id: int, *, who: str, why: str) -> bool:

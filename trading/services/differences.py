@@ -14,6 +14,7 @@ from trading.models import Book, Order, Position
 from trading.services import evidence, record
 
 ENGINE = "engine:reconcile"
+BY_DIFFERENCE = "DIFFERENCE"
 
 
 def check(account: Account, read: Read[list[BookPosition]]) -> list[Difference]:
@@ -61,7 +62,7 @@ def _reduce(account: Account, differences: list[Difference]) -> None:
         for book in _holding(account.pk, d.instrument):
             with transaction.atomic():
                 moved = Book.objects.filter(pk=book.pk, state=Book.State.OPEN).update(
-                    state=Book.State.REDUCING, version=models.F("version") + 1
+                    state=Book.State.REDUCING, freeze_kind=BY_DIFFERENCE, version=models.F("version") + 1
                 )
                 if moved:
                     record.of_book(
@@ -86,14 +87,17 @@ def _reduce(account: Account, differences: list[Difference]) -> None:
 
 
 def _restore(account: Account, differing: set[Instrument]) -> None:
-    """A book whose instruments all agree again may be added to again."""
-    for book in Book.objects.filter(account=account, state=Book.State.REDUCING):
+    """A book that a difference reduced, and whose instruments all agree again, may be added to again.
+
+    What a person reduced stays so until a person says otherwise.
+    """
+    for book in Book.objects.filter(account=account, state=Book.State.REDUCING, freeze_kind=BY_DIFFERENCE):
         held = {(p.exchange, p.symbol, p.product) for p in Position.objects.filter(book=book).exclude(units=0)}
         if held & differing:
             continue
         with transaction.atomic():
-            moved = Book.objects.filter(pk=book.pk, state=Book.State.REDUCING).update(
-                state=Book.State.OPEN, version=models.F("version") + 1
+            moved = Book.objects.filter(pk=book.pk, state=Book.State.REDUCING, freeze_kind=BY_DIFFERENCE).update(
+                state=Book.State.OPEN, freeze_kind="", version=models.F("version") + 1
             )
             if moved:
                 record.of_book("book.agrees", book, actor=ENGINE, moved=("REDUCING", "OPEN"))

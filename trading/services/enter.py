@@ -15,7 +15,7 @@ from marketdata import quotes
 from trading.domain.orders import ENTRIES, EXITS, LIVE_STATES, OrderState, Purpose
 from trading.domain.plan import EntryView, hedge_failed, releasable
 from trading.domain.prices import protected_limit, touch
-from trading.models import Book, ExitGoal, Order
+from trading.models import Book, ExitGoal, Order, Position
 from trading.models.books import ExitReason
 from trading.services import apply, cancel, evidence, flatten, submit
 
@@ -23,13 +23,15 @@ S = OrderState
 MAX_REPEGS = 3
 # A cancelled entry without a fresh price to follow is given up after this.
 REPEG_PATIENCE = timedelta(seconds=15)
+# An order that came back unsent (429, nobody there) is not thrown at the server again at once.
+UNSENT_PAUSE = timedelta(seconds=1)
 ENTRY_PURPOSES = [p.value for p in ENTRIES]
 
 
 def drive(book_id: int) -> bool:
     """One pass over the book's entries. True while anything is still to come. Outside any transaction."""
     book = Book.objects.get(pk=book_id)
-    if book.state != Book.State.OPEN:
+    if book.state not in (Book.State.OPEN, Book.State.REDUCING):
         return False
     orders = _entries(book_id)
     unfinished = [o for o in orders if o.state == S.INITIALIZED or o.is_live]
@@ -37,19 +39,20 @@ def drive(book_id: int) -> bool:
         return False
     if book.entry_until is not None and clock.now() > book.entry_until:
         return _close_window(unfinished)
+    if book.state == Book.State.REDUCING:
+        return False
     _repeg(book, orders)
     orders = _entries(book_id)
     views = _views(book_id, orders)
-    if _must_abort(book, orders, views):
-        flatten.request(
-            book_id,
-            reason=ExitReason.ENTRY_ABORTED,
-            asked_by="engine:entries",
-            why="the hedge did not fill in time or was refused",
-        )
+    failed = [part for part in _parts(book, orders) if _must_abort(book, part, views)]
+    if failed:
+        for part in failed:
+            _abort(book, part)
         return True
+    returned = {o.pk for o in orders if o.answered_at is not None and clock.now() - o.answered_at < UNSENT_PAUSE}
     for order_id in releasable(views):
-        submit.send(order_id, still=_is_still_released)
+        if order_id not in returned:
+            submit.send(order_id, still=_is_still_released)
     return True
 
 
@@ -99,8 +102,44 @@ def _close_window(unfinished: list[Order]) -> bool:
     return bool(unfinished)
 
 
-def _must_abort(book: Book, orders: list[Order], views: list[EntryView]) -> bool:
+def _parts(book: Book, orders: list[Order]) -> list[list[Order]]:
+    """What stands and falls together: a run's whole book, in the ticket book each ticket by itself."""
+    if book.kind == Book.Kind.RUN:
+        return [orders]
+    parts: dict[str, list[Order]] = {}
+    for order in orders:
+        parts.setdefault(_scope(order), []).append(order)
+    return list(parts.values())
+
+
+def _scope(order: Order) -> str:
+    return order.client_order_id.split("-a")[0]
+
+
+def _abort(book: Book, part: list[Order]) -> None:
+    """Bring out what this part brought in; other tickets' units in the same instruments stay."""
+    targets: dict[str, int] | None = None
+    if book.kind == Book.Kind.TICKET:
+        targets = {}
+        for order in part:
+            targets.setdefault(f"{order.exchange}:{order.symbol}:{order.product}", 0)
+        held = {f"{p.exchange}:{p.symbol}:{p.product}": abs(p.units) for p in Position.objects.filter(book=book)}
+        for key in targets:
+            own = sum(o.filled_units for o in part if f"{o.exchange}:{o.symbol}:{o.product}" == key)
+            targets[key] = max(held.get(key, 0) - own, 0)
+    flatten.request(
+        book.pk,
+        reason=ExitReason.ENTRY_ABORTED,
+        asked_by="engine:entries",
+        why="the hedge did not fill in time or was refused",
+        targets=targets,
+    )
+
+
+def _must_abort(book: Book, orders: list[Order], of_book: list[EntryView]) -> bool:
     """Shorts are waiting for a hedge that failed or took longer than the book allows."""
+    ids = {o.pk for o in orders}
+    views = [v for v in of_book if v.order_id in ids]
     shorts_waiting = any(v.state is S.INITIALIZED and v.purpose is Purpose.ENTRY and v.hedge_legs for v in views)
     if not shorts_waiting:
         return False
@@ -173,7 +212,7 @@ def _again(book: Book, order: Order) -> None:
     if quote is None:
         return
     action: Action = "BUY" if order.action == "BUY" else "SELL"
-    scope = order.client_order_id.split("-a")[0]
+    scope = _scope(order)
     with transaction.atomic():
         fields = {
             f.attname: getattr(order, f.attname)

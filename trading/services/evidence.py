@@ -17,7 +17,7 @@ from algomirror.kernel.money import Action, parse_quantity
 from marketdata import quotes
 from trading.domain import exits
 from trading.domain.exits import Instrument
-from trading.domain.orders import LIVE_STATES, OrderState, Purpose
+from trading.domain.orders import LIVE_STATES, UNACKNOWLEDGED, OrderState, Purpose
 from trading.models import Book, ExitGoal, Fill, Order, Position
 
 OF_INTEREST = [s.value for s in LIVE_STATES | {OrderState.INITIALIZED, OrderState.LAPSED}]
@@ -63,9 +63,16 @@ def facts(goal: ExitGoal, now: datetime) -> exits.Facts:
         hedges=_hedges(book),
         evidence={p: e for p in instruments if (e := proof(book, p)) is not None},
         needs_evidence=frozenset(_ended(goal)),
+        taken=frozenset(_taken(book)),
         now=now,
         repeg=timedelta(seconds=settings.REPEG_S),
     )
+
+
+def _taken(book: Book) -> Iterable[tuple[Instrument, Action]]:
+    rows = Order.objects.filter(account_id=book.account_id, state__in=[s.value for s in UNACKNOWLEDGED]).exclude(book=book)
+    for exchange, symbol, product, action in rows.values_list("exchange", "symbol", "product", "action"):
+        yield (exchange, symbol, product), "BUY" if action == "BUY" else "SELL"
 
 
 def has_room(order: Order) -> bool:

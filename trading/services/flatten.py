@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 
 from django.conf import settings
@@ -142,7 +143,8 @@ def drive(goal_id: int) -> bool:
         return not _finish(goal, book)
     _escalate(goal, book)
     ready = goal.not_before is None or goal.not_before <= facts.now
-    orders = _write_exits(goal, book, [s for s in todo if isinstance(s, exits.Exit)]) if ready else []
+    asks = [s for s in todo if isinstance(s, exits.Exit) and not _backs_off(goal, s, facts.now)]
+    orders = _write_exits(goal, book, asks) if ready else []
     for step in todo:
         match step:
             case exits.Deny(order_id=order_id):
@@ -150,7 +152,7 @@ def drive(goal_id: int) -> bool:
             case exits.Cancel(order_id=order_id, why=why):
                 cancel.request(order_id, asked_by=ENGINE, why=why)
     for order in orders:
-        _send(goal, book, order)
+        _send(goal, order)
     _watch(goal, book, [s.why for s in todo if isinstance(s, exits.Wait)])
     return True
 
@@ -171,6 +173,15 @@ def _drop_stale_intents(goal: ExitGoal) -> None:
     for order in Order.objects.filter(goal=goal, state=S.INITIALIZED):
         with transaction.atomic():
             apply.move(order, S.DENIED, why="never sent, asked anew")
+
+
+def _backs_off(goal: ExitGoal, ask: exits.Exit, now: datetime) -> bool:
+    """After rejections in a row the same instrument waits 1, 2, 4, 8 s; whether the reply or the book said so."""
+    exchange, symbol, product = ask.instrument
+    sent = Order.objects.filter(goal=goal, exchange=exchange, symbol=symbol, product=product, sent_at__isnull=False)
+    newest = sent.order_by("-id").values_list("state", "finished_at")[: len(BACK_OFF_S)]
+    rejected = list(takewhile(lambda row: row[0] == S.REJECTED, newest))
+    return bool(rejected) and now < rejected[0][1] + timedelta(seconds=BACK_OFF_S[len(rejected) - 1])
 
 
 def _write_exits(goal: ExitGoal, book: Book, asks: list[exits.Exit]) -> list[Order]:
@@ -254,15 +265,11 @@ def _write_exit(goal: ExitGoal, book: Book, priced: Priced, attempt: int, now: d
     return order
 
 
-def _send(goal: ExitGoal, book: Book, order: Order) -> None:
+def _send(goal: ExitGoal, order: Order) -> None:
     outcome = submit.send(order.pk, still=evidence.has_room)
     order.refresh_from_db(fields=["state", "reason"])
     if order.state == S.REJECTED:
-        wait = BACK_OFF_S[min(goal.rejections, len(BACK_OFF_S) - 1)]
-        ExitGoal.objects.filter(pk=goal.pk).update(
-            rejections=models.F("rejections") + 1, not_before=clock.now() + timedelta(seconds=wait)
-        )
-        record.ring_book("EXIT_REJECTED", f"{order}: {order.reason}", book, key=goal.pk)
+        ExitGoal.objects.filter(pk=goal.pk).update(rejections=models.F("rejections") + 1)
     elif outcome == "sent":
         ExitGoal.objects.filter(pk=goal.pk).update(rejections=0, not_before=None)
         ExitGoal.objects.filter(pk=goal.pk, first_sent_at=None).update(first_sent_at=clock.now())

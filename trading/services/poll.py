@@ -20,6 +20,7 @@ from accounts.gateway.reports import Answer, BookOrder, BookTrade, Failed, Read,
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import alarms, journal
+from marketdata import calendar
 from trading.domain import reconcile as truth
 from trading.domain.orders import LIVE_STATES, WORKING, OrderState
 from trading.models import BrokerOrder, Order
@@ -40,6 +41,7 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     """
     row = Account.objects.get(pk=account_id)
     gateway = gateway_for(row)
+    trades_known_to = BrokerRead.objects.filter(account_id=row.pk, kind=Kind.TRADES).values_list("started_at", flat=True).first()
     order_answer = _of_this_world(row, gateway.order_book())
     sequence = _store(row, Kind.ORDERS, order_answer)
     trade_answer = _of_this_world(row, gateway.trade_book()) if isinstance(order_answer, Read) else None
@@ -48,6 +50,7 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     good = isinstance(order_answer, Read) and isinstance(trade_answer, Read)
     if isinstance(order_answer, Read):
         trades = trade_answer.value if isinstance(trade_answer, Read) else None
+        _stale_days(row.pk, trades_known_to)
         _apply(row, order_answer, trades, sequence)
     if positions:
         position_answer = _of_this_world(row, gateway.position_book())
@@ -96,7 +99,6 @@ def _apply(row: Account, order_answer: Read[list[BookOrder]], trades: list[BookT
         which = "order" if not orders_whole else "trade"
         alarms.ring("BOOK_LOST_ROWS", f"{row.name}: the {which} book lacks rows it had before", account_id=row.pk)
     ours = [_ours(o) for o in Order.objects.filter(account_id=row.pk, trading_day=day, state__in=WATCHED)]
-    _stale_days(row.pk, day)
     found = truth.reconcile(
         ours,
         orders=seen,
@@ -238,11 +240,15 @@ def _has_ended(sender: str) -> bool:
     return False
 
 
-def _stale_days(account_id: int, day: date) -> None:
-    """Books cover one day: what is still open from an earlier one has ended there, or can no longer be proven."""
+def _stale_days(account_id: int, trades_known_to: datetime | None) -> None:
+    """Books cover one day. An order of an earlier one ended there as we knew it if its trades were read after that day's
+    close; if not, it may have filled unseen, and only a person can say."""
+    day = clock.trading_day()
     left = Order.objects.filter(account_id=account_id, trading_day__lt=day, state__in=[s.value for s in LIVE_STATES])
     for order in left.select_related("book"):
-        if order.broker_order_id and OrderState(order.state) in WORKING:
+        closed = calendar.session_close(order.exchange, order.trading_day)
+        seen_to_the_end = closed is not None and trades_known_to is not None and trades_known_to >= closed
+        if order.broker_order_id and OrderState(order.state) in WORKING and seen_to_the_end:
             with transaction.atomic():
                 apply.move(order, OrderState.CANCELED, why="a day order of an earlier day")
         else:

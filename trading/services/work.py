@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,7 +16,7 @@ from django.db.models import F, Q
 
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
-from algomirror.ops import queue
+from algomirror.ops import alarms, queue
 from trading.domain.orders import ENTRIES, LIVE_STATES, OrderState
 from trading.models import Book, ExitGoal, Order, Position
 from trading.services import apply, enter, flatten, poll, record, wake
@@ -48,14 +48,12 @@ def step(account_id: int) -> bool:
     goals = list(ExitGoal.objects.filter(book__account_id=account_id).exclude(state="DONE").values_list("pk", flat=True))
     has_books_read = BrokerRead.objects.filter(account_id=account_id, kind="ORDERS", sequence__gt=0).exists()
     if has_books_read:
-        for goal_id in goals:
-            flatten.drive(goal_id)
+        _each(flatten.drive, goals)
     live = Order.objects.filter(account_id=account_id, state__in=LIVE)
     working = live.exists()
     if _poll_due(account_id, working=working, goals=bool(goals), first=not has_books_read):
         poll.account(account_id, positions=bool(goals) or enter.follows_price(account_id) or _positions_due(account_id))
-        for goal_id in goals:
-            flatten.drive(goal_id)
+        _each(flatten.drive, goals)
     entering = _drive_entries(account_id) if has_books_read else _has_entries(account_id)
     _rest_idle_books(account_id)
     still_goals = ExitGoal.objects.filter(book__account_id=account_id).exclude(state="DONE").exists()
@@ -73,9 +71,23 @@ def _with_entries() -> Q:
 def _drive_entries(account_id: int) -> bool:
     # Recently cancelled entries may want another attempt, so books with young orders count too.
     young = Q(orders__purpose__in=[p.value for p in ENTRIES], orders__finished_at__gt=clock.now() - timedelta(seconds=30))
-    ids = Book.objects.filter(_with_entries() | young, account_id=account_id, state=Book.State.OPEN).values_list("pk", flat=True)
-    driven = [enter.drive(pk) for pk in sorted(set(ids))]
-    return any(driven)
+    states = [Book.State.OPEN, Book.State.REDUCING]
+    ids = Book.objects.filter(_with_entries() | young, account_id=account_id, state__in=states).values_list("pk", flat=True)
+    return _each(enter.drive, sorted(set(ids)))
+
+
+def _each(drive: Callable[[int], bool], ids: Iterable[int]) -> bool:
+    """Drive each; one that cannot be driven is told to a person and holds up no other. True when any wants more."""
+    busy = False
+    for pk in ids:
+        try:
+            busy = drive(pk) or busy
+        except Exception as error:
+            log.exception("drive failed what=%s id=%s", drive.__module__, pk)
+            what = drive.__module__.rpartition(".")[2]
+            alarms.ring("DRIVE_FAILED", f"{what} {pk} cannot be driven: {type(error).__name__}: {error}", key=f"{what}:{pk}")
+            busy = True
+    return busy
 
 
 def _poll_due(account_id: int, *, working: bool, goals: bool, first: bool) -> bool:

@@ -210,7 +210,7 @@ def days_left_text(days: int) -> str:
 @register.filter
 def expiry(day: date | None) -> SafeString:
     """Tue 24 Nov with the days to expiry beside it; the year only when it is another one."""
-    if day is None:
+    if not day:  # also "", which templates make of a name that is not there
         return format_html('<span class="unknown">{}</span>', UNKNOWN)
     today = clock.today()
     text = _day(day) if day.year == today.year else f"{_day(day)} {day.year}"

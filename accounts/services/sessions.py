@@ -1,0 +1,118 @@
+"""Signed-in browsers: opened after both factors, seen, and ended by their user, the owner or time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import login, logout, update_session_auth_hash
+from django.db import transaction
+from django.http import HttpRequest
+
+from accounts.models import LoginSession, User
+from algomirror.kernel import clock
+from algomirror.ops import journal
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+IDLE = timedelta(hours=12)
+ABSOLUTE = timedelta(days=30)
+SEEN_EVERY = timedelta(minutes=5)
+_MARK = "am_session"
+
+
+def open_session(request: HttpRequest, user: User, *, is_remembered: bool = False) -> None:
+    """Sign this browser in. The row lets its user see and end it from elsewhere."""
+    login(request, user, backend=BACKEND)
+    request.session.set_expiry(int(ABSOLUTE.total_seconds()) if is_remembered else 0)
+    now = clock.now()
+    request.session[_MARK] = {"started": now.timestamp(), "seen": now.timestamp(), "remembered": is_remembered}
+    request.session.save()
+    with transaction.atomic():
+        LoginSession.objects.create(
+            user=user,
+            session_key=request.session.session_key or "",
+            started_at=now,
+            seen_at=now,
+            address=request.META.get("REMOTE_ADDR") or None,
+            agent=request.META.get("HTTP_USER_AGENT", "")[:200],
+            is_remembered=is_remembered,
+        )
+        journal.record("user.signed_in", actor=f"user:{user.username}", subject=f"user:{user.username}")
+
+
+def close_session(request: HttpRequest) -> None:
+    """Sign this browser out, by its user's wish."""
+    _note_end(request, by=f"user:{request.user.get_username()}")
+    logout(request)
+
+
+def watch(request: HttpRequest) -> None:
+    """End a session that is idle or too old; otherwise note now and then that it is alive. Costs nothing in between."""
+    mark: dict[str, Any] | None = request.session.get(_MARK)
+    if mark is None:
+        return
+    now = clock.now()
+    idle, age = now - _at(mark["seen"]), now - _at(mark["started"])
+    if age > ABSOLUTE or (idle > IDLE and not mark["remembered"]):
+        _note_end(request, by="schedule")
+        logout(request)
+    elif idle > SEEN_EVERY:
+        request.session[_MARK] = {**mark, "seen": now.timestamp()}
+        LoginSession.objects.filter(session_key=request.session.session_key).update(seen_at=now)
+
+
+def open_sessions(user: User) -> list[LoginSession]:
+    """The newest first; those whose browser session has run out are left out."""
+    since = clock.now() - ABSOLUTE
+    rows = LoginSession.objects.filter(user=user, ended_at=None, started_at__gt=since)
+    return [row for row in rows if row.is_remembered or clock.now() - row.seen_at <= IDLE + SEEN_EVERY]
+
+
+def keep_only_this(request: HttpRequest, user: User) -> None:
+    """After a change of password: this browser goes on under a new key, all others are out."""
+    before = request.session.session_key
+    update_session_auth_hash(request, user)
+    request.session.save()
+    LoginSession.objects.filter(session_key=before or "-").update(session_key=request.session.session_key)
+    end_all(user, by=user, except_key=request.session.session_key)
+
+
+def end_one(user: User, session_id: int) -> bool:
+    """True when this ended one of the user's own sessions."""
+    return bool(_end(LoginSession.objects.filter(pk=session_id, user=user, ended_at=None), by=user))
+
+
+def end_all(user: User, *, by: User, except_key: str | None = None) -> int:
+    return _end(LoginSession.objects.filter(user=user, ended_at=None).exclude(session_key=except_key or ""), by=by)
+
+
+def _end(rows: Iterable[LoginSession], *, by: User) -> int:
+    ended = 0
+    for row in rows:
+        with transaction.atomic():
+            claimed = LoginSession.objects.filter(pk=row.pk, ended_at=None).update(
+                ended_at=clock.now(), ended_by=f"user:{by.username}"
+            )
+            if not claimed:
+                continue
+            _store(row.session_key).delete()
+            journal.record("user.session_ended", actor=f"user:{by.username}", subject=f"user:{row.user.username}", session=row.pk)
+        ended += 1
+    return ended
+
+
+def _note_end(request: HttpRequest, *, by: str) -> None:
+    LoginSession.objects.filter(session_key=request.session.session_key or "-", ended_at=None).update(
+        ended_at=clock.now(), ended_by=by
+    )
+
+
+def _store(key: str) -> Any:
+    return import_module(settings.SESSION_ENGINE).SessionStore(key)
+
+
+def _at(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, UTC)

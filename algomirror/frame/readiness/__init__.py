@@ -1,0 +1,1 @@
+"""May we trade today? What was found, from what is stored: the board itself asks no broker."""

@@ -1,0 +1,162 @@
+"""An iron condor on N accounts, hedges first, in and out again; beside it the same orders by a thread pool with the SDK.
+
+The floor of the entry is four broker calls one after another: place the hedges, read that they filled, place the shorts,
+read that they filled. `python -m bench.fanout` runs 1, 10, 50 and 200 accounts, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from bench.figure import Figure, report
+from bench.fleet import Fleet, a_fleet
+
+LATENCY_MS = 100
+CURVE = (1, 10, 50, 200)
+JUDGED = 50
+FLOOR_S = 4 * LATENCY_MS / 1000
+
+
+def strategy(fleet: Fleet) -> Any:
+    from accounts.models import Account, User
+    from risk.domain.limits import LimitTerms
+    from strategies.domain.drafts import Draft
+    from strategies.domain.legs import LegSpec
+    from strategies.services.build import save_strategy
+
+    legs = (
+        LegSpec(1, "NIFTY", "CE", "CURRENT_WEEK", "SELL", "OTM", 2, 1),
+        LegSpec(2, "NIFTY", "PE", "CURRENT_WEEK", "SELL", "OTM", 2, 1),
+        LegSpec(3, "NIFTY", "CE", "CURRENT_WEEK", "BUY", "OTM", 6, 1, (1,)),
+        LegSpec(4, "NIFTY", "PE", "CURRENT_WEEK", "BUY", "OTM", 6, 1, (2,)),
+    )
+    ids = tuple(Account.objects.values_list("pk", flat=True))
+    return save_strategy(User.objects.get(), Draft("Iron condor", "NRML", ids, legs, LimitTerms()))
+
+
+def wait(ask: Any, seconds: float) -> None:
+    ends = time.monotonic() + seconds
+    while not ask():
+        if time.monotonic() > ends:
+            raise RuntimeError("took too long")
+        time.sleep(0.02)
+
+
+def seconds(until: datetime, since: datetime) -> float:
+    return (until - since).total_seconds()
+
+
+def ours(fleet: Fleet) -> tuple[float, float, float]:
+    """(start to all filled and confirmed, goal committed to last exit on the wire, goal to all confirmed flat), seconds."""
+    from django.db.models import Max
+
+    from accounts.models import Account, User
+    from strategies.services import preview, start
+    from trading.models import Book, ExitGoal, Fill, Order
+    from trading.services import poll
+    from trading.services.flatten import request
+
+    accounts = list(Account.objects.all())
+    version = strategy(fleet)
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(_read_books, accounts))
+    poll.ensure_fresh([])
+    plan = preview.preview(version, accounts, user=User.objects.get())
+    run = start.start(plan.key, digest=plan.digest, idempotency_key="bench", by="bench")
+    began = run.started_at
+    wanted = 4 * fleet.accounts
+    wait(lambda: Order.objects.filter(book__run=run, state="FILLED").count() == wanted, 120)
+    entered = seconds(Fill.objects.filter(book__run=run).aggregate(at=Max("first_seen_at"))["at"], began)
+    for book in Book.objects.filter(run=run):
+        request(book.pk, reason="MANUAL", asked_by="bench")
+    wait(lambda: ExitGoal.objects.filter(book__run=run, state="DONE").count() == fleet.accounts, 120)
+    goals = ExitGoal.objects.filter(book__run=run)
+    slowest = max(
+        seconds(Order.objects.filter(goal=goal).aggregate(at=Max("sent_at"))["at"], goal.requested_at) for goal in goals
+    )
+    flat = max(seconds(goal.done_at, goal.requested_at) for goal in goals if goal.done_at)
+    return entered, slowest, flat
+
+
+def _read_books(account: Any) -> None:
+    from django.db import connection
+
+    from trading.services import poll
+
+    poll.account(account.pk)
+    connection.close()
+
+
+def by_sdk(fleet: Fleet) -> float:
+    """The same four orders on each account, hedges first, each confirmed by its order status; seconds."""
+    import hashlib
+
+    from openalgo import api
+
+    from accounts.models import Account
+    from trading.models import Order
+
+    lines = list(
+        Order.objects.filter(account=Account.objects.first(), purpose__in=["HEDGE", "ENTRY"]).order_by("id").values(
+            "symbol", "exchange", "action", "purpose", "units", "price", "product"
+        )
+    )
+
+    def one(number: int) -> None:
+        key = hashlib.sha256(f"algomirror-sim:7:{number}".encode()).hexdigest()
+        client = api(api_key=key, host=f"http://127.0.0.1:{fleet.sim_port + 2 * number - 1}")
+        for phase in ("HEDGE", "ENTRY"):
+            placed = [
+                client.placeorder(
+                    strategy="bench",
+                    symbol=line["symbol"],
+                    exchange=line["exchange"],
+                    action=line["action"],
+                    quantity=line["units"],
+                    price_type="LIMIT",
+                    price=float(line["price"]),
+                    product=line["product"],
+                )
+                for line in lines
+                if line["purpose"] == phase
+            ]
+            for answer in placed:
+                while client.orderstatus(strategy="bench", order_id=answer["orderid"])["data"]["order_status"] != "complete":
+                    time.sleep(0.1)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(fleet.accounts) as pool:
+        list(pool.map(one, range(1, fleet.accounts + 1)))
+    return time.monotonic() - began
+
+
+def measure(accounts: int) -> int:
+    judged = accounts == JUDGED
+    with a_fleet(accounts, latency_ms=LATENCY_MS) as fleet:
+        entered, sent, flat = ours(fleet)
+        sdk = by_sdk(fleet)
+    n = f"{accounts} accounts"
+    return report(
+        [
+            Figure("fanout", f"entry floor, {n}", FLOOR_S, "s", None, "lower"),
+            Figure("fanout", f"entry filled and confirmed, {n}", entered, "s", 1.5 * FLOOR_S if judged else None, "lower"),
+            Figure("fanout", f"the same by thread pool and SDK, {n}", sdk, "s", None, "lower"),
+            Figure("fanout", f"goal to last exit order on the wire, {n}", sent, "s", 0.5 if judged else None, "lower"),
+            Figure("fanout", f"goal to confirmed flat, {n}", flat, "s", None, "lower"),
+        ]
+    )
+
+
+def main(argv: list[str]) -> int:
+    if argv:
+        return measure(int(argv[0]))
+    return max(subprocess.run([sys.executable, "-m", "bench.fanout", str(n)], check=False).returncode for n in CURVE)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

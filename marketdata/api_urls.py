@@ -1,0 +1,14 @@
+from django.urls import path
+
+from marketdata import api, api_feeds
+
+urlpatterns = [
+    path("market/status", api.MarketStatus.as_view(), name="api-market-status"),
+    path("market/calendar", api.Calendar.as_view(), name="api-market-calendar"),
+    path("market/underlyings", api.Underlyings.as_view(), name="api-underlyings"),
+    path("market/expiries", api.Expiries.as_view(), name="api-expiries"),
+    path("market/instruments", api.Instruments.as_view(), name="api-instruments"),
+    path("market/quotes", api.Quotes.as_view(), name="api-quotes"),
+    path("market/chain", api.Chain.as_view(), name="api-chain"),
+    path("failovers", api_feeds.FailoversDoor.as_view(), name="api-failovers"),
+]

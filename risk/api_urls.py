@@ -1,0 +1,13 @@
+from django.urls import path
+
+from risk import api
+
+urlpatterns = [
+    path("risk/status", api.Status.as_view(), name="api-risk-status"),
+    path("risk/events", api.Events.as_view(), name="api-risk-events"),
+    path("risk/limits", api.Limits.as_view(), name="api-risk-limits"),
+    path("risk/kill", api.Kill.as_view(), name="api-risk-kill"),
+    path("risk/release", api.Release.as_view(), name="api-risk-release"),
+    path("accounts/<int:pk>/state", api.AccountState.as_view(), name="api-account-state"),
+    path("accounts/<int:pk>/flatten", api.AccountFlatten.as_view(), name="api-account-flatten"),
+]

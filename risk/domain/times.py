@@ -1,0 +1,54 @@
+"""When a run leaves by the clock: instants from the calendar, never from a weekday rule."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from algomirror.kernel import clock
+from marketdata.domain.sessions import Sessions, instant
+
+LEAVE_BEFORE_CLOSE: Final = timedelta(minutes=1)
+LEAVE_BEFORE_CUTOFF: Final = timedelta(minutes=5)
+LEAVE_BEFORE_EXPIRY: Final = timedelta(minutes=15)
+LOOK_AHEAD_DAYS: Final = 30
+
+
+def exit_due(sessions: Sessions, exchange: str, at: time, started_at: datetime) -> datetime | None:
+    """The first session in which this time of day comes after the start; at the latest a minute before its close."""
+    return _first(sessions, exchange, at, started_at, LEAVE_BEFORE_CLOSE)
+
+
+def square_off_due(
+    sessions: Sessions, exchange: str, at: time | None, started_at: datetime, *, mis_cutoff: timedelta | None
+) -> datetime | None:
+    """`mis_cutoff` before the close is when the broker closes MIS itself (None: the run is carried).
+
+    MIS leaves on the day it began, five minutes before the cut-off at the latest, whatever was typed.
+    """
+    if mis_cutoff is None:
+        return None if at is None else _first(sessions, exchange, at, started_at, LEAVE_BEFORE_CLOSE)
+    day = clock.trading_day(started_at)
+    close = sessions.close_of(exchange, day)
+    if close is None:
+        return None
+    latest = close - mis_cutoff - LEAVE_BEFORE_CUTOFF
+    return latest if at is None else min(instant(day, at), latest)
+
+
+def expiry_due(sessions: Sessions, exchange: str, day: date) -> datetime | None:
+    close = sessions.close_of(exchange, day)
+    return None if close is None else close - LEAVE_BEFORE_EXPIRY
+
+
+def _first(sessions: Sessions, exchange: str, at: time, after: datetime, before_close: timedelta) -> datetime | None:
+    first = clock.trading_day(after)
+    for ahead in range(LOOK_AHEAD_DAYS):
+        day = first + timedelta(days=ahead)
+        close = sessions.close_of(exchange, day)
+        if close is None:
+            continue
+        due = min(instant(day, at), close - before_close)
+        if due > after:
+            return due
+    return None

@@ -1,0 +1,86 @@
+"""What each guard is told at this moment: its row joined with the terms now in force and the calendar."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from django.conf import settings
+
+from marketdata import calendar
+from risk.domain import times
+from risk.domain.snapshot import CLOCK, MONEY, OF_A_LEG, ZERO, Policy, Rule
+from risk.domain.terms import Line, Lock, RiskTerms, Structure, Trail
+from risk.models import Action, GuardState, RunLimits
+
+Exits = Literal["EXIT", "ALERT"]
+
+
+def policy_of(row: GuardState, limits: RunLimits, terms: RiskTerms, structure: Structure, started_at: datetime) -> Policy | None:
+    """The limit now in force for this guard; None when it was switched off."""
+    rule = Rule(row.rule)
+    if rule in MONEY:
+        return _money(rule, row, limits, terms)
+    if rule in OF_A_LEG:
+        return _leg(rule, row, terms)
+    if rule in CLOCK:
+        return _clock(rule, row, terms, structure, started_at)
+    if rule is Rule.SUPERTREND:
+        return None if terms.supertrend is None else Policy(rule, terms=terms.supertrend)
+    line: Line | None = {Rule.PREMIUM_STOP: terms.premium_stop, Rule.PREMIUM_TARGET: terms.premium_target}.get(rule)
+    if line is not None:
+        return Policy(rule, line.value, terms=line)
+    level: Decimal | None = {
+        Rule.UNDERLYING_BELOW: terms.underlying_below,
+        Rule.UNDERLYING_ABOVE: terms.underlying_above,
+    }.get(rule)
+    return None if level is None else Policy(rule, level)
+
+
+def _money(rule: Rule, row: GuardState, limits: RunLimits, terms: RiskTerms) -> Policy | None:
+    limit: Decimal | None = None
+    action: str = Action.EXIT
+    asked: Trail | Lock | None = None
+    if rule is Rule.MAX_LOSS:
+        limit, action = limits.max_loss, limits.max_loss_action
+    elif rule is Rule.MAX_PROFIT:
+        limit, action = limits.max_profit, limits.max_profit_action
+    elif rule is Rule.TRAILING_STOP and terms.trail is not None:
+        limit, asked = terms.trail.value, terms.trail
+    elif rule is Rule.PROFIT_LOCK and terms.lock is not None:
+        limit, asked = terms.lock.reach, terms.lock
+    return None if limit is None else Policy(rule, limit, _exits(action), row.book_id, terms=asked)
+
+
+def _leg(rule: Rule, row: GuardState, terms: RiskTerms) -> Policy | None:
+    assert row.leg is not None
+    asked = terms.leg(row.leg)
+    if rule is Rule.COST_STOP:
+        return Policy(rule, ZERO, asked.action, row.book_id, row.leg) if terms.stop_to_cost else None
+    line = {Rule.LEG_STOP: asked.stop, Rule.LEG_TARGET: asked.target, Rule.LEG_TRAILING: asked.trail}[rule]
+    return None if line is None else Policy(rule, line.value, asked.action, row.book_id, row.leg, line)
+
+
+def _clock(rule: Rule, row: GuardState, terms: RiskTerms, structure: Structure, started_at: datetime) -> Policy | None:
+    if not structure.legs:
+        return None
+    sessions, exchange = calendar.sessions(), structure.legs[0].key.partition(":")[0]
+    if rule is Rule.EXPIRY:
+        day = row.scope_key.partition(":")[2]
+        due = None if terms.let_expire else times.expiry_due(sessions, exchange, date.fromisoformat(day))
+        return None if terms.let_expire else Policy(rule, due=due, expiry=day)
+    if rule is Rule.EXIT_TIME:
+        if terms.exit_time is None:
+            return None
+        return Policy(rule, due=times.exit_due(sessions, exchange, terms.exit_time, started_at))
+    is_mis = any(leg.product == "MIS" for leg in structure.legs)
+    if terms.square_off is None and not is_mis:
+        return None
+    cutoff = timedelta(minutes=settings.MIS_CUTOFF_MIN) if is_mis else None
+    due = times.square_off_due(sessions, exchange, terms.square_off, started_at, mis_cutoff=cutoff)
+    return Policy(rule, due=due)
+
+
+def _exits(action: str) -> Exits:
+    return "ALERT" if action == Action.ALERT else "EXIT"

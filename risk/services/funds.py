@@ -1,0 +1,94 @@
+"""What each account may spend now: the newest funds as its profile reads them, less what runs in flight hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Sum
+
+from accounts import health
+from accounts.gateway.directory import gateway_for
+from accounts.gateway.openalgo import refuse_in_transaction
+from accounts.gateway.port import Gateway
+from accounts.gateway.reports import Answer, Funds
+from accounts.models import Account, BrokerRead
+from accounts.reads import funds_of
+from algomirror.kernel import clock
+from algomirror.kernel.money import ZERO
+from risk.domain.sizing import Money, Profile, money
+from risk.models import MarginReservation
+
+ASK_AFTER_S = 10.0
+# Older funds say nothing about today's money; the link check reads them every 30 s.
+KNOWN_FOR_S = 60.0
+AT_ONCE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """`money` holds None where it is not known, and `why` says so. `reserved`: rupees held by runs in flight."""
+
+    account_id: int
+    money: Money
+    funds: Funds | None
+    reserved: Decimal
+    read_at: datetime | None
+    why: str = ""
+
+
+def purses(accounts: Sequence[Account], *, ask: bool = False, older_than_s: float = ASK_AFTER_S) -> dict[int, Purse]:
+    """One purse per account. With `ask`, funds older than that are read first, all at once: not in a transaction."""
+    if ask:
+        refresh(accounts, older_than_s=older_than_s)
+    rows = {row.account_id: row for row in BrokerRead.objects.filter(account__in=accounts, kind=BrokerRead.Kind.FUNDS)}
+    held = reserved([account.pk for account in accounts])
+    return {account.pk: _purse(account, rows.get(account.pk), held.get(account.pk, ZERO)) for account in accounts}
+
+
+def refresh(accounts: Sequence[Account], *, older_than_s: float) -> None:
+    """Read the funds of those whose last good read is older. The answers also prove or disprove the links."""
+    refuse_in_transaction()
+    now = clock.now()
+    young = {
+        row.account_id
+        for row in BrokerRead.objects.filter(account__in=accounts, kind=BrokerRead.Kind.FUNDS, error="")
+        if row.finished_at is not None and (now - row.finished_at).total_seconds() <= older_than_s
+    }
+    asked = [account for account in accounts if account.pk not in young and account.is_active]
+    if not asked:
+        return
+    doors = [gateway_for(account) for account in asked]
+    with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="funds") as pool:
+        answers = list(pool.map(_ask, doors))
+    for account, answer in zip(asked, answers, strict=True):
+        health.record(health.Asked(account, answer))
+
+
+def _ask(door: Gateway) -> Answer[Funds]:
+    return door.funds()
+
+
+def reserved(account_ids: Sequence[int]) -> dict[int, Decimal]:
+    held = MarginReservation.objects.filter(account_id__in=account_ids, released_at=None)
+    return {row["account_id"]: row["total"] for row in held.values("account_id").annotate(total=Sum("rupees")).order_by()}
+
+
+def _purse(account: Account, row: BrokerRead | None, held: Decimal) -> Purse:
+    funds = funds_of(row)
+    read_at = None if row is None else row.finished_at
+    unknown = Money(None, None)
+    if funds is None or read_at is None:
+        why = (row.error if row is not None else "") or "never read"
+        return Purse(account.pk, unknown, None, held, read_at, f"The funds of {account.name} are not known: {why}.")
+    age_s = (clock.now() - read_at).total_seconds()
+    if age_s > KNOWN_FOR_S:
+        why = f"The funds of {account.name} were last read {age_s:.0f} s ago."
+        return Purse(account.pk, unknown, funds, held, read_at, why)
+    profile = Profile(collateral_included=account.collateral_included, available_is_gross=account.available_is_gross)
+    found = money(available=funds.available_cash, collateral=funds.collateral, used=funds.used, profile=profile, reserved=held)
+    why = "" if found.usable is not None else f"The broker of {account.name} does not say collateral or used margin."
+    return Purse(account.pk, found, funds, held, read_at, why)

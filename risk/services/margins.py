@@ -1,0 +1,93 @@
+"""The margin table, the grades and the charge rates: read for sizing, edited by people, journaled."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from algomirror.kernel import clock
+from algomirror.kernel.errors import Refused
+from algomirror.ops import journal
+from risk.domain.sizing import Table
+from risk.models import ChargeRate, MarginRequirement, TradeGrade
+from trading.domain.charges import Rates
+
+
+def table() -> Table:
+    return {(row.underlying, row.kind, row.is_expiry): row.rupees for row in MarginRequirement.objects.all()}
+
+
+def set_figure(underlying: str, kind: str, is_expiry: bool, rupees: Decimal, *, by: str) -> MarginRequirement:
+    """One figure of the table, new or changed."""
+    row = MarginRequirement.objects.filter(underlying=underlying, kind=kind, is_expiry=is_expiry).first()
+    before = None if row is None else row.rupees
+    row = row or MarginRequirement(underlying=underlying, kind=kind, is_expiry=is_expiry)
+    row.rupees = rupees
+    _validated(row, "The margin figure was not saved.")
+    with transaction.atomic():
+        row.save()
+        if before != rupees:
+            journal.record("margin.figure", actor=by, subject=f"{underlying} {kind}", was=before, now=rupees, is_expiry=is_expiry)
+    return row
+
+
+def save_grade(
+    *, name: str, share: Decimal, basis: str, description: str, by: str, grade: TradeGrade | None = None
+) -> TradeGrade:
+    """A new custom grade, or other terms of one. The name of a standard grade (A, B, C) stays."""
+    before = None if grade is None else f"{grade.name} {grade.share:f} {grade.basis}"
+    row = grade or TradeGrade()
+    row.name = row.name if row.is_standard else name.strip()
+    row.share, row.basis, row.description = share, basis, description.strip()
+    _validated(row, "The grade was not saved.")
+    try:
+        with transaction.atomic():
+            row.save()
+            now = f"{row.name} {row.share:f} {row.basis}"
+            journal.record("margin.grade", actor=by, subject=f"grade:{row.name}", was=before, now=now)
+    except IntegrityError as error:
+        raise Refused("The grade was not saved.", fields={"name": "this name is taken"}) from error
+    return row
+
+
+def archive_grade(grade: TradeGrade, *, by: str) -> None:
+    """Out of the choices; versions that use it keep it. Standard grades stay."""
+    if grade.is_standard:
+        raise Refused("Grades A, B and C can be changed, not removed.")
+    with transaction.atomic():
+        if TradeGrade.objects.filter(pk=grade.pk, archived_at=None).update(archived_at=clock.now()):
+            journal.record("margin.grade", actor=by, subject=f"grade:{grade.name}", was="in use", now="archived")
+
+
+def grades() -> list[TradeGrade]:
+    return list(TradeGrade.objects.filter(archived_at=None))
+
+
+class RateBook:
+    """All charge rates, read once, asked by day."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, bool, str], list[tuple[date, Decimal]]] = defaultdict(list)
+        for row in ChargeRate.objects.order_by("effective_from"):
+            self._rows[row.exchange, row.is_future, row.item].append((row.effective_from, row.share))
+
+    def on(self, exchange: str, is_future: bool, day: date) -> Rates | None:
+        """Rates in force on a day; None while any of them is missing."""
+        parts = [self._share(exchange, is_future, item, day) for item in ("STT", "TRANSACTION", "SEBI", "STAMP", "GST")]
+        known = [part for part in parts if part is not None]
+        return Rates(*known) if len(known) == len(parts) else None
+
+    def _share(self, exchange: str, is_future: bool, item: str, day: date) -> Decimal | None:
+        shares = [share for start, share in self._rows[exchange, is_future, item] if start <= day]
+        return shares[-1] if shares else None
+
+
+def _validated(row: MarginRequirement | TradeGrade, message: str) -> None:
+    try:
+        row.full_clean()
+    except ValidationError as error:
+        raise Refused(message, fields={name: " ".join(texts) for name, texts in error.message_dict.items()}) from error

@@ -1,0 +1,73 @@
+"""Margin held for runs in flight, so that two runs never spend the same rupee."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from django.db import models, transaction
+
+from accounts.models import Account, BrokerRead
+from algomirror.kernel import clock
+from algomirror.kernel.money import ZERO
+from algomirror.ops import journal
+from risk.domain.pretrade import Code, Denial
+from risk.models import MarginClaim, MarginReservation
+from risk.services import funds
+from trading.models import Run
+
+ENGINE = "engine:margin"
+
+
+def check(needed: Mapping[int, Decimal], *, buys_only: bool = False) -> list[Denial]:
+    """What speaks against these rupees by account id, from stored funds. Inside the transaction that will reserve them.
+
+    The account's claim row is changed first: on PostgreSQL a racing start waits here and then sees our reservation.
+    """
+    denials: list[Denial] = []
+    accounts = list(Account.objects.filter(pk__in=needed).order_by("pk"))
+    for account in accounts:
+        MarginClaim.objects.get_or_create(account=account)
+        MarginClaim.objects.filter(account=account).update(claims=models.F("claims") + 1)
+    for account_id, purse in funds.purses(accounts).items():
+        free = purse.money.cash if buys_only else purse.money.usable
+        if free is None:
+            denials.append(
+                Denial(Code.MARGIN_UNKNOWN, purse.why or "The cash of the account is not known.", account_id=account_id)
+            )
+        elif free < needed[account_id]:
+            name = next(account.name for account in accounts if account.pk == account_id)
+            text = f"{name} has ₹{free:.2f} free, the plan needs ₹{needed[account_id]:.2f}."
+            denials.append(Denial(Code.MARGIN_SHORT, text, account_id=account_id))
+    return denials
+
+
+def reserve(run: Run, needed: Mapping[int, Decimal]) -> None:
+    now = clock.now()
+    MarginReservation.objects.bulk_create(
+        MarginReservation(account_id=account_id, run=run, rupees=rupees, created_at=now)
+        for account_id, rupees in needed.items()
+        if rupees > ZERO
+    )
+
+
+def sweep() -> int:
+    """Release what the broker has counted by now: funds read after the run's entry was over. How many were released."""
+    now = clock.now()
+    held = MarginReservation.objects.filter(released_at=None)
+    held.filter(entered_at=None).exclude(run__state=Run.State.ENTERING).update(entered_at=now)
+    rows = list(held.filter(entered_at__isnull=False).values_list("pk", "account_id", "entered_at", "run_id", "rupees"))
+    if not rows:
+        return 0
+    reads = BrokerRead.objects.filter(kind=BrokerRead.Kind.FUNDS, account_id__in={row[1] for row in rows})
+    begun = dict(reads.values_list("account_id", "started_at"))
+    released = 0
+    for pk, account_id, entered_at, run_id, rupees in rows:
+        read = begun.get(account_id)
+        if read is None or entered_at is None or read <= entered_at:
+            continue
+        with transaction.atomic():
+            if MarginReservation.objects.filter(pk=pk, released_at=None).update(released_at=now):
+                journal.record("margin.released", actor=ENGINE, run_id=run_id, account_id=account_id, rupees=rupees)
+                released += 1
+    return released

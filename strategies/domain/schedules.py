@@ -1,0 +1,46 @@
+"""Is it time? Pure: the day, the clock and the calendar go in, one word comes out."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+
+from algomirror.kernel.clock import IST
+from strategies.domain.drafts import ScheduleTerms
+
+
+class Due(StrEnum):
+    NOT_THIS_DAY = "NOT_THIS_DAY"
+    EARLY = "EARLY"
+    NOW = "NOW"
+    LATE = "LATE"
+
+
+def opens_at(terms: ScheduleTerms, day: date) -> datetime:
+    return datetime.combine(day, terms.entry, IST).astimezone(UTC)
+
+
+def closes_at(terms: ScheduleTerms, day: date) -> datetime:
+    """The latest entry time of a day; at this instant it is too late."""
+    return datetime.combine(day, terms.latest, IST).astimezone(UTC)
+
+
+def due(terms: ScheduleTerms, day: date, now: datetime, *, since: datetime, has_session: bool, days_to_expiry: int | None) -> Due:
+    """`since`: when the schedule was switched on; a window that was already over then is nobody's. `day` is in India.
+
+    `days_to_expiry` None is unknown, which passes only where no filter asks.
+    """
+    if not has_session or day.weekday() not in terms.weekdays or closes_at(terms, day) <= since:
+        return Due.NOT_THIS_DAY
+    if not _distance_fits(terms, days_to_expiry):
+        return Due.NOT_THIS_DAY
+    if now < opens_at(terms, day):
+        return Due.EARLY
+    return Due.NOW if now < closes_at(terms, day) else Due.LATE
+
+
+def _distance_fits(terms: ScheduleTerms, days: int | None) -> bool:
+    low, high = terms.days_to_expiry_min, terms.days_to_expiry_max
+    if low is None and high is None:
+        return True
+    return days is not None and (low is None or days >= low) and (high is None or days <= high)

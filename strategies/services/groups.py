@@ -1,0 +1,43 @@
+"""Groups of accounts with factors. A saved version keeps its own copy, so changing a group changes no strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import Account
+from algomirror.kernel.errors import Refused
+from algomirror.ops import journal
+from strategies.models import AccountGroup, GroupMember
+
+
+def save(name: str, factors: Mapping[int, Decimal], *, by: str, group: AccountGroup | None = None) -> AccountGroup:
+    """Factor by account id. Refused with fields when the name is taken, nobody is in it, or an account is unknown."""
+    name = name.strip()
+    if not 1 <= len(name) <= 40:
+        raise Refused("The group was not saved.", fields={"name": "1 to 40 letters"})
+    if not factors:
+        raise Refused("The group was not saved.", fields={"accounts": "choose at least one account"})
+    if any(factor <= 0 for factor in factors.values()):
+        raise Refused("The group was not saved.", fields={"factors": "factors are above 0"})
+    if Account.objects.filter(pk__in=factors, archived_at=None).count() != len(factors):
+        raise Refused("The group was not saved.", fields={"accounts": "an account is unknown or archived"})
+    try:
+        with transaction.atomic():
+            row = group or AccountGroup()
+            row.name = name
+            row.save()
+            GroupMember.objects.filter(group=row).delete()
+            GroupMember.objects.bulk_create(GroupMember(group=row, account_id=pk, factor=f) for pk, f in sorted(factors.items()))
+            journal.record("group.saved", actor=by, subject=f"group:{name}", factors={str(pk): f for pk, f in factors.items()})
+    except IntegrityError as error:
+        raise Refused("The group was not saved.", fields={"name": "this name is taken"}) from error
+    return row
+
+
+def delete(group: AccountGroup, *, by: str) -> None:
+    with transaction.atomic():
+        journal.record("group.deleted", actor=by, subject=f"group:{group.name}")
+        group.delete()

@@ -1,0 +1,93 @@
+"""What an accepted signal does. Only runs, exit goals and the kill switch; never an order."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from algomirror.kernel import clock
+from algomirror.kernel.errors import Denied, Refused
+from algomirror.ops import journal, push
+from risk.services import kill
+from strategies.domain.signals import Act, Message, Verdict, is_young
+from strategies.services import build, preview, stop
+from strategies.services import start as starting
+from strategies.webhooks.models import Signal, Webhook
+from trading.models import Run
+
+
+def close(row: Signal, verdict: Verdict, why: str, *, run_id: int | None = None, goals: list[int] | None = None) -> Signal:
+    """The last word on a signal, in its row and in the journal."""
+    Signal.objects.filter(pk=row.pk).update(
+        verdict=verdict, why=why[:500], run_id=run_id, goal_ids=goals or [], acted_at=clock.now()
+    )
+    row.refresh_from_db()
+    journal.record(
+        "signal",
+        actor=by(row.hook),
+        why=why,
+        subject=f"signal:{row.public_id}",
+        run_id=run_id,
+        act=row.act,
+        verdict=verdict.value,
+    )
+    push.push("webhooks", "changed")
+    return row
+
+
+def by(hook: Webhook) -> str:
+    return f"webhook:{hook.pk}"
+
+
+def leave(row: Signal, hook: Webhook, message: Message) -> Signal:
+    """EXIT, STOP and KILL work whatever the session, switches or limits say."""
+    why = message.why or f"signal {message.act.value.lower()} of {hook.name}"
+    if message.act is Act.STOP:
+        changed = build.set_entries(hook.strategy, enabled=False, by=by(hook))
+        return close(row, Verdict.ACCEPTED, "entries are off" if changed else "entries were off already")
+    run = Run.objects.filter(strategy_id=hook.strategy_id).exclude(state=Run.State.CLOSED).first()
+    if run is None:
+        return close(row, Verdict.NOTHING_OPEN, "the strategy has no open run")
+    if message.act is Act.KILL:
+        build.set_entries(hook.strategy, enabled=False, by=by(hook))
+        done = kill.kill(scope="run", target=run.pk, level="FLATTEN", by=by(hook), reason=why)
+        return close(row, Verdict.ACCEPTED, "entries off, run flattened", run_id=run.pk, goals=done.goals)
+    goals = stop.exit_run(run.pk, by=by(hook), why=why, account_id=message.account)
+    said = f"{len(goals)} exits asked" if goals else "nothing open there"
+    return close(row, Verdict.ACCEPTED if goals else Verdict.NOTHING_OPEN, said, run_id=run.pk, goals=goals)
+
+
+def start(signal_id: int) -> None:
+    """Carry out a queued START, once, and only while the signal is young. Outside any transaction."""
+    claimed = Signal.objects.filter(pk=signal_id, verdict=Verdict.QUEUED, acted_at=None).update(acted_at=clock.now())
+    if not claimed:
+        return
+    row = Signal.objects.select_related("hook__strategy", "hook__owner").get(pk=signal_id)
+    try:
+        verdict, why, run_id = _start(row, row.hook)
+    except Denied as denied:
+        verdict, why, run_id = Verdict.DENIED, f"{denied.code}: {denied.message}", None
+    except Refused as refused:
+        verdict, why, run_id = Verdict.DENIED, refused.message, None
+    except Exception:
+        close(row, Verdict.FAILED, "we failed; the log says why. Whether a run was started, the runs page says")
+        raise
+    close(row, verdict, why, run_id=run_id)
+
+
+def _start(row: Signal, hook: Webhook) -> tuple[Verdict, str, int | None]:
+    if not is_young(row.received_at, clock.now()):
+        return Verdict.STALE, "it waited too long for a worker", None
+    if not hook.enabled:
+        return Verdict.DENIED, "the webhook was switched off meanwhile", None
+    if not hook.owner.may_trade:
+        return Verdict.DENIED, f"{hook.owner.username} may not trade any more", None
+    version = hook.strategy.current
+    if version is None:
+        return Verdict.DENIED, "the strategy has no version", None
+    only = set(hook.accounts.values_list("pk", flat=True))
+    accounts = list(version.accounts.filter(models.Q(pk__in=only) if only else models.Q(), archived_at=None))
+    if hook.paper_only and any(account.mode != "PAPER" for account in accounts):
+        return Verdict.DENIED, "this webhook trades paper accounts only", None
+    plan = preview.preview(version, accounts, user=hook.owner)
+    run = starting.start(plan.key, digest=plan.digest, idempotency_key=f"signal-{row.public_id}", by=by(hook))
+    return Verdict.ACCEPTED, f"run {run.pk} started", run.pk

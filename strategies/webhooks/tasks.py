@@ -1,0 +1,9 @@
+"""Doors of the queue."""
+
+from __future__ import annotations
+
+from strategies.webhooks import acts
+
+
+def start(signal_id: int) -> None:
+    acts.start(signal_id)

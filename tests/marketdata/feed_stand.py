@@ -1,0 +1,314 @@
+"""A feed at work on two servers that can be hurt, and a judge who writes down every price it could have decided on.
+
+All waits are shortened by the same rough factor; the rules between them are the product's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connections
+from django.test import override_settings
+
+from accounts.models import Account
+from algomirror.kernel import clock
+from marketdata import quotes
+from marketdata.domain.quotes import Quote, Source
+from marketdata.feed import asking, client, watch
+from marketdata.feed.failover import Pace
+from marketdata.feed.runner import Runner, Times, Watch
+from marketdata.reference.load import load
+from tests.marketdata import cast
+from tests.simulator.conftest import ROOT, Simulator
+from tests.simulator.ports import free_base
+
+NIFTY = "NSE_INDEX:NIFTY"
+TICK_S = 0.1
+# What a price may be older than its bound says, because it travels from the judge's clock to the judge's note.
+ON_THE_WAY_S = 0.15
+SHORT = {
+    "QUOTE_FRESH_STREAM_S": 1.5,
+    "QUOTE_FRESH_REST_S": 2.5,
+    "FEED_DARK_ALARM_S": 2.0,
+    "READ_TIMEOUT_S": 0.5,
+    "CONNECT_TIMEOUT_S": 0.5,
+}
+TIMES = Times(turn_s=0.15, ping_every_s=0.4, pong_within_s=1.2, pace=Pace(fail_back_s=1.5, failed_kept_s=4.0, spread_s=1.0))
+
+
+@dataclass(frozen=True)
+class Decision:
+    at: float
+    key: str
+    quote: Quote
+    age_s: float
+
+
+@dataclass
+class Judge:
+    """Stands behind the fast guard, and sweeps the store: whatever is called fresh is decided on."""
+
+    held: tuple[str, ...] = ()
+    decisions: list[Decision] = field(default_factory=list)
+    streamed: dict[str, list[float]] = field(default_factory=dict)
+    blind_since: float | None = None
+    blind_s: float = 0.0
+
+    def on_quotes(self, batch: dict[str, Quote]) -> None:
+        for key, quote in batch.items():
+            if quote.source is Source.STREAM:
+                self.streamed.setdefault(key, []).append(time.monotonic())
+        self._decide({key: quote for key, quote in batch.items() if key in self.held})
+
+    def sweep(self) -> None:
+        fresh = quotes.fresh(self.held, clock.now())
+        self._decide(fresh)
+        now = time.monotonic()
+        if len(fresh) == len(self.held):
+            self.blind_s += now - self.blind_since if self.blind_since is not None else 0.0
+            self.blind_since = None
+        elif self.blind_since is None:
+            self.blind_since = now
+
+    def _decide(self, fresh: dict[str, Quote]) -> None:
+        """The age is counted from the far side's own stamp, so that no copying can make a price younger."""
+        now = clock.now()
+        for key, quote in fresh.items():
+            born = quote.exchange_at if quote.source is Source.STREAM and quote.exchange_at is not None else quote.received_at
+            self.decisions.append(Decision(time.monotonic(), key, quote, (now - born).total_seconds()))
+
+    def ticks_missed(self, key: str, since: float) -> int:
+        times = [at for at in self.streamed.get(key, []) if at >= since - 1.0]
+        gaps = [after - before for before, after in pairwise(times)]
+        return sum(max(round(gap / TICK_S) - 1, 0) for gap in gaps)
+
+
+judge = Judge()
+
+
+def on_quotes(batch: dict[str, Quote]) -> None:
+    judge.on_quotes(batch)
+
+
+def open_symbols() -> set[str]:
+    return set(judge.held)
+
+
+HOOKS = {"fast_guard": f"{__name__}.on_quotes", "open_symbols": f"{__name__}.open_symbols"}
+
+
+SERVER = ("--always-open", "--tick-ms", "100", "--no-limits")
+HOSTS = (("--accounts", "1", "--seed", "7"), ("--accounts", "2", "--seed", "8"))
+
+
+class Servers:
+    """Two server processes, one for account 1 and one for accounts 2 and 3. What a test kills is started again."""
+
+    def __init__(self) -> None:
+        self.bases = [free_base(2), free_base(2)]
+        self.up = [self._start(number) for number in (0, 1)]
+
+    def _start(self, number: int) -> Simulator:
+        command = [sys.executable, "-m", "simulator", "--port-base", str(self.bases[number]), *SERVER, *HOSTS[number]]
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+        )
+        assert process.stdout is not None
+        keys: list[str] = []
+        for line in process.stdout:
+            if line.startswith("account "):
+                keys.append(line.split()[-1])
+            if line == "simulator ready\n":
+                break
+        return Simulator(process, self.bases[number], keys)
+
+    def ensure(self) -> None:
+        """Both up, without faults."""
+        for number in (0, 1):
+            self.restart(number)
+            heal(self.up[number])
+
+    def restart(self, number: int) -> None:
+        if self.up[number].process.poll() is not None:
+            self.up[number] = self._start(number)
+
+    def stop(self) -> None:
+        for server in self.up:
+            server.stop()
+
+
+def heal(server: Simulator) -> None:
+    request = urllib.request.Request(f"http://127.0.0.1:{server.base}/faults", method="DELETE")
+    urllib.request.urlopen(request, timeout=5)
+
+
+@dataclass
+class Stand:
+    """Account 1 at `first`, accounts 2 and 3 at `second`; the runner in a thread of its own."""
+
+    servers: Servers
+    accounts: list[Account]
+    runner: Runner
+    hurt_at: float = 0.0
+    noticed_s: float = 0.0
+
+    @property
+    def first(self) -> Simulator:
+        return self.servers.up[0]
+
+    @property
+    def second(self) -> Simulator:
+        return self.servers.up[1]
+
+    @property
+    def at_work(self) -> Watch:
+        assert self.runner.at_work is not None
+        return self.runner.at_work
+
+    @property
+    def stream(self) -> client.Stream:
+        found = self.at_work.desk.stream
+        assert found is not None
+        return found
+
+    def control(self, path: str, *, of: Simulator | None = None, **fields: Any) -> Any:
+        return cast.control((of or self.first).base, path, **fields)
+
+    def until(self, true: Callable[[], Any], what: str, within_s: float = 12.0) -> Any:
+        def look() -> Any:
+            judge.sweep()
+            return true()
+
+        return cast.until(look, within_s=within_s, what=what)
+
+    def hurt(self, act: Callable[[], Any], noticed: Callable[[], Any], what: str) -> None:
+        self.hurt_at = time.monotonic()
+        act()
+        self.until(noticed, what)
+        self.noticed_s = time.monotonic() - self.hurt_at
+
+    def fault(self, kind: str, **fields: Any) -> Callable[[], Any]:
+        return lambda: self.control("/faults", kind=kind, **fields)
+
+    def heal(self) -> None:
+        heal(self.first)
+
+    def ticks_after(self, key: str, moment: float, count: int = 3) -> bool:
+        return sum(at > moment for at in list(judge.streamed.get(key, []))) >= count
+
+    def streams_again(self, key: str, within_s: float = 12.0) -> None:
+        """The stream brings this symbol again after the fault was noticed."""
+        moment = time.monotonic()
+        self.until(lambda: self.ticks_after(key, moment), f"{key} streams again", within_s)
+
+    def source_is(self, number: int) -> bool:
+        source = self.at_work.source
+        return source is not None and source.pk == self.accounts[number - 1].pk
+
+    def report(self, fault: str, key: str, capsys: pytest.CaptureFixture[str]) -> None:
+        """One line per fault, and the promise that holds in all of them."""
+        recovered_s = time.monotonic() - self.hurt_at
+        assert judge.decisions
+        bounds = {Source.STREAM: settings.QUOTE_FRESH_STREAM_S, Source.REST: settings.QUOTE_FRESH_REST_S}
+        late = [d for d in judge.decisions if d.age_s > bounds[d.quote.source] + ON_THE_WAY_S]
+        assert not late, f"{len(late)} decisions on prices too old, the oldest {max(d.age_s for d in late):.2f} s"
+        line = {
+            "fault": fault,
+            "noticed_s": round(self.noticed_s, 2),
+            "recovered_s": round(recovered_s, 2),
+            "ticks_missed": judge.ticks_missed(key, self.hurt_at),
+            "blind_s": round(judge.blind_s, 2),
+            "decisions": len(judge.decisions),
+            "oldest_decision_s": round(max(d.age_s for d in judge.decisions), 2),
+        }
+        with capsys.disabled():
+            os.write(1, f"\n{json.dumps(line)}\n".encode())
+
+
+@contextmanager
+def at_work(servers: Servers, *held: str) -> Iterator[Stand]:
+    """The feed at work with these symbols open."""
+    global judge
+    judge = Judge(held)
+    load(actor="test", always_open_days=1)
+    owner = cast.owner()
+    servers.ensure()
+    first, second = servers.up
+    far = [(first, 0), (second, 0), (second, 1)]
+    accounts = [
+        cast.account(
+            owner, name=f"Paper {at + 1}", rest=server.base + 2 * n + 1, stream=server.base + 2 * n + 2, key=server.keys[n],
+            is_primary=at == 0, backup_rank=at,
+        )
+        for at, (server, n) in enumerate(far)
+    ]  # fmt: skip
+    runner = Runner(owner.pk, TIMES)
+    with override_settings(HOOKS={**settings.HOOKS, **HOOKS}, **SHORT):
+        thread = Thread(target=_run, args=(runner,), daemon=True)
+        thread.start()
+        stand = Stand(servers, accounts, runner)
+        try:
+            cast.until(lambda: runner.at_work is not None, what="at work")
+            stand.until(lambda: all(stand.ticks_after(key, 0.0) for key in held), "first ticks")
+            stand.until(lambda: quotes.fresh(held, clock.now()), "stored")
+            judge.__dict__.update(blind_since=None, blind_s=0.0)
+            yield stand
+        finally:
+            runner.stop()
+            thread.join(10)
+            _wait_for_threads(runner)
+
+
+def _run(runner: Runner) -> None:
+    try:
+        runner.run()
+    finally:
+        connections.close_all()
+
+
+def _wait_for_threads(runner: Runner) -> None:
+    if runner.at_work is None:
+        return
+    desk = runner.at_work.desk
+    for worker in (desk.stream, desk.guards, desk.store, desk.asker, desk.candles, desk.chains):
+        if worker is not None:
+            worker.join(5)
+
+
+def shorten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(client, "WAITS_S", (0.2, 0.4))
+    patch.setattr(client, "CONNECT_S", 0.8)
+    patch.setattr(client, "PROVEN_AFTER_S", 1.0)
+    patch.setattr(watch, "INDEX_SILENT_S", 0.7)
+    patch.setattr(watch, "RECONNECT_AFTER_S", 1.5)
+    patch.setattr(watch, "SYMBOL_SILENT_S", 0.8)
+    patch.setattr(asking, "EVERY_S", 0.2)
+    patch.setattr(asking, "SULKS_S", 5.0)
+
+
+def freeze(simulator: Simulator) -> None:
+    """The host stops without a word: sockets stay open and nothing answers."""
+    os.kill(simulator.process.pid, signal.SIGSTOP)
+
+
+def thaw(simulator: Simulator) -> None:
+    os.kill(simulator.process.pid, signal.SIGCONT)
+
+
+def kill(simulator: Simulator) -> None:
+    simulator.process.kill()
+    simulator.process.wait(5)

@@ -1,0 +1,116 @@
+"""Payoff, breakevens, bounds, probability and greeks against figures anyone can check by hand."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strategies.domain import black76
+from strategies.domain.payoff import PayoffLeg, WhatIf, payoff, silhouette
+from strategies.domain.templates import BUILT_IN, shape_of
+from strategies.pages import payoffs
+from strategies.services.resolving import resolve
+from tests.strategies import stage
+
+YEARS = 7 / 365
+
+
+def leg(kind, strike, units, price, years=YEARS, vol=0.14):
+    return PayoffLeg(kind, float(strike), units, float(price), years, 0.0 if kind == "FUT" else vol)
+
+
+def straddle(units=-65):
+    return [leg("CE", 24000, units, 150), leg("PE", 24000, units, 150)]
+
+
+def test_a_short_straddle_by_hand():
+    shape = payoff(straddle(), 24000.0, WhatIf())
+    assert shape.max_profit == pytest.approx(65 * 300) and shape.max_loss is None
+    assert shape.breakevens == pytest.approx((23700.0, 24300.0), abs=0.5)
+    assert shape.pop is not None and 0.4 < shape.pop < 0.8
+
+
+def test_a_condor_is_bounded_on_both_sides():
+    legs = [leg("CE", 24200, -65, 50), leg("CE", 24400, 65, 15), leg("PE", 23800, -65, 50), leg("PE", 23600, 65, 15)]
+    shape = payoff(legs, 24000.0, WhatIf())
+    assert shape.max_profit == pytest.approx(65 * 70) and shape.max_loss == pytest.approx(65 * (70 - 200))
+    assert shape.breakevens == pytest.approx((23730.0, 24270.0), abs=0.5)
+
+
+def test_a_future_with_a_put_has_no_upper_bound():
+    shape = payoff([leg("FUT", 0, 65, 24000), leg("PE", 23800, 65, 60)], 24000.0, WhatIf())
+    assert shape.max_profit is None and shape.max_loss == pytest.approx(65 * -260)
+    assert shape.net.delta == pytest.approx(65 * (1 + black76.greeks(False, 24000, 23800, YEARS, 0.14).delta))
+
+
+def test_realised_rupees_lift_the_whole_curve():
+    plain, lifted = (payoff(straddle(), 24000.0, WhatIf(), realised=r) for r in (0.0, 1000.0))
+    assert lifted.expiry[0] - plain.expiry[0] == pytest.approx(1000) and lifted.value_now - plain.value_now == pytest.approx(1000)
+
+
+def test_time_is_on_the_side_of_the_seller_and_volatility_is_not():
+    now, later = payoff(straddle(), 24000.0, WhatIf()), payoff(straddle(), 24000.0, WhatIf(days=3))
+    shaken = payoff(straddle(), 24000.0, WhatIf(vol_shift=0.05))
+    assert later.value_now > now.value_now > shaken.value_now
+    assert now.net.theta > 0 > now.net.vega
+    assert payoff(straddle(), 24000.0, WhatIf(days=7)).value_now == pytest.approx(65 * 300)
+
+
+def test_a_moved_index_moves_the_present():
+    moved = payoff(straddle(), 24000.0, WhatIf(spot=24500.0))
+    assert moved.spot == 24500.0 and moved.value_now < payoff(straddle(), 24000.0, WhatIf()).value_now
+
+
+@given(
+    legs=st.lists(
+        st.tuples(st.sampled_from(["CE", "PE"]), st.integers(470, 490), st.integers(-3, 3).filter(bool)), min_size=1, max_size=4
+    )
+)
+def test_the_curve_stays_within_its_bounds(legs):
+    made = [leg(kind, strike * 50, units, 100) for kind, strike, units in legs]
+    shape = payoff(made, 24000.0, WhatIf())
+    assert shape.max_profit is None or max(shape.expiry) <= shape.max_profit + 1e-6
+    assert shape.max_loss is None or min(shape.expiry) >= shape.max_loss - 1e-6
+    assert shape.pop is None or -1e-9 <= shape.pop <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("template", BUILT_IN, ids=lambda t: t.slug)
+def test_every_template_has_a_silhouette(template):
+    strokes, zero = silhouette(shape_of(template.legs))
+    assert strokes and 0 <= zero <= 72
+    assert {stroke.is_gain for stroke in strokes} == {True, False}
+
+
+@pytest.mark.django_db
+def test_a_draft_at_present_prices_has_a_curve():
+    with stage.at():
+        stage.market()
+        curve = payoffs.of_resolved(resolve(stage.condor()), WhatIf())
+    assert curve is not None and curve.max_loss is not None and curve.max_profit is not None
+    drawn = json.loads(curve.data)
+    assert len(drawn["x"]) == len(drawn["expiry"]) == len(drawn["now"]) and drawn["spot"] == 24025
+
+
+@pytest.mark.django_db
+def test_without_a_price_there_is_no_curve():
+    with stage.at() as frozen:
+        stage.market()
+        frozen.advance(60)
+        stage.tick("NSE_INDEX:NIFTY", stage.SPOT)
+        assert payoffs.of_resolved(resolve(stage.condor(), ask=False), WhatIf()) is None
+
+
+@pytest.mark.django_db
+def test_a_live_run_is_drawn_from_its_own_fills():
+    with stage.at():
+        stage.market()
+        run = stage.started([stage.account(1), stage.account(2)])
+        assert payoffs.of_run(run, WhatIf()) is None
+        stage.filled(run)
+        curve = payoffs.of_run(run, WhatIf())
+    assert curve is not None and curve.underlying == "NIFTY" and curve.max_profit is not None
+    assert curve.max_profit > 0 > (curve.max_loss or 0) and curve.spot == Decimal("24025.00")

@@ -1,0 +1,147 @@
+"""The simulator's accounts behind the real gateway: what was asked on the wire, and what it made at the broker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+from django.db import connection
+
+from accounts.gateway import directory
+from accounts.gateway.openalgo import OpenAlgoGateway
+from accounts.gateway.port import Gateway
+from accounts.models import Account
+from algomirror.kernel.clock import FrozenClock
+from simulator.account import AccountServer
+from simulator.broker import Broker
+from simulator.rest.dispatch import dispatch
+from simulator.world import World
+from tests.trading.points import Points
+from trading.domain.orders import OrderState
+from trading.models import Order
+
+Broken = str
+
+
+@dataclass
+class Sent:
+    """One request to place an order: whose it was, what stood at the broker afterwards."""
+
+    order_id: int | None
+    account_id: int
+    at: datetime
+    body: dict[str, Any]
+    broker_ids: list[str] = field(default_factory=list)
+
+
+class FarSide:
+    """All simulated accounts and the two clocks, which move together."""
+
+    def __init__(self, world: World, clock: FrozenClock) -> None:
+        self.world, self.clock = world, clock
+        self.points = Points()
+        self.sent: list[Sent] = []
+        self.calls: list[tuple[int, str]] = []
+        self.broken: list[Broken] = []
+        self.unreachable: set[int] = set()
+        self.while_hanging: Callable[[], None] | None = None
+        self.after_dispatch: Callable[[int, str], None] | None = None
+        self._accounts: dict[int, int] = {}
+
+    @contextmanager
+    def behind_the_door(self, accounts: dict[int, int]) -> Iterator[FarSide]:
+        """`accounts`: account row id → index of the simulated account, from 1."""
+        self._accounts = dict(accounts)
+        with directory.far_side(self._gateway):
+            yield self
+
+    def _gateway(self, account: Account) -> Gateway:
+        return OpenAlgoGateway.of(account, transport=Transport(self, account.pk, self._accounts[account.pk]))
+
+    def server(self, account_id: int) -> AccountServer:
+        return self.world.accounts[self._accounts[account_id] - 1]
+
+    def brokers(self, account_id: int) -> list[Broker]:
+        server = self.server(account_id)
+        return [server.paper, server.real]
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.world.clock.advance(seconds)
+
+    def broker_ids(self, account_id: int) -> set[str]:
+        return {orderid for broker in self.brokers(account_id) for orderid in broker.orders}
+
+
+class Transport(httpx.BaseTransport):
+    """One account's server without a socket. Time-outs take their time on both clocks."""
+
+    def __init__(self, side: FarSide, account_id: int, index: int) -> None:
+        self.side, self.account_id, self.index = side, account_id, index
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        side = self.side
+        endpoint = request.url.path.rsplit("/", 1)[-1]
+        side.points.pass_by(f"wire before {endpoint}")
+        self._nothing_uncommitted(endpoint)
+        if self.account_id in side.unreachable:
+            raise httpx.ConnectError("nobody there", request=request)
+        side.calls.append((self.account_id, endpoint))
+        body = request.read()
+        sent = self._sending(json.loads(body)) if endpoint == "placeorder" else None
+        before = side.broker_ids(self.account_id)
+        outcome = dispatch(
+            side.world.accounts[self.index - 1],
+            request.method,
+            request.url.path,
+            request.headers.get("content-type"),
+            body,
+            dict(request.url.params),
+        )
+        if sent is not None:
+            sent.broker_ids = sorted(side.broker_ids(self.account_id) - before)
+        if side.after_dispatch is not None:
+            side.after_dispatch(self.account_id, endpoint)
+        side.points.pass_by(f"wire after {endpoint}")
+        return self._carry_out(request, outcome)
+
+    def _carry_out(self, request: httpx.Request, outcome: Any) -> httpx.Response:
+        side, limit = self.side, float(request.extensions["timeout"]["read"])
+        if outcome.transport == "hang" or outcome.delay_s > limit:
+            side.advance(limit / 2)
+            if side.while_hanging is not None:
+                hanging, side.while_hanging = side.while_hanging, None
+                hanging()
+            side.advance(limit / 2)
+            raise httpx.ReadTimeout("no answer", request=request)
+        if outcome.delay_s:
+            side.advance(outcome.delay_s)
+        if outcome.transport == "drop":
+            raise httpx.RemoteProtocolError("dropped", request=request)
+        return httpx.Response(outcome.status, content=outcome.payload, headers={"content-type": outcome.content_type})
+
+    def _sending(self, body: dict[str, Any]) -> Sent:
+        rows = Order.objects.filter(
+            account_id=self.account_id,
+            state=OrderState.SUBMITTED,
+            symbol=body["symbol"],
+            action=body["action"],
+            product=body["product"],
+            units=int(body["quantity"]),
+        )
+        order_id = rows.order_by("-sent_at", "-id").values_list("pk", flat=True).first()
+        if order_id is None:
+            self.side.broken.append(f"an order left without a committed row: {body['action']} {body['symbol']}")
+        sent = Sent(order_id, self.account_id, self.side.clock.now(), body)
+        self.side.sent.append(sent)
+        return sent
+
+    def _nothing_uncommitted(self, endpoint: str) -> None:
+        own = [block for block in connection.atomic_blocks if not getattr(block, "_from_testcase", False)]
+        if own:
+            self.side.broken.append(f"{endpoint} was called inside a transaction")

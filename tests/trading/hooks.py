@@ -1,0 +1,40 @@
+"""What the rooms above would do, small enough to see through: a halted account takes no entries, the rest is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from algomirror.kernel.errors import Denied
+from trading.models import Order
+
+halted: dict[int, list[str]] = {}
+changed: list[int] = []
+gate: Callable[[Order], None] | None = None
+
+NAMES = {
+    "entry_gate": "tests.trading.hooks.entry_gate",
+    "halt_account": "tests.trading.hooks.halt_account",
+    "book_changed": "tests.trading.hooks.book_changed",
+}
+
+
+def reset() -> None:
+    global gate
+    halted.clear()
+    changed.clear()
+    gate = None
+
+
+def entry_gate(order: Order) -> None:
+    if order.account_id in halted:
+        raise Denied("HALTED", "the account is halted")
+    if gate is not None:
+        gate(order)
+
+
+def halt_account(account_id: int, *, why: str, by: str) -> None:
+    halted.setdefault(account_id, []).append(f"{by}: {why}")
+
+
+def book_changed(book_id: int) -> None:
+    changed.append(book_id)

@@ -1,0 +1,49 @@
+"""Re-pegging is the machine's own act: nobody else's cancel may be answered with a new order."""
+
+from __future__ import annotations
+
+from tests.trading.desk import LOT, Desk
+from trading.services import cancel
+
+
+def _resting_protected_entry(desk: Desk) -> tuple[object, int]:
+    """A protected entry that the market has just run away from, working at the broker."""
+    book = desk.open(desk.line(1, "BUY", "CE"))
+    desk.price("CE", 130.0)
+    desk.run_until(lambda: bool(desk.placed("CE")) and desk.orders(book)[0].state == "ACCEPTED", dt=0.1)
+    return book, desk.orders(book)[0].pk
+
+
+def test_a_persons_cancel_is_not_answered_with_a_new_order(desk: Desk) -> None:
+    book, order_id = _resting_protected_entry(desk)
+    assert cancel.request(order_id, asked_by="user:alice", why="changed my mind")
+    desk.run(8)
+    assert [o.state for o in desk.orders(book)] == ["CANCELED"]  # type: ignore[arg-type]
+    assert len(desk.placed("CE")) == 1 and desk.net("CE") == 0
+
+
+def test_cancelling_all_entries_of_an_account_lasts(desk: Desk) -> None:
+    book, _ = _resting_protected_entry(desk)
+    assert cancel.request_for_account(desk.accounts[0].pk, asked_by="user:alice", why="kill switch") == 1
+    desk.run(8)
+    assert len(desk.placed("CE")) == 1
+    assert [o.state for o in desk.orders(book)] == ["CANCELED"]  # type: ignore[arg-type]
+
+
+def test_closing_one_leg_cancels_its_working_entry_for_good(desk: Desk) -> None:
+    book = desk.open(desk.line(1, "SELL", "PE"), desk.line(2, "BUY", "CE"))
+    desk.fault("slow_fill", symbol=desk.symbols["CE"], seconds=60)
+    desk.run_until(lambda: desk.orders(book)[1].state == "ACCEPTED", dt=0.1)
+    desk.exit(book, targets=desk.target("CE"))
+    desk.run(10)
+    assert desk.goal(book).state == "DONE"
+    assert len(desk.placed("CE")) == 1 and desk.net("CE") == 0
+    assert desk.owned(book, "PE") == -LOT
+
+
+def test_a_protected_entry_follows_the_price_by_itself(desk: Desk) -> None:
+    book = desk.open(desk.line(1, "BUY", "CE"))
+    desk.price("CE", 130.0)
+    desk.run_until(lambda: desk.owned(book, "CE") == LOT, seconds=20)
+    assert [o.state for o in desk.orders(book)][-1] == "FILLED"
+    assert desk.net("CE") == LOT
