@@ -19,11 +19,14 @@ CHROMIUM = "/usr/bin/chromium"
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 WARM_S, MEASURED_S = 8.0, 20.0
 COUNT = """() => {
-  window.painted = 0;
-  const cell = document.querySelector('tr.atm [data-field="l"]');
   const times = new Set();
-  new MutationObserver((all) => { for (const one of all) times.add(Math.round(performance.now() / 50)); window.painted = times.size; })
-    .observe(document.querySelector('#chain-rows'), { subtree: true, childList: true, characterData: true });
+  window.painted = 0;
+  const seen = () => {
+    times.add(Math.round(performance.now() / 50));
+    window.painted = times.size;
+  };
+  const what = { subtree: true, childList: true, characterData: true };
+  new MutationObserver(seen).observe(document.querySelector("#chain-rows"), what);
 }"""
 
 

@@ -71,8 +71,9 @@ class FeedPage:
 
     @property
     def cells(self) -> list[tuple[str, str, str]]:
-        """Label, name and text of each figure that the page keeps live."""
-        told = ((label, key, self.figures.get(key)) for label, key in CELLS)
+        """Label, name and text of each figure that the page keeps live; a silent feed has none."""
+        figures = self.figures if self.status.is_reporting else {}
+        told = ((label, key, figures.get(key)) for label, key in CELLS)
         return [(label, key, UNKNOWN if figure is None else str(figure)) for label, key, figure in told]
 
 

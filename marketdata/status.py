@@ -27,25 +27,28 @@ LIVE_FIGURES = (
 class FeedStatus:
     """`age_s` is the age of the newest index tick, counted to now; None when none is known.
 
-    `state` is live, stale or down, for the eye; the detail of the heartbeat has the figures.
+    `state` is live, stale or down, for the eye; the detail of the heartbeat has the figures. `is_reporting` False: they
+    are what a process last said that has fallen silent.
     """
 
     state: str
     source: str
     age_s: float | None
     detail: dict[str, Any]
+    is_reporting: bool = True
 
 
 def feed_status(now: datetime) -> FeedStatus:
     """One query. A feed that has not reported for 5 s is down, whatever it said last."""
     row = Heartbeat.objects.filter(name="feed").first()
     if row is None:
-        return FeedStatus("down", "", None, {})
+        return FeedStatus("down", "", None, {}, is_reporting=False)
     since = (now - row.at).total_seconds()
     reported = row.detail.get("index_age_s")
     age = None if reported is None else float(reported) + max(since, 0.0)
-    state = "down" if since > SILENT_S else word(row.detail.get("state"), age)
-    return FeedStatus(state, str(row.detail.get("source", "")), age, row.detail)
+    is_reporting = since <= SILENT_S
+    state = word(row.detail.get("state"), age) if is_reporting else "down"
+    return FeedStatus(state, str(row.detail.get("source", "")), age, row.detail, is_reporting)
 
 
 def word(link: object, index_age_s: float | None) -> str:

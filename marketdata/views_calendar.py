@@ -140,7 +140,9 @@ def import_server(request: HttpRequest) -> HttpResponse:
 def proposal(request: HttpRequest, proposal_id: int) -> HttpResponse:
     found = get_object_or_404(CalendarProposal, pk=proposal_id)
     may_edit = isinstance(request.user, User) and request.user.is_owner
-    context = {"proposal": found, "rows": _rows(found), "may_edit": may_edit}
+    rows = _rows(found)
+    can_approve = any(row["act"] != "ONLY_HERE" for row in rows)
+    context = {"proposal": found, "rows": rows, "may_edit": may_edit, "can_approve": can_approve}
     return render(request, "marketdata/proposal.html", context)
 
 

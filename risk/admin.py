@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from risk import margin_admin as margin_admin
 from risk.models import AccountLimits, Blindness, EntryLock, GuardState, RiskEvent, RunLimits, TradingState
 
 

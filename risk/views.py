@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import Account, User
 from algomirror.kernel.errors import Refused
-from risk import pages
+from risk import kills, pages
 from risk.forms import KillForm, ReleaseForm
 from risk.services import kill as killing
 from risk.services import switch
@@ -50,7 +50,11 @@ def kill(request: HttpRequest) -> HttpResponse:
     user = _user(request, may="may_reduce")
     if request.method != "POST":
         form = KillForm(initial={"scope": request.GET.get("scope", "platform"), "level": request.GET.get("level", "")})
-        return render(request, "risk/kill.html", {"form": form, "scopes": pages.kill_scopes(), "chosen": form["scope"].value()})
+        return render(
+            request,
+            "risk/kill.html",
+            {"form": form, "scopes": pages.kill_scopes(), "chosen": form["scope"].value(), "history": kills.history()},
+        )
     form = KillForm(request.POST)
     _checked(form)
     scope, target = killing.scope_of(form.cleaned_data["scope"])

@@ -8,7 +8,19 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
-from strategies.models import Leg, Plan, Strategy, Version
+from strategies.models import (
+    AccountGroup,
+    GroupMember,
+    Leg,
+    Plan,
+    RunNote,
+    RunTags,
+    Schedule,
+    ScheduledStart,
+    Strategy,
+    StrategyAccount,
+    Version,
+)
 
 
 class _NoWrites:
@@ -56,3 +68,45 @@ class PlanAdmin(LookOnly):
 
 
 from strategies.webhooks import admin as webhook_admin  # noqa: E402, F401
+
+
+@admin.register(StrategyAccount)
+class StrategyAccountAdmin(LookOnly):
+    list_display = ("version", "account", "factor")
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(LookOnly):
+    list_display = ("version", "weekdays", "entry_time", "latest_entry_time", "days_to_expiry_min", "days_to_expiry_max")
+
+
+@admin.register(ScheduledStart)
+class ScheduledStartAdmin(LookOnly):
+    list_display = ("trading_day", "strategy", "state", "tries", "why", "run")
+    list_filter = ("state",)
+
+
+class MemberInline(_NoWrites, TabularInline):  # type: ignore[misc]
+    model = GroupMember
+    extra = 0
+
+
+@admin.register(AccountGroup)
+class AccountGroupAdmin(LookOnly):
+    list_display = ("name",)
+    inlines = (MemberInline,)
+
+
+@admin.register(GroupMember)
+class GroupMemberAdmin(LookOnly):
+    list_display = ("group", "account", "factor")
+
+
+@admin.register(RunNote)
+class RunNoteAdmin(LookOnly):
+    list_display = ("run", "author", "at", "text")
+
+
+@admin.register(RunTags)
+class RunTagsAdmin(LookOnly):
+    list_display = ("run", "words")

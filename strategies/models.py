@@ -179,7 +179,7 @@ class AccountGroup(models.Model):
 
 
 class GroupMember(models.Model):
-    group = models.ForeignKey(AccountGroup, on_delete=models.CASCADE, related_name="members")
+    group = models.ForeignKey(AccountGroup, on_delete=models.PROTECT, related_name="members")
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="groups")
     factor = models.DecimalField(max_digits=8, decimal_places=3, default=Decimal(1), validators=[MinValueValidator(Decimal(0))])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from django.db.models import Count, Min
 from prometheus_client.metrics_core import Metric
@@ -34,7 +35,7 @@ def collect() -> Iterator[Metric]:
     yield from _waits(today)
 
 
-def _waits(today: object) -> Iterator[Metric]:
+def _waits(today: date) -> Iterator[Metric]:
     times = list(
         Order.objects.filter(trading_day=today, sent_at__isnull=False)
         .annotate(filled_at=Min("fills__first_seen_at"))

@@ -25,6 +25,7 @@ _MARK = "am_session"
 
 def open_session(request: HttpRequest, user: User, *, is_remembered: bool = False) -> None:
     """Sign this browser in. The row lets its user see and end it from elsewhere."""
+    _note_end(request, by=f"user:{user.username}")  # of whoever was signed in on it
     login(request, user, backend=BACKEND)
     request.session.set_expiry(int(ABSOLUTE.total_seconds()) if is_remembered else 0)
     now = clock.now()

@@ -32,6 +32,8 @@ from trading.pages import compare, day
 from trading.pages.tags import Tag, tag_of
 
 NOBODY = DayPnl(Decimal(0))
+# Limits whose used share is a share of rupees; the others stand on the risk page.
+MEASURED = frozenset({Rule.MAX_LOSS, Rule.MAX_PROFIT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +215,18 @@ def _run_row(run: OpenRun, row: Run, is_blind: bool, tags: Mapping[int, Tag], pn
         tags=tuple(tags[book.account_id] for book in run.books if book.account_id in tags),
         open_legs=sum(bool(p.units) for book in run.books for p in book.positions),
         pnl=pnl,
-        limits=tuple(_limit(run.run_id, guard, pnl.total) for guard in run.guards if guard.policy.book_id is None),
+        limits=tuple(
+            _limit(run.run_id, guard, pnl.total)
+            for guard in run.guards
+            if guard.policy.rule in MEASURED and guard.policy.book_id is None
+        ),
     )
 
 
 def _limit(run_id: int, guard: risk.Guard, total: Decimal | None) -> Limit:
     rule, limit = guard.policy.rule, guard.policy.limit
-    share = None if total is None else Decimal(used_share(rule, total, limit))
+    share = None if total is None else used_share(rule, total, limit, guard.view)
+    share = None if share is None else share.quantize(Decimal("0.1"))
     name = "Max loss" if rule is Rule.MAX_LOSS else "Max profit"
     said = "not known" if share is None else f"{share}% of {compact_rupees_text(limit)}"
     return Limit(f"{name} used, {guard.view.stage.value.lower()}", share, f"{name}: {said}", _share_key(run_id, rule))

@@ -43,7 +43,18 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _body(code: str, message: str, fields: Any = None, **more: Any) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "fields": fields or {}, "request_id": new_key(), **more}}
+    return {"error": _shown({"code": code, "message": message, "fields": fields or {}, "request_id": new_key(), **more})}
+
+
+def _shown(value: Any) -> Any:
+    """What a sender wrote comes back in some messages; what cannot be shown or stored does not."""
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() else " " for c in value)
+    if isinstance(value, dict):
+        return {_shown(str(k)): _shown(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shown(v) for v in value]
+    return value
 
 
 def api_exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:

@@ -57,4 +57,4 @@ def run(task: str, key: str, *args: int | str) -> Any:
 def depth(cluster: str) -> int:
     """How many tasks wait. Raises redis.RedisError when nobody can say."""
     waiting = client().llen(f"django_q:{cluster}:q")
-    return int(waiting)  # type: ignore[arg-type]
+    return int(waiting)

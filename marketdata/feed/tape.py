@@ -27,6 +27,7 @@ class _Symbol:
     prev_close: Decimal | None = None
     doubted: Decimal | None = None
     doubted_at: datetime | None = None
+    doubted_stamp: datetime | None = None
 
 
 class Tape:
@@ -47,7 +48,7 @@ class Tape:
         _merge(symbol, tick, received_at)
         if tick.last_price is None:
             return None
-        if self._is_doubtful(symbol, tick.last_price, received_at):
+        if self._is_doubtful(symbol, tick, tick.last_price, received_at):
             self.doubts += 1
             return None
         symbol.doubted = symbol.doubted_at = None
@@ -79,16 +80,18 @@ class Tape:
         return set(self._symbols)
 
     @staticmethod
-    def _is_doubtful(symbol: _Symbol, price: Decimal, received_at: datetime) -> bool:
+    def _is_doubtful(symbol: _Symbol, tick: Partial, price: Decimal, received_at: datetime) -> bool:
         if symbol.quote is None:
             return False
         last = symbol.quote.last_price
         change = abs(price - last)
         if change <= JUMP_RUPEES or change <= JUMP_SHARE * last:
             return False
-        if symbol.doubted is not None and abs(price - symbol.doubted) <= CONFIRM_SHARE * symbol.doubted:
+        # Servers repeat a tick to whoever holds several modes: the same stamp is the same look, not a second one.
+        is_repeat = tick.exchange_at is not None and tick.exchange_at == symbol.doubted_stamp
+        if symbol.doubted is not None and not is_repeat and abs(price - symbol.doubted) <= CONFIRM_SHARE * symbol.doubted:
             return False
-        symbol.doubted = price
+        symbol.doubted, symbol.doubted_stamp = price, tick.exchange_at
         symbol.doubted_at = symbol.doubted_at or received_at
         return True
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.db import transaction
 from django.db.models import Sum
 
-from accounts import health
+from accounts import health, reads
 from accounts.gateway.directory import gateway_for
 from accounts.gateway.openalgo import refuse_in_transaction
 from accounts.gateway.port import Gateway
-from accounts.gateway.reports import Answer, Funds
+from accounts.gateway.reports import Answer, Failed, Funds
 from accounts.models import Account, BrokerRead
 from accounts.reads import funds_of
 from algomirror.kernel import clock
@@ -25,7 +26,7 @@ from risk.models import MarginReservation
 ASK_AFTER_S = 10.0
 # Older funds say nothing about today's money; the link check reads them every 30 s.
 KNOWN_FOR_S = 60.0
-AT_ONCE = 25
+AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,20 @@ def refresh(accounts: Sequence[Account], *, older_than_s: float) -> None:
     doors = [gateway_for(account) for account in asked]
     with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="funds") as pool:
         answers = list(pool.map(_ask, doors))
-    for account, answer in zip(asked, answers, strict=True):
-        health.record(health.Asked(account, answer))
+    found = list(zip(asked, answers, strict=True))
+    # One commit for what changes no link; anything else is the link check's matter, one by one.
+    with transaction.atomic():
+        for account, answer in found:
+            if _is_usual(account, answer):
+                reads.store_funds(account.pk, answer)
+    for account, answer in found:
+        if not _is_usual(account, answer):
+            health.record(health.Asked(account, answer))
+
+
+def _is_usual(account: Account, answer: Answer[Funds]) -> bool:
+    is_good = not isinstance(answer, Failed) and answer.mode in (None, account.mode)
+    return is_good and account.link == Account.Link.UP
 
 
 def _ask(door: Gateway) -> Answer[Funds]:

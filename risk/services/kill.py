@@ -124,6 +124,8 @@ def _reduce_books(books: list[Book], *, by: str, why: str) -> None:
         moved = Book.objects.filter(pk=book.pk, state=Book.State.OPEN).update(
             state=Book.State.REDUCING, version=models.F("version") + 1
         )
+        # A book that a difference had reduced already is a person's from now on: no read opens it again.
+        Book.objects.filter(pk=book.pk, state=Book.State.REDUCING).update(freeze_kind="")
         if moved:
             journal.record(
                 "book.reducing",

@@ -67,6 +67,14 @@ def grades() -> list[TradeGrade]:
     return list(TradeGrade.objects.filter(archived_at=None))
 
 
+def save_rate(row: ChargeRate, *, by: str) -> None:
+    """A rate from a date on; earlier days keep the rate they had."""
+    with transaction.atomic():
+        row.save()
+        start = row.effective_from.isoformat()
+        journal.record("charges.rate", actor=by, subject=f"{row.item} {row.exchange}", share=row.share, start=start)
+
+
 class RateBook:
     """All charge rates, read once, asked by day."""
 

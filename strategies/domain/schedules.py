@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 
-from algomirror.kernel.clock import IST
+from marketdata.domain.sessions import instant
 from strategies.domain.drafts import ScheduleTerms
 
 
@@ -17,12 +17,12 @@ class Due(StrEnum):
 
 
 def opens_at(terms: ScheduleTerms, day: date) -> datetime:
-    return datetime.combine(day, terms.entry, IST).astimezone(UTC)
+    return instant(day, terms.entry)
 
 
 def closes_at(terms: ScheduleTerms, day: date) -> datetime:
     """The latest entry time of a day; at this instant it is too late."""
-    return datetime.combine(day, terms.latest, IST).astimezone(UTC)
+    return instant(day, terms.latest)
 
 
 def due(terms: ScheduleTerms, day: date, now: datetime, *, since: datetime, has_session: bool, days_to_expiry: int | None) -> Due:

@@ -194,7 +194,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='groupmember',
             name='group',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='members', to='strategies.accountgroup'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='members', to='strategies.accountgroup'),
         ),
         migrations.AddField(
             model_name='runnote',

@@ -40,4 +40,5 @@ def save(name: str, factors: Mapping[int, Decimal], *, by: str, group: AccountGr
 def delete(group: AccountGroup, *, by: str) -> None:
     with transaction.atomic():
         journal.record("group.deleted", actor=by, subject=f"group:{group.name}")
+        GroupMember.objects.filter(group=group).delete()
         group.delete()

@@ -58,7 +58,10 @@ def preview(version: Version, accounts: Sequence[Account], *, user: User) -> Pla
         "hedge_wait_s": version.hedge_wait_s,
         "limits": limits_row(protecting.checked(build.limits(version), legs, found.lines)),
         "net_premium": str(found.net_premium),
-        "warnings": warnings(legs, has_max_loss=version.max_loss is not None),
+        "warnings": [
+            *warnings(legs, has_max_loss=version.max_loss is not None),
+            *protecting.cautions(build.limits(version), found.lines),
+        ],
     }
     ratio = structure(legs)[1]
     lines = [

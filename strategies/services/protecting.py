@@ -50,6 +50,17 @@ def checked(terms: LimitTerms, legs: Sequence[LegSpec], lines: Iterable[Priced])
     return terms
 
 
+def cautions(terms: LimitTerms, lines: Iterable[Priced]) -> list[str]:
+    """What the trader should hear before sending: an indicator side against the structure."""
+    st = terms.more.supertrend
+    priced = [(line.action, line.units * (line.decision_price or ZERO)) for line in lines]
+    net = sum((value if action == "BUY" else -value for action, value in priced), ZERO)
+    present = "CREDIT" if net < 0 else "DEBIT"
+    if st is None or st.side in ("AUTO", present):
+        return []
+    return [f"Supertrend is told {st.side.lower()}, but at these prices the structure is a {present.lower()}."]
+
+
 def structure(books: Iterable[Book], lines: Sequence[PlannedLine], underlyings: Iterable[str]) -> Structure:
     """The planned legs of every book, and the index key when there is one underlying only."""
     of_account = {book.account_id: book.pk for book in books}

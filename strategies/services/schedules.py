@@ -13,6 +13,7 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.ops import alarms, journal, push
 from marketdata import calendar, selectors
+from marketdata.domain.sessions import local
 from strategies.domain.drafts import ScheduleTerms
 from strategies.domain.schedules import Due, closes_at, due
 from strategies.models import ScheduledStart, Strategy, Version
@@ -145,7 +146,7 @@ def _has_session(version: Version, day: date) -> bool:
 def days_to_expiry(version: Version, now: datetime) -> int | None:
     """Calendar days to the nearest contract of the legs; None when a slot means no date now."""
     found: list[int] = []
-    today = now.astimezone(clock.IST).date()
+    today = local(now).date()
     for leg in build.specs(version):
         slots = selectors.slots(leg.underlying, now, "FUT" if leg.is_future else "OPT")
         day = leg.expiry_date if leg.slot == "DATE" else next((d for slot, d in slots.items() if slot.value == leg.slot), None)

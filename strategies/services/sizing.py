@@ -38,9 +38,14 @@ from strategies.domain.drafts import SizingTerms
 from strategies.domain.resolve import Line, scaled
 from strategies.domain.sizes import Size
 from strategies.services import costs
+from strategies.services.caps import caps_of
 
-AT_ONCE = 25
+AT_ONCE = 50
 ALL = Decimal(100)
+SILENT = (
+    "the broker did not say what the basket needs; where its server cannot, switch “ask basket margin” off under Funds, "
+    "then our table alone counts."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,8 @@ class Structure:
 
     @property
     def prices(self) -> dict[int, Decimal]:
-        return {at: line.decision_price for at, line in enumerate(self.lines)}
+        """What a unit counts towards notional limits: its strike; a future its price."""
+        return {at: line.contract.strike or line.decision_price for at, line in enumerate(self.lines)}
 
     def basket(self, k: int) -> list[MarginPosition]:
         return [
@@ -112,7 +118,7 @@ def size(
 ) -> list[Size]:
     """One answer per account, in order. Asks funds and baskets over the network: not in a transaction."""
     purses = funds.purses(accounts, ask=True)
-    caps: dict[int, Caps] = {}
+    caps = caps_of(accounts)
     wanted = _wanted(structure, accounts, purses, structures, terms, factors)
     asked = [account for account in accounts if account.margin_trusted and terms.policy != "TABLE"]
     doors = {account.pk: gateway_for(account) for account in asked}
@@ -234,7 +240,7 @@ class _Job:
         asked = None if ask is None else broker_multiplier(k_table, limit, ask, upward=self.terms.policy == "BROKER")
         k = choose(self.terms.policy, k_table, asked)
         if k is None:
-            return self._no(Code.MARGIN_UNKNOWN, "the broker did not answer what the basket needs.", whole)
+            return self._no(Code.MARGIN_UNKNOWN, SILENT, whole)
         most, why = capped(self.structure.parts, self.caps, self.structure.prices)
         note = f"capped by {why}" if k > most else ""
         k = min(k, most)
@@ -261,7 +267,7 @@ class _Job:
         broker = ask(k) if ask is not None and k > 0 else None
         needed = needed_by(self.terms.policy, table * k, broker, trusted=ask is not None)
         if needed is None:
-            return self._no(Code.MARGIN_UNKNOWN, "the broker did not answer what the basket needs.", free)
+            return self._no(Code.MARGIN_UNKNOWN, SILENT, free)
         if needed > free and reduces:
             k, broker, needed = self._reduced(k, free, ask)
         if k == 0 or needed > free:

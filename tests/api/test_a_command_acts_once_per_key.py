@@ -137,3 +137,9 @@ def test_limits_are_tightened_freely_and_loosened_with_a_reason(owner: Caller) -
     assert owner.send("PATCH", f"runs/{run.pk}/limits", {"max_loss": None}).status_code == 400
     kept = owner.send("PATCH", f"runs/{run.pk}/limits", {"max_loss": None, "reason": "hedged by hand"})
     assert kept.json()["max_loss"] is None and kept.json()["max_profit"] == "4000.00"
+
+
+def test_what_cannot_be_stored_is_refused_like_anything_else(owner: Caller) -> None:
+    for body in ({"a\u0000b": 1}, {"\ud800": 1}, {"scope": "\u0000", "level": "\ud800x"}, {"scope": 7, "level": None}):
+        answer = owner.post("risk/kill", body)
+        assert answer.status_code == 400 and "\\u0000" not in answer.content.decode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -10,7 +12,7 @@ from django.urls import reverse
 
 from algomirror.kernel import clock
 from algomirror.ops.heartbeat import beat
-from algomirror.ops.models import Journal
+from algomirror.ops.models import Heartbeat, Journal
 from marketdata import status
 from marketdata.models import FailoverRecord, FeedPin
 from tests.cast import account, alice, bob, signed_in
@@ -53,6 +55,13 @@ def test_the_page_says_what_feeds_what_could_and_what_did() -> None:
     assert "Use now" not in shown
     parts = text_of(signed_in(bob()).get(reverse("feeds_parts")))
     assert "Switches" in parts and "<html" not in parts
+
+
+def test_a_feed_that_fell_silent_has_no_figures() -> None:
+    a_feed(account("Zerodha Anil", is_primary=True).pk)
+    Heartbeat.objects.update(at=clock.now() - timedelta(seconds=6))
+    shown = text_of(signed_in(bob()).get(reverse("feeds")))
+    assert "does not report" in shown and "12.5" not in shown
 
 
 def test_before_the_first_account_the_page_says_so(client: Client) -> None:

@@ -173,3 +173,24 @@ def test_racing_switches_end_at_the_strictest():
     for thread in threads:
         thread.join(60)
     assert TradingState.objects.get(account=a).state == "HALTED"
+
+
+def test_the_history_counts_what_fills_and_reads_prove():
+    from datetime import timedelta
+
+    from algomirror.kernel import clock
+    from risk import kills
+    from risk.services.kill import kill as press
+    from tests import cast
+    from tests.risk import desk
+
+    one, two = desk.accounts(2)
+    run = desk.a_run([one, two])
+    press(scope="platform", target=None, level="FLATTEN", by="user:alice", reason="drill")
+    (asked,) = kills.history()
+    assert (asked.flat, asked.books, asked.read, asked.accounts) == (0, 2, 0, 2) and not asked.is_proven
+    for book in run.books.all():
+        stage.flat(book)
+        cast.read(book.account, "POSITIONS", ago_s=-1)
+    (asked,) = kills.history()
+    assert asked.is_proven and asked.at <= clock.now() + timedelta(seconds=1)

@@ -14,10 +14,11 @@ import pytest
 from accounts.gateway.directory import far_side
 from accounts.gateway.openalgo import OpenAlgoGateway
 from accounts.models import Account
+from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied, Refused
 from algomirror.ops.models import Journal
 from risk.domain.limits import LimitTerms
-from risk.models import MarginReservation
+from risk.models import AccountLimits, MarginReservation
 from risk.services import reserving
 from strategies.domain.drafts import Draft, SizingTerms
 from strategies.domain.sizes import decode_size, timetable
@@ -239,6 +240,28 @@ def test_a_reservation_ends_with_funds_read_after_the_entry(_now):
     stage.funds_read(account)
     assert reserving.sweep() == 1 and reserving.sweep() == 0
     assert Journal.objects.filter(kind="margin.released").count() == 1
+
+
+def limited(account: Account, **limits) -> None:
+    AccountLimits.objects.create(account=account, changed_at=clock.now(), changed_by="user:alice", **limits)
+
+
+def test_a_grade_stops_at_the_lots_the_account_has_left():
+    account = stage.account(1)
+    limited(account, max_lots=20)
+    size = decode_size(plan_of([account], sizing=SizingTerms(mode="GRADE", grade="A")).terms["sizes"][0])
+    assert size.structures == 5 and "20 lots" in size.note
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [({"max_lots": 3}, "MAX_LOTS"), ({"max_notional": D(1_000_000)}, "MAX_NOTIONAL"), ({"orders_per_day": 3}, "ORDER_RATE")],
+)
+def test_an_account_at_its_limit_is_skipped_and_the_others_go_on(limits, code):
+    full, free = stage.account(1), stage.account(2)
+    limited(full, **limits)
+    plan = plan_of([full, free])
+    assert [(row["account"], row["code"]) for row in plan.skipped] == [(full.pk, code)] and set(lots(plan)) == {free.pk}
 
 
 def test_charges_stand_in_the_plan():

@@ -63,6 +63,7 @@ class Desk:
         self.side = FarSide(self.world, self.clock)
         self.symbols = _symbols(self.world)
         self.stale: set[str] = set()
+        self.after_each_step: Callable[[Desk], None] | None = None
         for name, premium in PREMIUM.items():
             self.world.set_price(NFO, self.symbols[name], premium)
         owner = User.objects.create(username="alice", email="alice@example.test", role=User.Role.OWNER)
@@ -173,7 +174,10 @@ class Desk:
     def step(self, account: int | None = None) -> bool:
         """One pass of the engine over one account, or over all."""
         rows = self.accounts if account is None else [self.accounts[account]]
-        return any([work.step(row.pk) for row in rows])
+        busy = any([work.step(row.pk) for row in rows])
+        if self.after_each_step is not None:
+            self.after_each_step(self)
+        return busy
 
     def run(self, seconds: float, *, dt: float = 0.5) -> bool:
         """Passes of the engine while time goes by; True when there is still something to do."""

@@ -52,12 +52,13 @@ class Points:
         here, self.seen = self.seen, self.seen + 1
         self.names.append(name)
         act = self._act
-        hit = here == self._at or (self._where is not None and self._where(name))
-        if act is None or not hit:
+        if act is None:
             return
-        self._act, self._watching = None, False
+        self._watching = False
         try:
-            act()
+            if here == self._at or (self._where is not None and self._where(name)):
+                self._act = None
+                act()
         finally:
             self._watching = True
 

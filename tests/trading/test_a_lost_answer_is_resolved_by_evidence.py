@@ -131,6 +131,18 @@ def test_with_a_second_owner_a_lapsed_exit_halts_the_account(desk: Desk) -> None
     assert desk.owned(second, "CE") == LOT
 
 
+def test_while_one_order_of_a_side_is_in_doubt_no_other_is_sent(desk: Desk) -> None:
+    first, second = _owned(desk), _owned(desk)
+    before = len(desk.side.sent)
+    desk.fault("timeout_before_accept", count=2)
+    desk.exit(first)
+    desk.run_until(lambda: any(o.state == "UNKNOWN" for o in desk.orders(first, exits=True)))
+    desk.exit(second)
+    desk.run(4)
+    assert len(desk.side.sent) == before + 1
+    assert desk.owned(second, "CE") == LOT
+
+
 def test_two_orders_that_fit_one_lost_order_are_left_to_a_person(desk: Desk) -> None:
     book = desk.open(desk.line(1, "BUY", "CE"))
     desk.poll()

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.trading.desk import LOT, Desk
 from tests.trading.points import Crash, Points, die
+from trading.models import Order
 from trading.services import submit
 
 
@@ -17,7 +20,8 @@ def _second_worker_hangs(desk: Desk, where: str) -> None:
         desk.side.points = mine
 
 
-def test_a_second_worker_finds_the_order_on_the_wire_and_leaves_it(desk: Desk) -> None:
+@pytest.mark.parametrize("moment", [0, 1, 2])
+def test_a_second_worker_finds_the_order_on_the_wire_and_leaves_it(desk: Desk, moment: int) -> None:
     book = desk.open(desk.line(1, "BUY", "CE"))
     desk.poll()
     order = desk.orders(book)[0]
@@ -25,10 +29,40 @@ def test_a_second_worker_finds_the_order_on_the_wire_and_leaves_it(desk: Desk) -
     def hang() -> None:
         _second_worker_hangs(desk, "wire after placeorder")
 
-    # The first worker has read the order as unsent; before it claims, the other one is already on the wire.
-    with desk.side.points.watch(hang, at=0):
+    # Before the first worker reads the order, or has read it as unsent, or is about to claim it, the other is on the wire.
+    with desk.side.points.watch(hang, at=moment):
         assert submit.send(order.pk, still=lambda _: True) == "not claimed"
     assert len(desk.placed("CE")) == 1
+
+
+def test_what_happened_between_the_decision_and_the_claim_is_seen_by_the_last_look(paper: Desk) -> None:
+    """An exit's cancel was confirmed, its successor is decided; then the exchange reports a fill of the first after all."""
+    book = paper.open(paper.line(1, "BUY", "CE", 2 * LOT))
+    paper.run_until(lambda: paper.owned(book, "CE") == 2 * LOT)
+    paper.fault("slow_fill", seconds=60)
+    paper.exit(book)
+    paper.run_until(lambda: bool(paper.placed("CE", action="SELL")), dt=0.1)
+    first = paper.placed("CE", action="SELL")[0]
+    told: list[int] = []
+
+    def late_fill() -> None:
+        broker = paper.broker()
+        broker._fill(first, LOT, first.price)
+        first.status = "cancelled"
+        paper.poll()
+        told.append(paper.owned(book, "CE"))
+
+    def successor_is_decided(_: str) -> bool:
+        return {"CANCELED", "INITIALIZED"} <= {o.state for o in paper.orders(book, exits=True)}
+
+    while not told:
+        with paper.side.points.watch(late_fill, where=successor_is_decided):
+            paper.step()
+        paper.advance(0.1)
+    assert told == [LOT]
+    assert paper.settle()
+    assert (paper.net("CE"), paper.state(book)) == (0, "FLAT")
+    assert "LATE_FILL" in paper.alarms()
 
 
 def test_sending_twice_sends_once(desk: Desk) -> None:

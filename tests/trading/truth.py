@@ -53,7 +53,8 @@ def lies(desk: Desk) -> list[str]:
         *_fills_are_the_brokers(owned),
         *_positions_are_folds(),
         *_moves_are_in_the_table(),
-        *_done_is_done(owned),
+        *_done_is_done(),
+        *_one_unacknowledged_per_side(),
     ]
 
 
@@ -194,8 +195,17 @@ def _moves_are_in_the_table() -> Iterator[str]:
             yield f"{row['subject']} went from {old} to {new}"
 
 
-def _done_is_done(owned: list[Owned]) -> Iterator[str]:
-    """A book whose last goal was to be flat and is DONE has no order that we know can fill, and owns nothing it knows of."""
+def _one_unacknowledged_per_side() -> Iterator[str]:
+    sides: set[tuple[object, ...]] = set()
+    for row in Order.objects.filter(state__in=[s.value for s in UNACKNOWLEDGED]):
+        side = (row.account_id, row.symbol, row.product, row.action)
+        if side in sides:
+            yield f"two unacknowledged orders to {row.action} {row.symbol}"
+        sides.add(side)
+
+
+def _done_is_done() -> Iterator[str]:
+    """A book that is FLAT has no order that we know can fill, but one that just turned up."""
     for book in Book.objects.filter(state=Book.State.FLAT):
         rows = Order.objects.filter(book=book, state__in=[S.INITIALIZED, S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_CANCEL])
         just_turned_up = set(Journal.objects.filter(kind="order.late").values_list("order_id", flat=True))

@@ -1,0 +1,52 @@
+"""A tick that comes twice, as servers send it to whoever holds several modes, is one look at the market."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+
+from marketdata.feed.parse import Partial
+from marketdata.feed.tape import Tape
+from tests.marketdata.cast import FRIDAY, seconds
+
+KEY = "NFO:X"
+
+
+def tick(price: int, stamp: datetime | None) -> Partial:
+    return Partial(KEY, last_price=Decimal(price), exchange_at=stamp)
+
+
+@pytest.fixture
+def tape() -> Tape:
+    tape = Tape()
+    tape.take(tick(100, FRIDAY), FRIDAY)
+    return tape
+
+
+def test_a_spike_that_is_repeated_does_not_confirm_itself(tape: Tape) -> None:
+    at = FRIDAY + seconds(1)
+    assert [tape.take(tick(900, at), at) for _ in range(3)] == [None, None, None]
+    assert tape.doubted_since(at) == [KEY], "the doubt keeps its first moment, so that REST is asked in time"
+    back = tape.take(tick(101, at + seconds(1)), at + seconds(1))
+    assert back is not None and back.last_price == 101 and tape.doubted_since(at + seconds(9)) == []
+
+
+def test_a_second_look_confirms_a_true_gap(tape: Tape) -> None:
+    at = FRIDAY + seconds(1)
+    assert tape.take(tick(900, at), at) is None
+    gap = tape.take(tick(905, at + seconds(0.2)), at + seconds(0.2))
+    assert gap is not None and gap.last_price == 905
+
+
+def test_without_a_stamp_the_next_tick_is_the_second_look(tape: Tape) -> None:
+    at = FRIDAY + seconds(1)
+    assert tape.take(tick(900, None), at) is None
+    assert tape.take(tick(900, None), at) is not None
+
+
+def test_an_ordinary_tick_that_comes_twice_changes_nothing(tape: Tape) -> None:
+    at = FRIDAY + seconds(1)
+    first, again = tape.take(tick(103, at), at), tape.take(tick(103, at), at)
+    assert first == again
