@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import RLock
 from typing import Any
 
 import httpx
@@ -24,9 +25,6 @@ from simulator.world import World
 from tests.trading.points import Points
 from trading.domain.orders import OrderState
 from trading.models import Order
-
-Broken = str
-
 
 @dataclass
 class Sent:
@@ -47,10 +45,11 @@ class FarSide:
         self.points = Points()
         self.sent: list[Sent] = []
         self.calls: list[tuple[int, str]] = []
-        self.broken: list[Broken] = []
+        self.broken: list[str] = []
         self.unreachable: set[int] = set()
         self.while_hanging: Callable[[], None] | None = None
         self.after_dispatch: Callable[[int, str], None] | None = None
+        self.one_at_a_time = RLock()
         self._accounts: dict[int, int] = {}
 
     @contextmanager
@@ -94,17 +93,18 @@ class Transport(httpx.BaseTransport):
         side.calls.append((self.account_id, endpoint))
         body = request.read()
         sent = self._sending(json.loads(body)) if endpoint == "placeorder" else None
-        before = side.broker_ids(self.account_id)
-        outcome = dispatch(
-            side.world.accounts[self.index - 1],
-            request.method,
-            request.url.path,
-            request.headers.get("content-type"),
-            body,
-            dict(request.url.params),
-        )
-        if sent is not None:
-            sent.broker_ids = sorted(side.broker_ids(self.account_id) - before)
+        with side.one_at_a_time:
+            before = side.broker_ids(self.account_id)
+            outcome = dispatch(
+                side.world.accounts[self.index - 1],
+                request.method,
+                request.url.path,
+                request.headers.get("content-type"),
+                body,
+                dict(request.url.params),
+            )
+            if sent is not None:
+                sent.broker_ids = sorted(side.broker_ids(self.account_id) - before)
         if side.after_dispatch is not None:
             side.after_dispatch(self.account_id, endpoint)
         side.points.pass_by(f"wire after {endpoint}")

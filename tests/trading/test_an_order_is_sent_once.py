@@ -62,6 +62,7 @@ def test_what_happened_between_the_decision_and_the_claim_is_seen_by_the_last_lo
     assert told == [LOT]
     assert paper.settle()
     assert (paper.net("CE"), paper.state(book)) == (0, "FLAT")
+    assert sum(o.filled for o in paper.placed("CE", action="SELL")) == 2 * LOT
     assert "LATE_FILL" in paper.alarms()
 
 
