@@ -6,7 +6,7 @@ PY := .venv/bin/python
 help:
 	@echo "make demo           three simulated accounts on a market that never closes, in a browser"
 	@echo "make demo-password  a new password for the demo's user"
-	@echo "make test           every test, on SQLite and on PostgreSQL"
+	@echo "make test           every test on SQLite; what claims and constrains also on PostgreSQL"
 	@echo "make check          format, lint, types, layers, migrations, then the tests"
 	@echo "make bench          measured figures against their targets"
 	@echo "make soak           long histories (slow)"

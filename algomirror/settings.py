@@ -268,6 +268,7 @@ HOOKS = {
     "fast_guard": "risk.services.fastguard.on_quotes",
     "entry_gate": "risk.services.gate.recheck",
     "halt_account": "risk.services.switch.halt_account",
+    "is_halted": "risk.services.switch.is_halted",
     "book_changed": "strategies.services.settle.book_changed",
     "account_in_use": "trading.selectors.account_in_use",
     "open_symbols": "trading.selectors.open_symbols",

@@ -102,9 +102,9 @@ def by_sdk(fleet: Fleet) -> float:
     from trading.models import Order
 
     lines = list(
-        Order.objects.filter(account=Account.objects.first(), purpose__in=["HEDGE", "ENTRY"]).order_by("id").values(
-            "symbol", "exchange", "action", "purpose", "units", "price", "product"
-        )
+        Order.objects.filter(account=Account.objects.first(), purpose__in=["HEDGE", "ENTRY"])
+        .order_by("id")
+        .values("symbol", "exchange", "action", "purpose", "units", "price", "product")
     )
 
     def one(number: int) -> None:

@@ -7,8 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from algomirror.kernel.clock import IST
 from marketdata import calendar
+from marketdata.domain import sessions
 from marketdata.domain.quotes import Quote
 from marketdata.domain.sessions import MarketState
 
@@ -41,11 +41,11 @@ def label(state: MarketState) -> str:
 
 
 def _time(at: datetime | None) -> str:
-    return "unknown" if at is None else f"{at.astimezone(IST):%H:%M}"
+    return "unknown" if at is None else f"{sessions.local(at):%H:%M}"
 
 
 def _day_time(at: datetime | None) -> str:
-    return "opening unknown" if at is None else f"{at.astimezone(IST):%a %H:%M}"
+    return "opening unknown" if at is None else f"{sessions.local(at):%a %H:%M}"
 
 
 def indices(keys: Mapping[str, str], quotes: Mapping[str, Quote]) -> list[dict[str, Any]]:

@@ -32,6 +32,11 @@ def effective_state(account_id: int) -> TradingMode:
     return stricter(present(None), present(account_id))
 
 
+def is_halted(account_id: int) -> bool:
+    """Nothing but cancels may go out for this account."""
+    return effective_state(account_id) is TradingMode.HALTED
+
+
 def set_state(account: Account | None, state: TradingMode | str, *, by: str, why: str) -> bool:
     """Make it at least this strict. False when it already was; this never loosens (see release)."""
     wanted = TradingMode(state)

@@ -240,9 +240,7 @@ def one_word_is_enough(patch: Patch) -> None:
 
 def a_book_that_lost_rows_is_whole(patch: Patch) -> None:
     honest = truth.reconcile
-    patch.setattr(
-        truth, "reconcile", lambda ours, **reads: honest(ours, **{**reads, "orders_whole": True, "trades_whole": True})
-    )
+    patch.setattr(truth, "reconcile", lambda ours, **reads: honest(ours, **{**reads, "orders_whole": True, "trades_whole": True}))
 
 
 def a_likeness_is_enough(patch: Patch) -> None:
@@ -296,9 +294,7 @@ MUTANTS = [
         a_failed_read_is_an_empty_one,
         [lambda d: absence.test_a_failed_read_changes_nothing(d, {"book": "positionbook"})],
     ),
-    Mutant(
-        "another world proves nothing", another_world_counts, [world.test_its_books_change_nothing_and_halt_the_account]
-    ),
+    Mutant("another world proves nothing", another_world_counts, [world.test_its_books_change_nothing_and_halt_the_account]),
     Mutant(
         "cumulative maximum instead of addition", fills_are_added, [fills.test_reading_the_same_books_again_adds_nothing], "live"
     ),

@@ -1,4 +1,4 @@
-"""One trader's desk for tests: simulated accounts, two clocks that move together, real gateways, real services, a real database."""
+"""One desk for tests: simulated accounts, two clocks that move together, real gateways and services, a real database."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from marketdata import quotes
 from marketdata.domain.quotes import Quote, Source
 from simulator.broker import Broker
 from simulator.clock import SimClock
-from simulator.orders import OrderRequest
 from simulator.orders import Order as BrokerSide
+from simulator.orders import OrderRequest
 from simulator.world import World
 from tests.trading import hooks
 from tests.trading.far_side import FarSide
@@ -174,7 +174,8 @@ class Desk:
     def step(self, account: int | None = None) -> bool:
         """One pass of the engine over one account, or over all."""
         rows = self.accounts if account is None else [self.accounts[account]]
-        busy = any([work.step(row.pk) for row in rows])
+        stepped = [work.step(row.pk) for row in rows]
+        busy = any(stepped)
         if self.after_each_step is not None:
             self.after_each_step(self)
         return busy

@@ -26,6 +26,7 @@ from tests.trading.points import Points
 from trading.domain.orders import OrderState
 from trading.models import Order
 
+
 @dataclass
 class Sent:
     """One request to place an order: whose it was, what stood at the broker afterwards."""

@@ -14,6 +14,7 @@ gate: Callable[[Order], None] | None = None
 NAMES = {
     "entry_gate": "tests.trading.hooks.entry_gate",
     "halt_account": "tests.trading.hooks.halt_account",
+    "is_halted": "tests.trading.hooks.is_halted",
     "book_changed": "tests.trading.hooks.book_changed",
 }
 
@@ -34,6 +35,10 @@ def entry_gate(order: Order) -> None:
 
 def halt_account(account_id: int, *, why: str, by: str) -> None:
     halted.setdefault(account_id, []).append(f"{by}: {why}")
+
+
+def is_halted(account_id: int) -> bool:
+    return account_id in halted
 
 
 def book_changed(book_id: int) -> None:

@@ -4,7 +4,6 @@ import pytest
 
 from tests.trading.desk import LOT, Desk
 from tests.trading.points import Crash, Points, die
-from trading.models import Order
 from trading.services import submit
 
 

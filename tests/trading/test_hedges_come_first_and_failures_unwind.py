@@ -32,7 +32,7 @@ def test_a_hedge_that_fails_in_one_account_unwinds_that_account_only(db: None, f
 
 
 def test_a_hedge_that_fills_in_part_lets_only_that_part_through(live: Desk) -> None:
-    book = live.open(
+    live.open(
         live.line(1, "BUY", "CEW", 3 * LOT, purpose="HEDGE", hedge_legs=(2,)),
         live.line(2, "SELL", "CE", 3 * LOT, hedge_legs=(1,), freeze=LOT),
         wait_s=60,

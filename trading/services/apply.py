@@ -31,7 +31,10 @@ ENGINE = "engine:orders"
 
 
 def bump(book_id: int) -> None:
-    """Raise the book's version; takes its row lock on PostgreSQL, so writers of one book go one after another."""
+    """Raise the book's version; takes its row lock on PostgreSQL, so writers of one book go one after another.
+
+    Always before the rows of its orders and goals: two writers that lock in different order would wait for each other.
+    """
     Book.objects.filter(pk=book_id).update(version=models.F("version") + 1)
 
 
@@ -52,9 +55,9 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, **field
         fields.setdefault("acknowledged_at", now)
     if why and to in (S.REJECTED, S.CANCELED, S.DENIED, S.LAPSED, S.UNKNOWN, S.INITIALIZED):
         fields.setdefault("reason", why[:300])
+    bump(order.book_id)
     if not Order.objects.filter(pk=order.pk, state=old).update(state=to, **fields):
         return False
-    bump(order.book_id)
     order.state = to
     for name, value in fields.items():
         setattr(order, name, value)
@@ -191,12 +194,12 @@ def fill(
     if units <= 0:
         return False
     value = cumulative_value - order.filled_value
+    bump(order.book_id)
     claimed = Order.objects.filter(pk=order.pk, filled_units=order.filled_units).update(
         filled_units=cumulative_units, filled_value=cumulative_value
     )
     if not claimed:
         return False
-    bump(order.book_id)
     Fill.objects.create(
         order=order,
         book_id=order.book_id,
@@ -320,9 +323,9 @@ def after(book_id: int) -> None:
 
 def _claim_row(order: Order, broker_order_id: str) -> None:
     """Tie a broker order to ours; the database refuses a second owner."""
+    bump(order.book_id)
     Order.objects.filter(pk=order.pk, broker_order_id="").update(broker_order_id=broker_order_id)
     order.broker_order_id = broker_order_id
-    bump(order.book_id)
     BrokerOrder.objects.filter(
         account_id=order.account_id, trading_day=order.trading_day, broker_order_id=broker_order_id, order=None
     ).update(order=order)

@@ -77,8 +77,8 @@ def _taken(book: Book) -> Iterable[tuple[Instrument, Action]]:
 
 def has_room(order: Order) -> bool:
     """The last look at an exit, inside the claim: everything sent since it was decided is counted against it."""
-    goal = ExitGoal.objects.select_related("book").get(pk=order.goal_id)
-    return order.units <= exits.room(facts(goal, clock.now()), (order.exchange, order.symbol, order.product))
+    goal = ExitGoal.objects.select_related("book").filter(pk=order.goal_id).first() if order.goal_id else None
+    return goal is not None and order.units <= exits.room(facts(goal, clock.now()), (order.exchange, order.symbol, order.product))
 
 
 def _split(key: str) -> Instrument:

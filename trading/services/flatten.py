@@ -15,7 +15,7 @@ from django.db import IntegrityError, models, transaction
 
 from algomirror.kernel import clock
 from algomirror.kernel.ids import client_order_id
-from algomirror.ops import journal
+from algomirror.ops import hooks, journal
 from marketdata import quotes
 from trading.domain import exits
 from trading.domain.orders import LIVE_STATES, OrderState, Purpose
@@ -113,11 +113,11 @@ def _widen(goal: ExitGoal, book: Book, targets: Mapping[str, int] | None, asked_
             merged[key] = min(leave, merged.get(key, leave))
         if merged == goal.targets:
             return
+    apply.bump(book.pk)
     ExitGoal.objects.filter(pk=goal.pk).update(targets=merged)
     goal.targets = merged
     if merged is None:
         _exiting(book)
-    apply.bump(book.pk)
     record.of_book("exit.widened", book, actor=asked_by, why=why, goal=goal.pk, targets=merged)
 
 
@@ -132,6 +132,10 @@ def drive(goal_id: int) -> bool:
     book = goal.book
     if book.state == Book.State.FROZEN:
         _try_to_thaw(book)
+        return True
+    if hooks.call("is_halted", book.account_id):
+        # We distrust our own picture of this account: nothing but cancels goes out until a person releases it.
+        _escalate(goal, book)
         return True
     _drop_stale_intents(goal)
     # The version is read before the facts: whatever changes after this line makes the claim below fail.
@@ -180,8 +184,8 @@ def _backs_off(goal: ExitGoal, ask: exits.Exit, now: datetime) -> bool:
     exchange, symbol, product = ask.instrument
     sent = Order.objects.filter(goal=goal, exchange=exchange, symbol=symbol, product=product, sent_at__isnull=False)
     newest = sent.order_by("-id").values_list("state", "finished_at")[: len(BACK_OFF_S)]
-    rejected = list(takewhile(lambda row: row[0] == S.REJECTED, newest))
-    return bool(rejected) and now < rejected[0][1] + timedelta(seconds=BACK_OFF_S[len(rejected) - 1])
+    rejected = [ended for _, ended in takewhile(lambda row: row[0] == S.REJECTED, newest) if ended is not None]
+    return bool(rejected) and now < rejected[0] + timedelta(seconds=BACK_OFF_S[len(rejected) - 1])
 
 
 def _write_exits(goal: ExitGoal, book: Book, asks: list[exits.Exit]) -> list[Order]:

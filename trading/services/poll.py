@@ -170,21 +170,25 @@ def _fields(row: BookOrder, traded: truth.TradedSum | None) -> dict[str, Any]:
 def _new_row(
     account_id: int, day: date, row: BookOrder, traded: truth.TradedSum | None, mine: int | None, sequence: int, at: datetime
 ) -> BrokerOrder:
-    return BrokerOrder.objects.create(
+    # Another poll of the same account may be writing the same row at this moment.
+    kept, _ = BrokerOrder.objects.get_or_create(
         account_id=account_id,
         trading_day=day,
         broker_order_id=row.broker_order_id,
-        order_id=mine,
-        exchange=row.exchange,
-        symbol=row.symbol,
-        action=row.action,
-        product=row.product,
-        price_type=row.price_type,
-        first_read=sequence,
-        first_seen_at=at,
-        last_seen_at=at,
-        **_fields(row, traded),
+        defaults={
+            "order_id": mine,
+            "exchange": row.exchange,
+            "symbol": row.symbol,
+            "action": row.action,
+            "product": row.product,
+            "price_type": row.price_type,
+            "first_read": sequence,
+            "first_seen_at": at,
+            "last_seen_at": at,
+            **_fields(row, traded),
+        },
     )
+    return kept
 
 
 def _changed_row(before: BrokerOrder, row: BookOrder, traded: truth.TradedSum | None, mine: int | None, at: datetime) -> None:

@@ -11,35 +11,51 @@ from datetime import timedelta
 
 import redis
 from django.conf import settings
-from django.db import close_old_connections, connection, transaction
+from django.db import OperationalError, close_old_connections, connection, transaction
 from django.db.models import F, Q
 
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
-from algomirror.ops import alarms, queue
-from trading.domain.orders import ENTRIES, LIVE_STATES, OrderState
+from algomirror.ops import alarms, hooks, queue
+from trading.domain.orders import ENTRIES, LIVE_STATES, UNACKNOWLEDGED, OrderState
 from trading.models import Book, ExitGoal, Order, Position
 from trading.services import apply, enter, flatten, poll, record, wake
 
 log = logging.getLogger(__name__)
 
 PASS_S = 0.05
+LONGEST_PAUSE_S = 0.25
 TURN_S = 6.0
 THREADS = 32
 # After something was sent its outcome is asked for at once; then the steady pace of working orders.
 EAGER_POLL_S = 0.2
 EAGER_AFTER_CANCEL = timedelta(seconds=3)
 LIVE = [s.value for s in LIVE_STATES]
+UNSEEN = [s.value for s in UNACKNOWLEDGED]
 
 
 def account(account_id: int, *, turn_s: float = TURN_S, sleep: Callable[[float], None] = time.sleep) -> bool:
-    """Work on one account until nothing is left to do now, at most `turn_s`. True when it wants another turn soon."""
+    """Work on one account while news is expected within moments, at most `turn_s`. True when it wants another turn at once.
+
+    What only waits (a resting order, a frozen book, a halted account) is left to the beat.
+    """
     ends = clock.monotonic() + turn_s
-    while True:
-        busy = step(account_id)
-        if not busy or clock.monotonic() >= ends:
-            return busy
-        sleep(PASS_S)
+    while step(account_id) and _expects_news(account_id):
+        pause = min(max(_poll_due_in(account_id), PASS_S), LONGEST_PAUSE_S)
+        if clock.monotonic() + pause >= ends:
+            return True
+        sleep(pause)
+    return False
+
+
+def _expects_news(account_id: int) -> bool:
+    orders = Order.objects.filter(account_id=account_id)
+    soon = Q(state__in=[*UNSEEN, OrderState.PENDING_CANCEL]) | Q(state__in=LIVE, protected=True)
+    unsent = Q(state=OrderState.INITIALIZED, book__state=Book.State.OPEN)
+    if orders.filter(soon | unsent).exists():
+        return True
+    goals = ExitGoal.objects.filter(book__account_id=account_id).exclude(state="DONE").exclude(book__state=Book.State.FROZEN)
+    return goals.exists() and not hooks.call("is_halted", account_id)
 
 
 def step(account_id: int) -> bool:
@@ -50,8 +66,7 @@ def step(account_id: int) -> bool:
     if has_books_read:
         _each(flatten.drive, goals)
     live = Order.objects.filter(account_id=account_id, state__in=LIVE)
-    working = live.exists()
-    if _poll_due(account_id, working=working, goals=bool(goals), first=not has_books_read):
+    if not has_books_read or _poll_due_in(account_id) <= 0:
         poll.account(account_id, positions=bool(goals) or enter.follows_price(account_id) or _positions_due(account_id))
         _each(flatten.drive, goals)
     entering = _drive_entries(account_id) if has_books_read else _has_entries(account_id)
@@ -82,6 +97,9 @@ def _each(drive: Callable[[int], bool], ids: Iterable[int]) -> bool:
     for pk in ids:
         try:
             busy = drive(pk) or busy
+        except OperationalError:
+            log.warning("drive put off what=%s id=%s", drive.__module__, pk, exc_info=True)
+            busy = True
         except Exception as error:
             log.exception("drive failed what=%s id=%s", drive.__module__, pk)
             what = drive.__module__.rpartition(".")[2]
@@ -90,20 +108,21 @@ def _each(drive: Callable[[int], bool], ids: Iterable[int]) -> bool:
     return busy
 
 
-def _poll_due(account_id: int, *, working: bool, goals: bool, first: bool) -> bool:
-    if first:
-        return True
+def _poll_due_in(account_id: int) -> float:
+    """Seconds until the order book should be read again; 0 or less: now."""
     read = BrokerRead.objects.filter(account_id=account_id, kind="ORDERS").values("attempted_at", "started_at").first()
     if read is None or read["attempted_at"] is None:
-        return True
+        return 0.0
     age = (clock.now() - read["attempted_at"]).total_seconds()
+    working = Order.objects.filter(account_id=account_id, state__in=LIVE).exists()
+    goals = ExitGoal.objects.filter(book__account_id=account_id).exclude(state="DONE").exists()
     if working or goals or enter.follows_price(account_id):
         # What was just sent, or is just being cancelled, is asked for at once.
         sent = Q(sent_at__gt=read["started_at"])
         cancelling = Q(state=OrderState.PENDING_CANCEL, cancel_asked_at__gt=clock.now() - EAGER_AFTER_CANCEL)
         news = Order.objects.filter(sent | cancelling, account_id=account_id, state__in=LIVE).exists()
-        return age >= (EAGER_POLL_S if news else settings.POLL_WORKING_S)
-    return age >= _calm_interval(account_id)
+        return (EAGER_POLL_S if news else float(settings.POLL_WORKING_S)) - age
+    return _calm_interval(account_id) - age
 
 
 def _calm_interval(account_id: int) -> float:
