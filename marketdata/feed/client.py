@@ -208,7 +208,7 @@ class Stream(Thread):
 
     def _care(self, connection: Any, now: float) -> None:
         if self._reconnect.is_set():
-            raise Dropped("asked to reconnect")
+            raise Dropped("no index ticks, connecting anew")
         if self._log_in_again.is_set():
             self._log_in_again.clear()
             self._log_in(connection)

@@ -60,6 +60,8 @@ class Desk:
             limits=None,
             strikes_each_side=2,
         )
+        for server in self.world.accounts:
+            server.options.capital = Decimal(10) ** 9  # margins are no matter of these tests
         self.side = FarSide(self.world, self.clock)
         self.symbols = _symbols(self.world)
         self.stale: set[str] = set()

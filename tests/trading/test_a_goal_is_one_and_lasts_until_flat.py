@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.trading import hooks
 from tests.trading.desk import LOT, Desk
 from trading.models import ExitGoal
 
@@ -81,6 +82,16 @@ def test_it_never_gives_up(desk: Desk, count: int) -> None:
     assert desk.settle(seconds=60)
     assert (desk.net("CE"), desk.state(book)) == (0, "FLAT")
     assert {"EXIT_REJECTED", "EXIT_SLOW"} <= desk.alarms()
+
+
+def test_on_a_halted_account_a_goal_still_cancels_and_sends_nothing(desk: Desk) -> None:
+    book = desk.open(desk.line(1, "BUY", "CE", limit="60"), desk.line(2, "BUY", "PE"))
+    desk.run_until(lambda: desk.owned(book, "PE") == LOT)
+    hooks.halt_account(desk.accounts[0].pk, why="test", by="test")
+    desk.exit(book)
+    desk.run(8)
+    assert {o.state for o in desk.orders(book, exits=False) if o.leg == 1} == {"CANCELED"}
+    assert desk.orders(book, exits=True) == [] and desk.net("PE") == LOT
 
 
 def test_without_a_price_it_still_goes_out(desk: Desk) -> None:

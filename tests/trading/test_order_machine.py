@@ -221,6 +221,7 @@ class OrderMachine(RuleBasedStateMachine):
         """Faults end, everybody wants out: each book ends flat, or stands still with a person called."""
         desk = self.desk
         desk.calm()
+        hooks.halted.clear()  # a person looked and released the account
         desk.stale.clear()
         desk.quote()
         for book in self.books:
@@ -244,6 +245,6 @@ class OrderMachine(RuleBasedStateMachine):
 def test_whatever_happens_the_broker_never_holds_what_the_books_cannot_explain() -> None:
     logging.disable(logging.ERROR)
     try:
-        run_state_machine_as_test(OrderMachine, settings=settings(examples(70, 20_000), stateful_step_count=25))
+        run_state_machine_as_test(OrderMachine, settings=settings(examples(25, 20_000), stateful_step_count=25))
     finally:
         logging.disable(logging.NOTSET)

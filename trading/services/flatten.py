@@ -133,10 +133,6 @@ def drive(goal_id: int) -> bool:
     if book.state == Book.State.FROZEN:
         _try_to_thaw(book)
         return True
-    if hooks.call("is_halted", book.account_id):
-        # We distrust our own picture of this account: nothing but cancels goes out until a person releases it.
-        _escalate(goal, book)
-        return True
     _drop_stale_intents(goal)
     # The version is read before the facts: whatever changes after this line makes the claim below fail.
     book.refresh_from_db(fields=["version"])
@@ -148,6 +144,9 @@ def drive(goal_id: int) -> bool:
     _escalate(goal, book)
     ready = goal.not_before is None or goal.not_before <= facts.now
     asks = [s for s in todo if isinstance(s, exits.Exit) and not _backs_off(goal, s, facts.now)]
+    if hooks.call("is_halted", book.account_id):
+        # We distrust our own picture of this account: nothing but cancels goes out until a person releases it.
+        asks = []
     orders = _write_exits(goal, book, asks) if ready else []
     for step in todo:
         match step:
