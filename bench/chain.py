@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that the file runs by its path too
+
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that the file runs by its path too
+
+import re
 import tempfile
 import time
-from pathlib import Path
 
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright

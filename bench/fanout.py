@@ -6,8 +6,12 @@ read that they filled. `python -m bench.fanout` runs 1, 10, 50 and 200 accounts,
 
 from __future__ import annotations
 
-import subprocess
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that the file runs by its path too
+
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
