@@ -178,13 +178,15 @@ def _fills_are_the_brokers(owned: list[Owned]) -> Iterator[str]:
 
 def _positions_are_folds() -> Iterator[str]:
     fills: dict[tuple[int, str, str], list[Traded]] = defaultdict(list)
+    units: dict[int, int] = defaultdict(int)
     for f in Fill.objects.order_by("id"):
         fills[f.book_id, f.symbol, f.product].append(Traded("BUY" if f.action == "BUY" else "SELL", f.units, f.value))
+        units[f.order_id] += f.units
     for p in Position.objects.all():
         if net_of(p) != fold(fills[p.book_id, p.symbol, p.product]):
             yield f"{p} of book {p.book_id} is not the fold of its fills"
     for o in Order.objects.all():
-        if sum(f.units for f in o.fills.all()) != o.filled_units:
+        if units[o.pk] != o.filled_units:
             yield f"{o}: its fills do not add up to {o.filled_units}"
 
 
