@@ -26,7 +26,7 @@ from tests.environment import free_port
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_S = 90.0
+START_S = 180.0
 
 
 def free_block(length: int) -> int:

@@ -64,7 +64,7 @@ def test_a_stop_takes_three_accounts_out_with_no_browser_open(house: House) -> N
         run_id = preview_and_start(page)
         expect(page.locator("body")).to_contain_text("open", ignore_case=True)
         wait_for(
-            lambda: house.one("select state from trading_run where id=?", run_id) == "OPEN", 20, "the run to open", house.tail
+            lambda: house.one("select state from trading_run where id=?", run_id) == "OPEN", 60, "the run to open", house.tail
         )
     for account in (1, 2, 3):
         assert sorted(house.broker_net(account).values()) == [-65, -65]
@@ -72,7 +72,7 @@ def test_a_stop_takes_three_accounts_out_with_no_browser_open(house: House) -> N
     house.shock("NIFTY", 3)
 
     wait_for(
-        lambda: house.one("select state from trading_run where id=?", run_id) == "CLOSED", 30, "the run to close", house.tail
+        lambda: house.one("select state from trading_run where id=?", run_id) == "CLOSED", 90, "the run to close", house.tail
     )
     realised = {}
     for account in (1, 2, 3):

@@ -68,13 +68,13 @@ class Cycle:
         self.kill_after("start")
         run = self.trader.start(plan)
         state = "select state from trading_run where id=?"
-        wait_for(lambda: self.house.one(state, run) == "OPEN", 60, f"{self.name} to open", self.house.tail)
+        wait_for(lambda: self.house.one(state, run) == "OPEN", 180, f"{self.name} to open", self.house.tail)
         if self.step == "open":
             self.house.kill(self.process)
             time.sleep(1)
         self.kill_after("shock")
         self.shock()
-        wait_for(lambda: self.house.one(state, run) == "CLOSED", 90, f"{self.name} to close", self.house.tail)
+        wait_for(lambda: self.house.one(state, run) == "CLOSED", 240, f"{self.name} to close", self.house.tail)
         return run
 
     def shock(self) -> None:

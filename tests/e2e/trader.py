@@ -65,14 +65,14 @@ class Trader:
         return int(found.group(1))
 
     def preview(self, strategy: int) -> dict[str, str]:
-        answer = self._post(f"/strategies/{strategy}/preview", {}, patience_s=15)
+        answer = self._post(f"/strategies/{strategy}/preview", {}, patience_s=60)
         fields = dict(re.findall(r'name="(plan|digest)" value="([^"]+)"', answer.text))
         assert set(fields) == {"plan", "digest"}, f"no plan: {re.sub('<[^>]+>', ' ', answer.text)[:1500]}"
         return fields
 
     def start(self, plan: dict[str, str]) -> int:
         """The run that this plan became, however often it had to be asked."""
-        answer = self._post("/runs/start", {**plan, "idempotency_key": str(uuid4())}, patience_s=25)
+        answer = self._post("/runs/start", {**plan, "idempotency_key": str(uuid4())}, patience_s=60)
         found = re.search(r"/runs/(\d+)", answer.headers.get("HX-Redirect", ""))
         assert found, f"not started: {answer.status_code} {re.sub('<[^>]+>', ' ', answer.text)[:1500]}"
         return int(found.group(1))

@@ -16,6 +16,7 @@ from django.db import transaction
 
 from accounts import reads
 from accounts.gateway.directory import gateway_for
+from accounts.gateway.openalgo import EXIT_WAIT_S
 from accounts.gateway.reports import Answer, BookOrder, BookTrade, Failed, Read, Why
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
@@ -121,7 +122,8 @@ def rules() -> truth.Rules:
     return truth.Rules(
         lapse_reads=settings.LAPSE_READS,
         lapse_after=timedelta(seconds=settings.LAPSE_AFTER_S),
-        sender=timedelta(seconds=settings.CONNECT_TIMEOUT_S + settings.ORDER_TIMEOUT_S + 2),
+        # Waiting for the call budget is part of a sender's way too.
+        sender=timedelta(seconds=EXIT_WAIT_S + settings.CONNECT_TIMEOUT_S + settings.ORDER_TIMEOUT_S + 2),
     )
 
 
