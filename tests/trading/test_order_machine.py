@@ -38,7 +38,7 @@ FAULTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "reject_later": {},
     "no_order_id": {"null": st.booleans()},
     "rate_limited": {"endpoint": st.sampled_from(["*", "placeorder"])},
-    "late_visibility": {"seconds": st.sampled_from([1.0, 4.0, 8.0])},
+    "late_visibility": {"seconds": st.sampled_from([1.0, 4.0, 8.0, 45.0])},
     "missing_trades": {"reads": st.integers(1, 4)},
     "partial_fill": {"seconds": st.sampled_from([None, 2.0])},
     "slow_fill": {"seconds": st.sampled_from([0.7, 2.0, 6.0])},
