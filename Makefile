@@ -47,7 +47,7 @@ css:
 
 shots: env-dev
 	@sh bin/system-packages chromium
-	$(PY) -m tests.e2e.shots
+	@sh bin/with-test-settings env DJANGO_SETTINGS_MODULE=algomirror.settings $(PY) -m tests.e2e.shots
 
 bench: env-dev
 	@$(PY) -m bench

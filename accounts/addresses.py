@@ -10,6 +10,7 @@ from django.conf import settings
 
 from algomirror.kernel.errors import Refused
 
+_USUAL_PORT = {"host_url": 5000, "websocket_url": 8765}
 IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Where clouds keep their machines' credentials, besides the link-local range.
 METADATA = frozenset({"fd00:ec2::254", "100.100.100.200", "192.0.0.192"})
@@ -37,7 +38,7 @@ def _split(text: str, field: str, schemes: tuple[str, str]) -> SplitResult:
     except ValueError:
         raise _refused(field, "This is no address.") from None
     if parts.scheme not in schemes:
-        raise _refused(field, f"The address must start with {shown}")
+        raise _refused(field, f"The address must start with {shown}, like {schemes[0]}://127.0.0.1:{_USUAL_PORT[field]}")
     if not host or len(text) > 200 or not host.isascii() or any(c.isspace() for c in text.strip()):
         raise _refused(field, "The address has no usable host name.")
     if parts.username is not None or parts.password is not None:
@@ -83,7 +84,7 @@ def check_resolved(url: str) -> str:
     try:
         found = socket.getaddrinfo(parts.hostname, parts.port or default, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        return "This host name is not known."
+        return "This host name is not known: check its spelling."
     for entry in found:
         why = forbidden(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]))
         if why:

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from django.contrib.auth.models import Group
 
 from accounts.models import Account, BrokerRead, Invite, LoginSession, RecoveryCode, SecondFactor, User
+from algomirror.ops.admin import ReadOnlyAdmin
 
+# Roles are ours; Django's groups would be fields without effect.
+admin.site.unregister(Group)
 # One door to sign in: ours counts attempts and locks.
 admin.site.login = login_required(admin.site.login)  # type: ignore[method-assign]
 
 
-class LookOnly(ModelAdmin):  # type: ignore[misc]
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(User)
-class UserAdmin(LookOnly):
+class UserAdmin(ReadOnlyAdmin):
     list_display = ("username", "email", "role", "is_active", "last_login")
     list_filter = ("role", "is_active")
     search_fields = ("username", "email")
@@ -35,7 +24,7 @@ class UserAdmin(LookOnly):
 
 
 @admin.register(Account)
-class AccountAdmin(LookOnly):
+class AccountAdmin(ReadOnlyAdmin):
     list_display = ("name", "broker", "mode", "link", "is_primary", "entries_enabled", "last_good_at", "archived_at")
     list_filter = ("mode", "link", "is_primary")
     search_fields = ("name", "broker")
@@ -64,7 +53,7 @@ class AccountAdmin(LookOnly):
 
 
 @admin.register(BrokerRead)
-class BrokerReadAdmin(LookOnly):
+class BrokerReadAdmin(ReadOnlyAdmin):
     list_display = ("account", "kind", "sequence", "finished_at", "attempted_at", "error")
     list_filter = ("kind",)
     list_select_related = ("account",)
@@ -76,21 +65,21 @@ from accounts.tokens import admin as token_admin  # noqa: E402, F401
 
 
 @admin.register(SecondFactor)
-class SecondFactorAdmin(LookOnly):
+class SecondFactorAdmin(ReadOnlyAdmin):
     list_display = ("user", "created_at", "confirmed_at")
     search_fields = ("user__username",)
     fields = ("user", "created_at", "confirmed_at")
 
 
 @admin.register(RecoveryCode)
-class RecoveryCodeAdmin(LookOnly):
+class RecoveryCodeAdmin(ReadOnlyAdmin):
     list_display = ("factor", "used_at")
     list_filter = ("used_at",)
     fields = ("factor", "used_at")
 
 
 @admin.register(LoginSession)
-class LoginSessionAdmin(LookOnly):
+class LoginSessionAdmin(ReadOnlyAdmin):
     list_display = ("user", "address", "agent", "started_at", "seen_at", "ended_at", "ended_by")
     list_filter = ("is_remembered",)
     search_fields = ("user__username", "address")
@@ -98,7 +87,7 @@ class LoginSessionAdmin(LookOnly):
 
 
 @admin.register(Invite)
-class InviteAdmin(LookOnly):
+class InviteAdmin(ReadOnlyAdmin):
     list_display = ("role", "created_by", "created_at", "expires_at", "used_by", "used_at", "withdrawn_at")
     list_filter = ("role",)
     fields = ("role", "created_by", "created_at", "expires_at", "used_by", "used_at", "withdrawn_at")

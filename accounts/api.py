@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
@@ -75,9 +76,20 @@ class TryServer(Door):
 
 
 class AccountOne(Door):
+    writes: ClassVar[str] = "admin"
+
     @extend_schema(responses=shapes.AccountShape)
     def get(self, request: Request, pk: int) -> Response:
         return Response(shapes.AccountShape(found(seen(request, Account.objects.all(), "pk"), pk=pk)).data)
+
+    @extend_schema(request=shapes.EditAsked, responses=shapes.AccountShape)
+    @command
+    def patch(self, request: Request, pk: int) -> Response:
+        """Change what is named. 409 when the account was changed since `config_version`."""
+        asked, account = self.body(shapes.EditAsked), account_of(request, pk)
+        version = asked.pop("config_version")
+        wanted = replace(services.as_it_is(account), **asked)
+        return Response(shapes.AccountShape(services.edit_account(person(request), pk, wanted, config_version=version)).data)
 
 
 class AccountTest(Door):

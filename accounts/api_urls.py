@@ -1,6 +1,7 @@
 from django.urls import path
 
 from accounts import api
+from accounts.tokens import api as token_api
 
 urlpatterns = [
     path("me", api.Me.as_view(), name="api-me"),
@@ -11,5 +12,8 @@ urlpatterns = [
     path("accounts/<int:pk>/primary", api.AccountPrimary.as_view(), name="api-account-primary"),
     path("accounts/<int:pk>/archive", api.AccountArchive.as_view(), name="api-account-archive"),
     path("accounts/<int:pk>/entries", api.AccountEntries.as_view(), name="api-account-entries"),
+    path("tokens", token_api.Tokens.as_view(), name="api-tokens"),
+    path("tokens/<int:pk>", token_api.TokenOne.as_view(), name="api-token"),
+    path("tokens/<int:pk>/revoke", token_api.TokenRevoke.as_view(), name="api-token-revoke"),
     *(path(f"accounts/<int:pk>/{kind}", api.BrokerRows.as_view(), {"kind": kind}, f"api-account-{kind}") for kind in api.KINDS),
 ]

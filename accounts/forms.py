@@ -134,6 +134,16 @@ class AccountForm(forms.Form):
     brokerage_per_order = forms.DecimalField(
         label="Brokerage per order, ₹", min_value=0, max_digits=8, decimal_places=2, initial=20
     )
+    holder = forms.CharField(required=False, max_length=80, help_text="Whose account it is.")
+    relation = forms.ChoiceField(
+        label="It is of", required=False, choices=Account.Relation.choices, initial=Account.Relation.SELF,
+        help_text="One registered address may serve one family only.",
+    )  # fmt: skip
+    registered_address = forms.GenericIPAddressField(
+        label="Registered IP",
+        required=False,
+        help_text="The static address the broker was told. Live orders from another are refused.",
+    )
     config_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, account: Account | None = None, **kwargs: Any) -> None:
@@ -148,4 +158,5 @@ class AccountForm(forms.Form):
         typed = dict(self.cleaned_data)
         typed.pop("config_version")
         typed["backup_rank"] = typed["backup_rank"] or 0
+        typed["relation"] = typed["relation"] or Account.Relation.SELF
         return Wanted(**typed)

@@ -13,13 +13,13 @@ from django.db.models import F
 
 from accounts import reads
 from accounts.gateway.directory import gateway_for
-from accounts.gateway.openalgo import refuse_in_transaction
 from accounts.gateway.port import Gateway
 from accounts.gateway.reports import Answer, Failed, Funds, Read, Why
 from accounts.models import Account
 from accounts.services.connection import advice
 from algomirror.kernel import clock
-from algomirror.ops import alarms, hooks, journal, push
+from algomirror.ops import alarms, hooks, journal, push, readiness
+from algomirror.ops.outgoing import refuse_in_transaction
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +128,7 @@ def _move(account: Account, link: Account.Link, *, why: str = "") -> bool:
                 why=why,
             )
             push.push("accounts", "changed")
+            transaction.on_commit(readiness.look_again)
     return bool(moved)
 
 

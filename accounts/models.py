@@ -8,6 +8,7 @@ from django.db import models
 
 from accounts.colours import hex_of
 from accounts.people import Invite, LoginSession, RecoveryCode, SecondFactor
+from algomirror.ops.sight import Sighted, SightedById
 
 __all__ = ["Account", "BrokerRead", "Invite", "LoginSession", "RecoveryCode", "SecondFactor", "User"]
 
@@ -26,9 +27,15 @@ class User(AbstractUser):
     )
     email = models.EmailField(unique=True)
     role = models.CharField(max_length=8, choices=Role, default=Role.VIEWER)
+    # Who was limited stays limited, whatever becomes of the accounts they were given. Never the owner.
+    is_limited = models.BooleanField(default=False)
+    assigned = models.ManyToManyField(
+        "accounts.Account", related_name="+", blank=True, help_text="of a limited person: all they see"
+    )
 
     class Meta:
         constraints = [
+            models.CheckConstraint(condition=~models.Q(role="OWNER", is_limited=True), name="owner_sees_everything"),
             models.UniqueConstraint(fields=["role"], condition=models.Q(role="OWNER"), name="one_owner"),
         ]
 
@@ -60,6 +67,13 @@ class Account(models.Model):
         DOWN = "DOWN"
         REFUSED = "REFUSED"
 
+    class Relation(models.TextChoices):
+        SELF = "SELF", "myself"
+        SPOUSE = "SPOUSE", "my spouse"
+        CHILD = "CHILD", "my dependent child"
+        PARENT = "PARENT", "my dependent parent"
+        OTHER = "OTHER", "somebody else"
+
     owner = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="accounts")
     name = models.CharField(max_length=100, unique=True, validators=[MinLengthValidator(3)])
     broker = models.CharField(max_length=40, blank=True)
@@ -73,6 +87,10 @@ class Account(models.Model):
     entries_enabled = models.BooleanField(default=True)
     archived_at = models.DateTimeField(null=True, blank=True)
     colour = models.PositiveSmallIntegerField(default=0, help_text="index into the palette of account dots")
+    holder = models.CharField(max_length=80, blank=True)
+    relation = models.CharField(max_length=6, choices=Relation, default=Relation.SELF)
+    # The address the broker was told that this account's orders come from.
+    registered_address = models.GenericIPAddressField(null=True, blank=True)
     # Broker profile
     orders_per_second = models.PositiveSmallIntegerField(default=10, validators=[MinValueValidator(1)])
     brokerage_per_order = models.DecimalField(max_digits=8, decimal_places=2, default=20)
@@ -89,6 +107,8 @@ class Account(models.Model):
     # Rises with every change of host, key or profile, so that no process keeps an old client.
     config_version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SightedById["Account"]()
 
     class Meta:
         ordering = ["-is_primary", "backup_rank", "id"]
@@ -132,6 +152,8 @@ class BrokerRead(models.Model):
     finished_at = models.DateTimeField(null=True)
     attempted_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=300, blank=True)
+
+    objects = Sighted["BrokerRead"]()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "kind"], name="one_read_per_kind")]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from accounts.gateway.parse import number
-from accounts.gateway.reports import Answer, Failed, Funds
+from accounts.gateway.reports import Answer, Failed, Funds, Read
 from accounts.models import BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import journal
@@ -27,20 +28,35 @@ def store(account_id: int, kind: str, answer: Answer[Any], rows: Any) -> int:
         mine.update(attempted_at=answer.at or clock.now(), error=f"{answer.why}: {answer.text}"[:300])
         return row.sequence
     with transaction.atomic():
-        newer = mine.filter(Q(started_at=None) | Q(started_at__lte=answer.started_at))
-        newer.update(
-            rows=journal.plain(rows),
-            sequence=F("sequence") + 1,
-            started_at=answer.started_at,
-            finished_at=answer.finished_at,
-            attempted_at=answer.finished_at,
-            error="",
-        )
+        _replace(mine, answer, rows)
         return mine.values_list("sequence", flat=True).get()
 
 
 def store_funds(account_id: int, answer: Answer[Funds]) -> int:
     return store(account_id, BrokerRead.Kind.FUNDS, answer, None if isinstance(answer, Failed) else asdict(answer.value))
+
+
+def store_good_funds(answers: Mapping[int, Read[Funds]]) -> None:
+    """Good answers of many accounts by id, each over what it is newer than: one query an account, inside one commit."""
+    kind = BrokerRead.Kind.FUNDS
+    known = set(BrokerRead.objects.filter(account__in=answers, kind=kind).values_list("account_id", flat=True))
+    fresh = [BrokerRead(account_id=pk, kind=kind) for pk in answers if pk not in known]
+    with transaction.atomic():
+        BrokerRead.objects.bulk_create(fresh, ignore_conflicts=True)
+        for account_id, answer in answers.items():
+            _replace(BrokerRead.objects.filter(account_id=account_id, kind=kind), answer, asdict(answer.value))
+
+
+def _replace(mine: QuerySet[BrokerRead], answer: Read[Any], rows: Any) -> None:
+    newer = mine.filter(Q(started_at=None) | Q(started_at__lte=answer.started_at))
+    newer.update(
+        rows=journal.plain(rows),
+        sequence=F("sequence") + 1,
+        started_at=answer.started_at,
+        finished_at=answer.finished_at,
+        attempted_at=answer.finished_at,
+        error="",
+    )
 
 
 def attempted_funds() -> dict[int, datetime | None]:

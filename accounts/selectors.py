@@ -64,7 +64,8 @@ def people() -> list[User]:
     is_owner = models.Case(models.When(role=User.Role.OWNER, then=0), default=1)
     confirmed = models.Q(second_factor__confirmed_at__isnull=False)
     has = models.ExpressionWrapper(confirmed, output_field=models.BooleanField())
-    return list(User.objects.annotate(has_second_factor=has).order_by(is_owner, "username"))
+    rows = User.objects.annotate(has_second_factor=has).prefetch_related("assigned")
+    return list(rows.order_by(is_owner, "username"))
 
 
 def open_invites() -> list[Invite]:

@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/users", people.users, name="users"),
     path("settings/users/invite", people.invite, name="users_invite"),
     path("settings/users/<int:user_id>/role", people.change_role, name="users_role"),
+    path("settings/users/<int:user_id>/accounts", people.assign, name="users_assign"),
     path("settings/users/<int:user_id>/active", people.set_active, name="users_active"),
     path("settings/users/<int:user_id>/end-sessions", people.end_sessions, name="users_end_sessions"),
     path("settings/users/<int:user_id>/second-factor", people.reset_second_factor, name="users_second_factor"),

@@ -58,6 +58,7 @@ ALLOW_PRIVATE_HOSTS = env.bool("ALLOW_PRIVATE_HOSTS", default=True)
 WEB_HOST = env.str("WEB_HOST", default="127.0.0.1")
 WEB_PORT = env.int("WEB_PORT", default=8000)
 SIM_PORT_BASE = env.int("SIM_PORT_BASE", default=5600)
+DEMO_ACCOUNTS = env.int("DEMO_ACCOUNTS", default=3)
 REDIS_PORT = env.int("REDIS_PORT", default=6390)
 # Empty: `manage.py up` starts the bundled server on REDIS_PORT.
 REDIS_URL = env.str("REDIS_URL", default="")
@@ -107,6 +108,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "algomirror.frame.security.SightMiddleware",
     "algomirror.frame.security.SecondFactorMiddleware",
     "algomirror.frame.middleware.RefusalMiddleware",
 ]
@@ -267,6 +269,7 @@ SPECTACULAR_SETTINGS = {
 HOOKS = {
     "fast_guard": "risk.services.fastguard.on_quotes",
     "entry_gate": "risk.services.gate.recheck",
+    "change_gate": "risk.services.changing.permit_change",
     "halt_account": "risk.services.switch.halt_account",
     "is_halted": "risk.services.switch.is_halted",
     "book_changed": "strategies.services.settle.book_changed",
@@ -279,7 +282,17 @@ HOOKS = {
     "restored": "strategies.services.restored.settle",
     "fills_of": "trading.pages.marks.fills_of",
     "is_entering": "trading.selectors.is_entering",
+    "seen_runs": "trading.selectors.seen_runs",
 }
+
+# How long a journal row is kept; the database itself refuses to let go of one younger than a year.
+JOURNAL_KEPT_DAYS = max(env.int("JOURNAL_KEPT_DAYS", default=1_827), 366)
+
+# Red lines of the readiness board, by their names there, that keep entries of their account out (of all accounts, when the
+# line is the product's). What the gate asks afresh itself (link, books, funds, calendar) need not stand here.
+READINESS_BLOCKS = env.list("READINESS_BLOCKS", default=["gateway", "key and broker session", "mode", "registered address"])
+# The public addresses of this network: where orders of servers beside this machine leave from.
+EGRESS_ADDRESSES = env.list("EGRESS_ADDRESSES", default=[])
 
 # With a folder a copy of the database is taken every hour; PostgreSQL's programs are looked for on PATH, or here.
 BACKUP_DIR = env.str("BACKUP_DIR", default="")
@@ -299,7 +312,10 @@ METRICS = (
 # What the metronome calls, and how often in seconds. Each only enqueues and returns.
 BEATS = {
     "trading.beats.enqueue": 1.0,
+    "trading.beats.read_holdings": 30.0,
+    "trading.beats.settle_expired": 60.0,
     "risk.beats.enqueue": 1.0,
+    "risk.beats.track_margin": 60.0,
     "strategies.beats.enqueue": 1.0,
     "algomirror.ops.beats.enqueue": 2.0,
     "algomirror.frame.beats.enqueue": 2.0,

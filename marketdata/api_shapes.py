@@ -120,9 +120,15 @@ class Side(serializers.Serializer[Any]):
     symbol = serializers.CharField()
     exchange = serializers.CharField()
     lot_units = serializers.IntegerField()
+    tag = serializers.CharField(help_text="ATM, ITM1, OTM2, …")
     is_held = serializers.BooleanField()
+    spread = money()
+    oi_change = serializers.IntegerField(allow_null=True, help_text="since it was first seen today, in units")
     iv_percent = money()
     delta = money()
+    gamma = Money(max_digits=18, decimal_places=5, allow_null=True)
+    theta = money()
+    vega = money()
     quote = Quote(allow_null=True)
 
 
@@ -133,6 +139,32 @@ class Row(serializers.Serializer[Any]):
     put = Side(allow_null=True)
 
 
+class Candle(serializers.Serializer[Any]):
+    opens_at = serializers.DateTimeField()
+    open = money()
+    high = money()
+    low = money()
+    close = money()
+    volume = serializers.IntegerField(allow_null=True)
+    source = serializers.CharField(help_text="TICKS, HISTORY or MIXED")  # type: ignore[assignment]
+    covered_percent = serializers.IntegerField(help_text="of its minutes were watched whole")
+    is_closed = serializers.BooleanField()
+    carried = serializers.IntegerField(help_text="minutes without a trade that took the close before")
+
+
+class Candles(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    timeframe = serializers.IntegerField()
+    candles = Candle(many=True)
+
+
+class ChainSession(serializers.Serializer[Any]):
+    id = serializers.CharField(source="key")
+    topic = serializers.CharField()
+    symbols = serializers.ListField(child=serializers.CharField())
+    expires = serializers.DateTimeField()
+
+
 class Chain(serializers.Serializer[Any]):
     underlying = serializers.CharField()
     expiry = serializers.DateField()
@@ -140,4 +172,6 @@ class Chain(serializers.Serializer[Any]):
     spot = Quote(allow_null=True)
     put_call_ratio = money()
     max_pain = money()
+    synthetic_forward = money()
+    volume = serializers.IntegerField(allow_null=True)
     rows = Row(many=True)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from marketdata import api, api_feeds
+from marketdata import api, api_feeds, api_sessions
 
 urlpatterns = [
     path("market/status", api.MarketStatus.as_view(), name="api-market-status"),
@@ -10,5 +10,10 @@ urlpatterns = [
     path("market/instruments", api.Instruments.as_view(), name="api-instruments"),
     path("market/quotes", api.Quotes.as_view(), name="api-quotes"),
     path("market/chain", api.Chain.as_view(), name="api-chain"),
+    path("market/candles", api_sessions.Candles.as_view(), name="api-candles"),
+    path("chain-sessions", api_sessions.ChainSessions.as_view(), name="api-chain-sessions"),
+    path("chain-sessions/<slug:key>", api_sessions.ChainSession.as_view(), name="api-chain-session"),
+    path("chain-sessions/<slug:key>/heartbeat", api_sessions.ChainHeartbeat.as_view(), name="api-chain-heartbeat"),
+    path("feeds/switch", api_feeds.FeedSwitch.as_view(), name="api-feeds-switch"),
     path("failovers", api_feeds.FailoversDoor.as_view(), name="api-failovers"),
 ]

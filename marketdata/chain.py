@@ -23,7 +23,9 @@ class Shown:
 
     iv_percent: Decimal | None = None
     delta: Decimal | None = None
+    gamma: Decimal | None = None
     theta: Decimal | None = None
+    vega: Decimal | None = None
     oi_change: int | None = None
 
 
@@ -97,9 +99,8 @@ def _computed(topic: str, keys: list[str], known: dict[str, Quote], now: datetim
     def number(name: str, key: str) -> Decimal | None:
         return parse_decimal(values.get(f"{name}:{key}"))
 
-    return {
-        key: Shown(
-            number("iv", key), number("delta", key), number("theta", key), chain_figures.change(known.get(key), first.get(key))
-        )
-        for key in keys
-    }
+    def shown(key: str) -> Shown:
+        figures = {name: number(name, key) for name in ("delta", "gamma", "theta", "vega")}
+        return Shown(number("iv", key), **figures, oi_change=chain_figures.change(known.get(key), first.get(key)))
+
+    return {key: shown(key) for key in keys}

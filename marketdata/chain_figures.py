@@ -27,6 +27,8 @@ Values = dict[str, str | int | None]
 
 KEPT_S = 20
 INTEREST_KEPT_S = 2 * 86_400
+# A gamma is small: delta for one rupee of the underlying.
+_PLACES = {"share": 1, "gamma": 5}
 Grid = dict[Decimal, dict[str, str]]
 
 
@@ -94,15 +96,15 @@ def _worded(grid: Grid, quotes: Mapping[str, Quote], first: Mapping[str, int], f
     }
     shown = found.greeks
     for row, kind in enumerate(("CE", "PE")):
-        columns = (found.oi_share[row], shown.iv[row] * 100, shown.delta[row], shown.theta[row])
-        for pair, share, vol, delta, theta in zip(grid.values(), *(column.tolist() for column in columns), strict=True):
+        told = {"share": found.oi_share, "iv": shown.iv * 100}
+        told |= {"delta": shown.delta, "gamma": shown.gamma, "theta": shown.theta, "vega": shown.vega}
+        figures = zip(*(column[row].tolist() for column in told.values()), strict=True)
+        for pair, of_strike in zip(grid.values(), figures, strict=True):
             key = pair.get(kind)
             if key is None:
                 continue
-            worded[f"share:{key}"] = _text(share, 1)
-            worded[f"iv:{key}"] = _text(vol)
-            worded[f"delta:{key}"] = _text(delta)
-            worded[f"theta:{key}"] = _text(theta)
+            for name, figure in zip(told, of_strike, strict=True):
+                worded[f"{name}:{key}"] = _text(figure, _PLACES.get(name, 2))
             worded[f"doi:{key}"] = change(quotes.get(key), first.get(key))
     return worded
 

@@ -10,23 +10,29 @@ import orjson
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from accounts.models import User
+from accounts import assigned
+from accounts.services import sessions
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
+from algomirror.ops import sight
 from algomirror.ops.push import group_of
 from marketdata import topics, viewing
 from marketdata.outbox import Outbox, Overflow, message
+from marketdata.sifting import Sieve
 from marketdata.topics import Subscription
 
 log = logging.getLogger(__name__)
 
 NOT_SIGNED_IN = 4401
 TOO_SLOW = 4408
+# Their accounts are others now: the page connects and reads again.
+ASSIGNED_ANEW = 4409
 MOST_TOPICS = 50
 MOST_BYTES = 8_192
-SEND_EVERY_S = 0.02
+SEND_EVERY_S = 0.01
 CARE_EVERY_S = 1.0
 HEARTBEAT_S = 30.0
+SIGNED_IN_EVERY_S = 5.0
 # A spot that hovers between two strikes must not make the chain jump.
 OLD_CENTRE_KEPT_S = 5.0
 
@@ -44,6 +50,11 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(NOT_SIGNED_IN)
             return
         self._user_id: int = user.pk
+        self._session_key = getattr(self.scope.get("session"), "session_key", None) or ""
+        if not await self._is_signed_in():
+            await self.close(NOT_SIGNED_IN)
+            return
+        self._sieve = Sieve(await self._assigned())
         self._tasks = [asyncio.create_task(self._send_loop()), asyncio.create_task(self._care_loop())]
 
     async def disconnect(self, code: int) -> None:
@@ -51,8 +62,17 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             task.cancel()
         for sub in self._subscriptions.values():
             await self.channel_layer.group_discard(group_of(sub.stored), self.channel_name)
-        if sessions := [sub.session for sub in self._subscriptions.values() if sub.session]:
-            await database_sync_to_async(viewing.close)(sessions)
+        if viewed := self._viewed():
+            await database_sync_to_async(viewing.close)(viewed)
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Pushes touch no database: the general way would visit its one thread for each and wait there behind all others."""
+        if message["type"] == "topic.ticks":
+            self._take_ticks(message)
+        elif message["type"] == "topic.message":
+            self._take_pushed(message["body"])
+        else:
+            await super().dispatch(message)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if not self._tasks:
@@ -82,10 +102,11 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if sub is None:
             if len(self._subscriptions) >= MOST_TOPICS:
                 raise Refused(f"At most {MOST_TOPICS} topics on one socket.", fields={"topic": "too many"})
-            sub = await database_sync_to_async(topics.subscribe)(self._user_id, topic)
+            with sight.limited_to(self._sieve.ids):
+                sub = await database_sync_to_async(topics.subscribe)(self._user_id, topic)
             self._subscriptions[topic] = sub
             await self.channel_layer.group_add(group_of(sub.stored), self.channel_name)
-        await self._show(sub)
+        await self._show(sub, sub.keys)
 
     async def _unsubscribe(self, topic: str) -> None:
         sub = self._subscriptions.pop(topic, None)
@@ -96,16 +117,23 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if sub.session:
             await database_sync_to_async(viewing.close)([sub.session])
 
-    async def _show(self, sub: Subscription) -> None:
-        if sub.keys and (known := await asyncio.to_thread(topics.snapshot, sub.keys)):
-            self._put(message(sub.topic, "ticks", q=known))
+    async def _show(self, sub: Subscription, keys: list[str]) -> None:
+        if keys and (known := await asyncio.to_thread(topics.snapshot, keys)):
+            self._outbox.put_ticks(sub.topic, clock.now().isoformat(), known)
+            self._filled.set()
 
-    async def topic_message(self, event: dict[str, Any]) -> None:
-        """From the channel layer: somebody pushed under a topic of ours."""
-        body = event["body"]
+    def _take_ticks(self, event: dict[str, Any]) -> None:
         for sub in self._subscriptions.values():
-            if sub.stored == body["topic"]:
-                self._put({**body, "topic": sub.topic})
+            if sub.stored == event["topic"]:
+                self._outbox.put_ticks(sub.topic, event["at"], event["q"])
+                self._filled.set()
+
+    def _take_pushed(self, body: dict[str, Any]) -> None:
+        if (told := self._sieve.take(body)) is None:
+            return
+        for sub in self._subscriptions.values():
+            if sub.stored == told["topic"]:
+                self._put({**told, "topic": sub.topic})
 
     def _put(self, body: dict[str, Any]) -> None:
         try:
@@ -118,19 +146,28 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         while True:
             await self._filled.wait()
             self._filled.clear()
-            for body in self._outbox.take():
-                await self.send(text_data=orjson.dumps(body).decode())
+            for text in self._outbox.take():
+                await self.send(text_data=text)
             await asyncio.sleep(SEND_EVERY_S)
 
     async def _care_loop(self) -> None:
-        beaten_at = clock.monotonic()
+        beaten_at = asked_at = clock.monotonic()
         while True:
             await asyncio.sleep(CARE_EVERY_S)
+            now = clock.monotonic()
             try:
+                if now - asked_at >= SIGNED_IN_EVERY_S:
+                    asked_at = now
+                    if not await self._is_signed_in():
+                        await self.close(NOT_SIGNED_IN)
+                        return
+                    if await self._assigned() != self._sieve.ids:
+                        await self.close(ASSIGNED_ANEW)
+                        return
                 await self._follow_spot()
-                if clock.monotonic() - beaten_at >= HEARTBEAT_S:
-                    beaten_at = clock.monotonic()
-                    await self._beat()
+                if now - beaten_at >= HEARTBEAT_S:
+                    beaten_at = now
+                    await database_sync_to_async(viewing.heartbeat)(self._viewed())
             except Exception:
                 log.exception("socket care failed user=%s", self._user_id)
 
@@ -142,17 +179,21 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         for sub, at in moved:
             if now - self._drifting[sub.topic] < OLD_CENTRE_KEPT_S:
                 continue
-            await database_sync_to_async(topics.recentre)(sub, at)
+            came = await database_sync_to_async(topics.recentre)(sub, at)
             self._put(message(sub.topic, "changed", centre=str(at)))
-            await self._show(sub)
+            # Those that stay in view are pushed already; what was read for them here could be older than that.
+            await self._show(sub, came)
 
-    async def _beat(self) -> None:
-        """Sessions live on; a user who was switched off does not."""
-        if not await database_sync_to_async(User.objects.filter(pk=self._user_id, is_active=True).exists)():
-            await self.close(NOT_SIGNED_IN)
-            return
-        sessions = [sub.session for sub in self._subscriptions.values() if sub.session]
-        await database_sync_to_async(viewing.heartbeat)(sessions)
+    def _viewed(self) -> list[str]:
+        return [sub.session for sub in self._subscriptions.values() if sub.session]
+
+    async def _is_signed_in(self) -> bool:
+        """A socket lives no longer than the sign-in it was opened with."""
+        return bool(await database_sync_to_async(sessions.is_open)(self._session_key, self._user_id))
+
+    async def _assigned(self) -> frozenset[int] | None:
+        found: frozenset[int] | None = await database_sync_to_async(assigned.of_number)(self._user_id)
+        return found
 
 
 def _parse(text: str | None) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def page(now: datetime) -> FeedPage:
     """Four queries."""
     status = feed_status(now)
     accounts = list(Account.objects.filter(archived_at=None).order_by("-is_primary", "backup_rank", "id"))
-    pin = FeedPin.objects.select_related("account").first()
+    pin = FeedPin.objects.select_related("account").filter(account__in=accounts).first()
     records = FailoverRecord.objects.select_related("from_account", "to_account")[:SHOWN]
     skews = skews_of(status.detail, now)
     since_s = status.detail.get("since_s")

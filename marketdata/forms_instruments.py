@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -34,7 +35,7 @@ class TermsForm(_Dated):
 
     lot_units = forms.IntegerField(min_value=1, max_value=100_000)
     freeze_units = forms.IntegerField(min_value=2, max_value=10_000_000)
-    tick = forms.DecimalField(min_value="0.01", max_digits=8, decimal_places=2)  # type: ignore[arg-type]
+    tick = forms.DecimalField(min_value=Decimal("0.01"), max_digits=8, decimal_places=2)
 
 
 class FreezeForm(_Dated):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
+
+from algomirror.ops.sight import Sighted
 
 
 class Underlying(models.Model):
@@ -152,6 +155,12 @@ class ViewingSession(models.Model):
         return f"{self.topic} of {self.user_id}"
 
 
+class FailoverManager(Sighted["FailoverRecord"]):
+    def within(self, ids: frozenset[int]) -> Q:
+        mine = (Q(**{f"{side}__in": ids}) | Q(**{f"{side}__isnull": True}) for side in ("from_account", "to_account"))
+        return next(mine) & next(mine)
+
+
 class FailoverRecord(models.Model):
     """One change of the source of prices. `to_account` empty: no stream worked, positions were read by REST."""
 
@@ -164,6 +173,8 @@ class FailoverRecord(models.Model):
     blind_ms = models.PositiveBigIntegerField(
         null=True, help_text="from the last index tick before to the first after; empty while it lasts or outside sessions"
     )
+
+    objects = FailoverManager()
 
     class Meta:
         ordering = ["-id"]

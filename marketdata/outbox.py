@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from algomirror.kernel import clock
 
@@ -14,39 +18,62 @@ class Overflow(Exception):
     """The browser does not take its events; it must reconnect and read again."""
 
 
+@dataclass
+class _Ticks:
+    at: str
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def written(self, topic: str) -> str:
+        quotes = ",".join(f"{_text(key)}:{text}" for key, text in self.texts.items())
+        return f'{{"topic":{_text(topic)},"at":{_text(self.at)},"kind":"ticks","q":{{{quotes}}}}}'
+
+
 class Outbox:
     def __init__(self) -> None:
         self._events: deque[dict[str, Any]] = deque()
-        self._latest: dict[tuple[str, str], dict[str, Any]] = {}
+        self._values: dict[str, dict[str, Any]] = {}
+        self._ticks: dict[str, _Ticks] = {}
 
     def put(self, message: dict[str, Any]) -> None:
-        """`ticks` and `values` of a topic melt into one message; raises Overflow when events pile up."""
-        kind = message.get("kind")
-        if kind not in ("ticks", "values"):
+        """`values` of a topic melt into one message; raises Overflow when events pile up."""
+        if message.get("kind") != "values":
             if len(self._events) >= MOST_EVENTS:
                 raise Overflow
             self._events.append(message)
             return
-        payload = "q" if kind == "ticks" else "v"
-        known = self._latest.get((message["topic"], kind))
+        known = self._values.get(message["topic"])
         if known is None:
-            self._latest[message["topic"], kind] = {**message, payload: dict(message.get(payload) or {})}
+            self._values[message["topic"]] = {**message, "v": dict(message.get("v") or {})}
         else:
             known["at"] = message["at"]
-            known[payload].update(message.get(payload) or {})
+            known["v"].update(message.get("v") or {})
 
-    def take(self) -> list[dict[str, Any]]:
-        taken = [*self._events, *self._latest.values()]
+    def put_ticks(self, topic: str, at: str, texts: Mapping[str, str]) -> None:
+        """Key -> tick as JSON text. Of each key the last one stays; the texts are shared with other browsers."""
+        waiting = self._ticks.setdefault(topic, _Ticks(at))
+        waiting.at = at
+        waiting.texts.update(texts)
+
+    def take(self) -> list[str]:
+        """Everything that waits, as text to send; nothing waits after it."""
+        taken = [orjson.dumps(message).decode() for message in (*self._events, *self._values.values())]
+        taken += [ticks.written(topic) for topic, ticks in self._ticks.items()]
         self._events.clear()
-        self._latest.clear()
+        self._values.clear()
+        self._ticks.clear()
         return taken
 
     def forget(self, topic: str) -> None:
-        self._latest = {key: message for key, message in self._latest.items() if key[0] != topic}
+        self._values.pop(topic, None)
+        self._ticks.pop(topic, None)
 
     def __bool__(self) -> bool:
-        return bool(self._events or self._latest)
+        return bool(self._events or self._values or self._ticks)
 
 
 def message(topic: str, kind: str, **payload: Any) -> dict[str, Any]:
     return {"topic": topic, "at": clock.now().isoformat(), "kind": kind, **payload}
+
+
+def _text(plain: str) -> str:
+    return orjson.dumps(plain).decode()

@@ -11,9 +11,12 @@ from typing import Any
 from django.conf import settings
 
 from algomirror.kernel import clock
+from algomirror.ops import sight
 from algomirror.ops.models import Heartbeat
 
 SILENT_S = 5.0
+# What a person who may not see the feeding account is told instead of its name.
+ANOTHER = "another account"
 # A clock that nobody has measured for so long is unknown.
 SKEW_KEPT_S = 120.0
 # What the feed page shows live, by the names of the heartbeat's figures.
@@ -48,7 +51,8 @@ def feed_status(now: datetime) -> FeedStatus:
     age = None if reported is None else float(reported) + max(since, 0.0)
     is_reporting = since <= SILENT_S
     state = word(row.detail.get("state"), age) if is_reporting else "down"
-    return FeedStatus(state, str(row.detail.get("source", "")), age, row.detail, is_reporting)
+    detail = row.detail if sight.may_see(row.detail.get("account_id")) else {**row.detail, "source": ANOTHER}
+    return FeedStatus(state, str(detail.get("source", "")), age, detail, is_reporting)
 
 
 def word(link: object, index_age_s: float | None) -> str:

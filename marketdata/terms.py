@@ -88,9 +88,14 @@ def _noted(dispute: Dispute, day: date) -> TermsDispute:
     return row
 
 
-def disputed() -> set[str]:
-    """Underlyings in which entries must wait for a person's decision. One query."""
-    return set(TermsDispute.objects.filter(state=State.OPEN).values_list("underlying", flat=True))
+def disputed() -> dict[str, list[str]]:
+    """Underlying -> what waits for a person's decision, and entries with it. One query."""
+    found: dict[str, list[str]] = {}
+    rows = TermsDispute.objects.filter(state=State.OPEN).order_by("underlying", "expiry", "field")
+    for row in rows:
+        text = f"{row.field} of {row.underlying} {row.expiry:%d %b %Y} is {row.listed} in the broker's list, {row.held} in ours"
+        found.setdefault(row.underlying, []).append(text)
+    return found
 
 
 def freeze_of(listed: int | None, held: Terms | None, override: str | None) -> int | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from algomirror.kernel.errors import Refused
-from algomirror.ops import queue
+from algomirror.ops import hooks, queue, sight
 from marketdata import quotes, selectors, viewing
 from marketdata.domain import strikes
 from marketdata.viewing import ChainTopic
@@ -37,7 +37,7 @@ class Subscription:
 
 def subscribe(user_id: int, topic: str) -> Subscription:
     """Raises Refused for a topic that does not exist."""
-    if topic in PLAIN or _RUN.match(topic):
+    if topic in PLAIN or (_RUN.match(topic) and _is_seen(topic)):
         keys = list(selectors.index_keys().values()) if topic == "market" else []
         return Subscription(topic, topic, keys)
     if topic.startswith("chain:"):
@@ -47,6 +47,11 @@ def subscribe(user_id: int, topic: str) -> Subscription:
         queue.enqueue("signals", "marketdata.tasks.backfill_candles", key="candles", waits_s=60)
         return Subscription(topic, session.topic, session.symbols, session.key)
     raise Refused("There is no such topic.", fields={"topic": "unknown"})
+
+
+def _is_seen(topic: str) -> bool:
+    """A run of another account is told of like one that does not exist."""
+    return not sight.is_limited() or bool(hooks.call("seen_runs").filter(pk=int(topic.partition(":")[2])).exists())
 
 
 def _chain(user_id: int, topic: str) -> Subscription:
@@ -66,8 +71,8 @@ def _chain(user_id: int, topic: str) -> Subscription:
     )
 
 
-def snapshot(keys: list[str]) -> dict[str, dict[str, Any]]:
-    """The newest stored prices, so that a new subscriber need not wait for ticks."""
+def snapshot(keys: Iterable[str]) -> dict[str, str]:
+    """The newest stored prices as they are sent, so that a new subscriber need not wait for ticks."""
     return ticks(quotes.get(keys).values())
 
 
@@ -89,7 +94,9 @@ def drifted(subscriptions: list[Subscription]) -> list[tuple[Subscription, Decim
     return moved
 
 
-def recentre(sub: Subscription, at: Decimal) -> None:
+def recentre(sub: Subscription, at: Decimal) -> list[str]:
+    """Follow spot; the symbols that came into view."""
     assert sub.chain is not None
-    sub.keys = viewing.recentre(sub.session, sub.chain, at)
+    before, sub.keys = set(sub.keys), viewing.recentre(sub.session, sub.chain, at)
     sub.centre = at
+    return [key for key in sub.keys if key not in before]

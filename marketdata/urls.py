@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from marketdata import views, views_calendar, views_charts, views_feeds, views_instruments
+from marketdata import views, views_calendar, views_charts, views_feeds, views_instruments, views_terms_file
 
 urlpatterns: list[URLPattern] = [
     path("chain", views.chain, name="chain"),
@@ -25,6 +25,8 @@ urlpatterns: list[URLPattern] = [
     path("settings/instruments/progress", views_instruments.progress, name="instruments_progress"),
     path("settings/instruments/import", views_instruments.import_now, name="instruments_import"),
     path("settings/instruments/terms", views_instruments.add_terms, name="terms_add"),
+    path("settings/instruments/file", views_terms_file.upload, name="terms_file"),
+    path("settings/instruments/file/approve", views_terms_file.approve, name="terms_file_approve"),
     path("settings/instruments/freeze", views_instruments.add_freeze, name="freeze_add"),
     path("settings/instruments/disputes/<int:dispute_id>/accept", views_instruments.accept, name="terms_accept"),
     path("settings/instruments/disputes/<int:dispute_id>/override", views_instruments.override, name="terms_override"),

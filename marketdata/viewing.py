@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from django.db.models import QuerySet
+
 from algomirror.kernel import clock, ids
 from algomirror.kernel.errors import Refused
 from marketdata import quotes, selectors
@@ -84,6 +86,11 @@ def heartbeat(keys: Iterable[str]) -> None:
 
 def close(keys: Iterable[str]) -> None:
     ViewingSession.objects.filter(key__in=list(keys)).delete()
+
+
+def chains_of(user_id: int) -> QuerySet[ViewingSession]:
+    """The chains that this person watches now; nobody else sees or ends them."""
+    return ViewingSession.objects.filter(user_id=user_id, topic__startswith="chain:", expires__gt=clock.now())
 
 
 def forget_expired() -> None:

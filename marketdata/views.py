@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -34,7 +35,7 @@ def chain_table(request: HttpRequest) -> HttpResponse:
 def import_now(request: HttpRequest) -> HttpResponse:
     """Ask for an import of the contract list; the page shows how it goes."""
     if not (isinstance(request.user, User) and request.user.may_trade):
-        raise Refused("Only the owner and traders may import the instrument list.")
+        raise PermissionDenied
     accounts = feed_accounts()
     if not accounts:
         raise Refused("Connect an account first; its server supplies the list.")

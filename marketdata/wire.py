@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
+
 from marketdata.domain.quotes import Quote
 
 
@@ -28,5 +30,6 @@ def tick(quote: Quote) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def ticks(quotes: Iterable[Quote]) -> dict[str, dict[str, Any]]:
-    return {quote.key: tick(quote) for quote in quotes}
+def ticks(quotes: Iterable[Quote]) -> dict[str, str]:
+    """Key -> its tick as JSON text, written once however many browsers take it."""
+    return {quote.key: orjson.dumps(tick(quote)).decode() for quote in quotes}

@@ -2,63 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
+from algomirror.ops.admin import ReadOnlyAdmin
 from risk import margin_admin as margin_admin
-from risk.models import AccountLimits, Blindness, EntryLock, GuardState, RiskEvent, RunLimits, TradingState
-
-
-class LookOnly(ModelAdmin):  # type: ignore[misc]
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from risk.models import AccountLimits, Blindness, EntryLock, GuardState, RiskEvent, RunExtremes, RunLimits, TradingState
 
 
 @admin.register(TradingState)
-class TradingStateAdmin(LookOnly):
+class TradingStateAdmin(ReadOnlyAdmin):
     list_display = ("account", "state", "since", "by", "why")
 
 
 @admin.register(RunLimits)
-class RunLimitsAdmin(LookOnly):
+class RunLimitsAdmin(ReadOnlyAdmin):
     list_display = ("run", "max_loss", "max_profit", "scope", "max_loss_action", "max_profit_action", "blind_policy")
 
 
 @admin.register(GuardState)
-class GuardStateAdmin(LookOnly):
+class GuardStateAdmin(ReadOnlyAdmin):
     list_display = ("run", "rule", "scope_key", "state", "level", "value", "evaluated_at", "tripped_at")
     list_filter = ("rule", "state")
 
 
 @admin.register(Blindness)
-class BlindnessAdmin(LookOnly):
+class BlindnessAdmin(ReadOnlyAdmin):
     list_display = ("run", "since", "announced_at", "acted_at")
 
 
 @admin.register(RiskEvent)
-class RiskEventAdmin(LookOnly):
+class RiskEventAdmin(ReadOnlyAdmin):
     list_display = ("at", "kind", "run", "book", "threshold", "value", "action", "seen_by")
     list_filter = ("kind", "action", "seen_by")
     date_hierarchy = "at"
 
 
 @admin.register(AccountLimits)
-class AccountLimitsAdmin(LookOnly):
+class AccountLimitsAdmin(ReadOnlyAdmin):
     list_display = ("account", "daily_loss", "daily_profit", "max_lots", "max_notional", "changed_at", "changed_by")
 
 
 @admin.register(EntryLock)
-class EntryLockAdmin(LookOnly):
+class EntryLockAdmin(ReadOnlyAdmin):
     list_display = ("account", "kind", "trading_day", "until", "why", "released_by")
     list_filter = ("kind",)
+
+
+@admin.register(RunExtremes)
+class RunExtremesAdmin(ReadOnlyAdmin):
+    list_display = ("run", "highest", "lowest", "drawdown")

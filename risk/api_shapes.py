@@ -7,7 +7,9 @@ from typing import Any
 from rest_framework import serializers
 
 from algomirror.ops.api.doors import LARGEST_ID, Asked
+from risk.api_protections import as_asked
 from risk.domain.states import KillLevel, TradingMode
+from risk.domain.terms import terms_of
 from risk.models import Action, RiskEvent, RunLimits
 
 
@@ -81,10 +83,17 @@ class EventPage(serializers.Serializer[Any]):
 
 
 class Limits(serializers.ModelSerializer[RunLimits]):
+    protections = serializers.SerializerMethodField(help_text="what is on, as it is asked")
+
     class Meta:
         model = RunLimits
-        fields = ("run", "max_loss", "max_profit", "scope", "max_loss_action", "max_profit_action", "blind_policy")
+        fields = (
+            "run", "max_loss", "max_profit", "scope", "max_loss_action", "max_profit_action", "blind_policy", "protections",
+        )  # fmt: skip
         ref_name = "RunLimits"
+
+    def get_protections(self, limits: RunLimits) -> dict[str, Any]:
+        return as_asked(terms_of(limits.terms))
 
 
 class LimitFields(Asked):

@@ -14,3 +14,7 @@ def enqueue() -> None:
     watching = GuardState.objects.filter(rule="SUPERTREND").exclude(state=GuardState.State.TRIPPED)
     if watching.exclude(run__state=Run.State.CLOSED).exists():
         queue.enqueue("signals", "risk.signals.tasks.look", key="supertrend", waits_s=10)
+
+
+def track_margin() -> None:
+    queue.enqueue("signals", "risk.tasks.track_margin", key="margin-tracker", waits_s=60)

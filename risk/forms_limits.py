@@ -12,8 +12,8 @@ from risk.models import AccountLimits, RiskEvent
 
 
 class CountField(forms.IntegerField):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(required=False, min_value=1, max_value=100_000, **options)
+    def __init__(self, *, max_value: int = 100_000, **options: Any) -> None:
+        super().__init__(required=False, min_value=1, max_value=max_value, **options)
         self.widget.attrs.update({"placeholder": "off", "class": "w-24"})
 
 
@@ -29,6 +29,7 @@ class AccountLimitsForm(forms.Form):
     max_runs = CountField(label="Open runs")
     losing_exits = CountField(label="Losing exits in a row")
     cool_down_minutes = CountField(label="then no entries for minutes")
+    margin_alarm = CountField(label="Alarm at % of margin in use", max_value=100)
 
     def clean(self) -> dict[str, Any]:
         typed = super().clean() or {}

@@ -7,48 +7,41 @@ from typing import Any
 from django.contrib import admin
 from django.forms import ModelForm
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
-from risk.models import ChargeRate, MarginClaim, MarginRequirement, MarginReservation, TradeGrade
+from algomirror.ops.admin import FindableAdmin, ReadOnlyAdmin
+from risk.models import ChargeRate, MarginClaim, MarginRequirement, MarginReservation, MarginSample, TradeGrade
 from risk.services import margins
 
 
-class LookOnly(ModelAdmin):  # type: ignore[misc]
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(MarginRequirement)
-class MarginRequirementAdmin(LookOnly):
+class MarginRequirementAdmin(ReadOnlyAdmin):
     list_display = ("underlying", "kind", "is_expiry", "rupees")
     list_filter = ("underlying", "kind")
 
 
 @admin.register(TradeGrade)
-class TradeGradeAdmin(LookOnly):
+class TradeGradeAdmin(ReadOnlyAdmin):
     list_display = ("name", "share", "label", "basis", "archived_at")
 
 
 @admin.register(MarginReservation)
-class MarginReservationAdmin(LookOnly):
+class MarginReservationAdmin(ReadOnlyAdmin):
     list_display = ("account", "run", "rupees", "created_at", "entered_at", "released_at")
 
 
 @admin.register(MarginClaim)
-class MarginClaimAdmin(LookOnly):
+class MarginClaimAdmin(ReadOnlyAdmin):
     list_display = ("account", "claims")
 
 
+@admin.register(MarginSample)
+class MarginSampleAdmin(ReadOnlyAdmin):
+    list_display = ("account", "at", "share", "used", "reserved", "usable")
+    list_filter = ("account",)
+
+
 @admin.register(ChargeRate)
-class ChargeRateAdmin(ModelAdmin):  # type: ignore[misc]
+class ChargeRateAdmin(FindableAdmin):
     list_display = ("item", "exchange", "is_future", "share", "effective_from")
     list_filter = ("exchange", "item")
 

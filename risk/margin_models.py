@@ -8,6 +8,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from algomirror.ops.sight import Sighted
+
 
 class MarginRequirement(models.Model):
     """Rupees one lot blocks, on the day its contract expires or on other days. Edited by people."""
@@ -95,6 +97,26 @@ class MarginClaim(models.Model):
 
     def __str__(self) -> str:
         return f"claims on account {self.account_id}"
+
+
+class MarginSample(models.Model):
+    """What an account had in use at the start of a five-minute slot, from funds that were read anyway."""
+
+    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="margin_samples")
+    at = models.DateTimeField()
+    usable = models.DecimalField(max_digits=16, decimal_places=2)
+    used = models.DecimalField(max_digits=16, decimal_places=2)
+    reserved = models.DecimalField(max_digits=16, decimal_places=2)
+    share = models.DecimalField(max_digits=6, decimal_places=1, help_text="percent in use")
+
+    objects = Sighted["MarginSample"]()
+
+    class Meta:
+        ordering = ["at"]
+        constraints = [models.UniqueConstraint(fields=["account", "at"], name="one_margin_sample_per_slot")]
+
+    def __str__(self) -> str:
+        return f"account {self.account_id} at {self.at.isoformat()}: {self.share} %"
 
 
 class ChargeRate(models.Model):

@@ -7,9 +7,11 @@ from typing import Any, NoReturn
 from django.db import models
 from django.db.models import Q
 
+from algomirror.ops import hooks
+from algomirror.ops.sight import Sighted, SightedByRun, SightedOrHouse, seen
 from risk.domain.sentences import RULE_NAMES
 from risk.domain.snapshot import MONEY
-from risk.margin_models import ChargeRate, MarginClaim, MarginRequirement, MarginReservation, TradeGrade
+from risk.margin_models import ChargeRate, MarginClaim, MarginRequirement, MarginReservation, MarginSample, TradeGrade
 
 __all__ = [
     "AccountLimits",
@@ -21,7 +23,9 @@ __all__ = [
     "MarginClaim",
     "MarginRequirement",
     "MarginReservation",
+    "MarginSample",
     "RiskEvent",
+    "RunExtremes",
     "RunLimits",
     "TradeGrade",
     "TradingState",
@@ -46,6 +50,8 @@ class TradingState(models.Model):
     since = models.DateTimeField()
     by = models.CharField(max_length=80)
     why = models.CharField(max_length=300, blank=True)
+
+    objects = SightedOrHouse["TradingState"]()
 
     class Meta:
         constraints = [
@@ -82,6 +88,8 @@ class RunLimits(models.Model):
     # risk.domain.terms: RiskTerms (may change while the run is open) and Structure (fixed when it was armed).
     terms = models.JSONField(default=dict)
     structure = models.JSONField(default=dict)
+
+    objects = SightedByRun["RunLimits"]()
 
     class Meta:
         constraints = [
@@ -139,8 +147,11 @@ class AccountLimits(models.Model):
     max_runs = models.PositiveIntegerField(null=True, blank=True)
     losing_exits = models.PositiveSmallIntegerField(null=True, blank=True, help_text="runs lost in a row today")
     cool_down_minutes = models.PositiveSmallIntegerField(null=True, blank=True)
+    margin_alarm = models.PositiveSmallIntegerField(null=True, blank=True, help_text="percent of margin in use that rings")
     changed_at = models.DateTimeField()
     changed_by = models.CharField(max_length=80)
+
+    objects = SightedOrHouse["AccountLimits"]()
 
     class Meta:
         verbose_name_plural = "account limits"
@@ -175,6 +186,8 @@ class EntryLock(models.Model):
     why = models.CharField(max_length=300)
     released_by = models.CharField(max_length=80, blank=True)
 
+    objects = SightedOrHouse["EntryLock"]()
+
     class Meta:
         ordering = ["-id"]
         constraints = [
@@ -198,6 +211,8 @@ class Blindness(models.Model):
     rung_at = models.DateTimeField(null=True)
     acted_at = models.DateTimeField(null=True)
 
+    objects = SightedByRun["Blindness"]()
+
     class Meta:
         verbose_name_plural = "blindness"
 
@@ -205,9 +220,39 @@ class Blindness(models.Model):
         return f"run {self.run_id} {'blind since ' + self.since.isoformat() if self.since else 'sees'}"
 
 
+class RunExtremes(models.Model):
+    """The best and the worst a run was seen at on complete marks. Written by risk.services.extremes only.
+
+    `drawdown` is the deepest fall from the best so far; the best starts at 0.
+    """
+
+    run = models.OneToOneField("trading.Run", on_delete=models.PROTECT, related_name="extremes")
+    highest = models.DecimalField(max_digits=14, decimal_places=2, default=0)
+    lowest = models.DecimalField(max_digits=14, decimal_places=2, default=0)
+    drawdown = models.DecimalField(max_digits=14, decimal_places=2, default=0)
+
+    objects = SightedByRun["RunExtremes"]()
+
+    class Meta:
+        verbose_name_plural = "run extremes"
+
+    def __str__(self) -> str:
+        return f"run {self.run_id}: {self.lowest} to {self.highest}"
+
+
 class RiskEventQuerySet(models.QuerySet["RiskEvent"]):
     def delete(self) -> NoReturn:
         raise TypeError("risk events are kept for ever")
+
+
+class RiskEventManager(Sighted["RiskEvent"]):
+    def get_queryset(self) -> RiskEventQuerySet:
+        rows, ids = RiskEventQuerySet(self.model, using=self._db), seen()
+        return rows if ids is None else rows.filter(self.within(ids))
+
+    def within(self, ids: frozenset[int]) -> Q:
+        runs = Q(account=None, book=None) & (Q(run=None) | Q(run__in=hooks.call("seen_runs")))
+        return Q(account__in=ids) | Q(account=None, book__account__in=ids) | runs
 
 
 class RiskEvent(models.Model):
@@ -230,7 +275,7 @@ class RiskEvent(models.Model):
     # Book id → {"EXCHANGE:SYMBOL:PRODUCT": units to leave}, where less than the whole book was left; else empty.
     targets = models.JSONField(default=dict)
 
-    objects = RiskEventQuerySet.as_manager()
+    objects = RiskEventManager()
 
     class Meta:
         ordering = ["-id"]

@@ -24,6 +24,7 @@ from trading.pages import day as day_pages
 EVENTS_SHOWN = 100
 EVENTS_IN_CSV = 10_000
 LOCKS_SHOWN = 30
+PLATFORM = "platform"
 COLUMNS = ("at", "kind", "run", "account", "leg", "value", "threshold", "action", "seen_by", "goals")
 
 
@@ -33,7 +34,8 @@ class CeilingRow:
 
     account: Account | None
     name: str
-    form: AccountLimitsForm
+    # Only of the row that is being changed: fifty forms would be a page nobody can read.
+    form: AccountLimitsForm | None
     limits: AccountLimits | None
     usage: Usage
     day_pnl: Decimal | None
@@ -41,25 +43,27 @@ class CeilingRow:
 
     @property
     def scope(self) -> str:
-        return "platform" if self.account is None else str(self.account.pk)
+        return PLATFORM if self.account is None else str(self.account.pk)
 
 
-def limits_page(bound: Mapping[str, AccountLimitsForm] | None = None) -> dict[str, Any]:
-    """`bound`: forms as typed, by scope, when one was refused."""
+def limits_page(bound: Mapping[str, AccountLimitsForm] | None = None, *, chosen: str = PLATFORM) -> dict[str, Any]:
+    """`chosen` is the scope whose form is shown; `bound` forms as typed, by scope, when one was refused."""
     now = clock.now()
     accounts = list(Account.objects.filter(archived_at=None))
     known = {row.account_id: row for row in AccountLimits.objects.all()}
     stands, today = ceilings.usage(now), day_pages.today()
     locked = ceilings.locked(accounts, now)
+    known_scopes = {PLATFORM, *(str(account.pk) for account in accounts)}
+    shown: Mapping[str, AccountLimitsForm | None] = bound or {chosen if chosen in known_scopes else PLATFORM: None}
     whole = Usage()
     for one in stands.values():
         whole = whole.plus(one)
-    rows = [_row(None, known.get(None), whole, today.whole.total, locked.get(None, ""), bound or {})]
+    rows = [_row(None, known.get(None), whole, today.whole.total, locked.get(None, ""), shown)]
     for account in accounts:
         pnl = today.by_account.get(account.pk)
         total = Decimal(0) if pnl is None else pnl.total
         lock = locked.get(account.pk, "")
-        rows.append(_row(account, known.get(account.pk), stands.get(account.pk, Usage()), total, lock, bound or {}))
+        rows.append(_row(account, known.get(account.pk), stands.get(account.pk, Usage()), total, lock, shown))
     locks = EntryLock.objects.select_related("account").filter(until__gt=now, released_by="")
     return {"rows": rows, "locks": list(locks[:LOCKS_SHOWN])}
 
@@ -70,11 +74,12 @@ def _row(
     usage: Usage,
     pnl: Decimal | None,
     lock: str,
-    bound: Mapping[str, AccountLimitsForm],
+    shown: Mapping[str, AccountLimitsForm | None],
 ) -> CeilingRow:
-    scope = "platform" if account is None else str(account.pk)
+    scope = PLATFORM if account is None else str(account.pk)
     name = ceilings.PLATFORM if account is None else account.name
-    return CeilingRow(account, name, bound.get(scope) or limits_form(limits), limits, usage, pnl, lock)
+    form = (shown[scope] or limits_form(limits)) if scope in shown else None
+    return CeilingRow(account, name, form, limits, usage, pnl, lock)
 
 
 def events(asked: Mapping[str, Any]) -> QuerySet[RiskEvent]:

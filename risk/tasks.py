@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from risk.services import watch
+from risk.services import tracking, watch
 
 
 def sweep() -> None:
     watch.sweep()
+
+
+def track_margin() -> None:
+    tracking.sample()

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import Account, User
 from algomirror.kernel.errors import Refused
+from algomirror.ops import sight
 from risk import kills, pages
 from risk.forms import KillForm, ReleaseForm
 from risk.services import kill as killing
@@ -58,6 +59,8 @@ def kill(request: HttpRequest) -> HttpResponse:
     form = KillForm(request.POST)
     _checked(form)
     scope, target = killing.scope_of(form.cleaned_data["scope"])
+    if scope == "platform" and sight.is_limited():
+        raise PermissionDenied
     done = killing.kill(
         scope=scope,
         target=target,

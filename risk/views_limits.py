@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import Account, User
+from algomirror.ops import sight
 from risk import pages_limits as page
 from risk.forms_limits import AccountLimitsForm, EventsFilter
 from risk.services import daily
@@ -29,7 +30,7 @@ def _context(request: HttpRequest, **more: Any) -> dict[str, Any]:
 
 @require_safe
 def limits(request: HttpRequest) -> HttpResponse:
-    return render(request, "risk/limits.html", _context(request, **page.limits_page()))
+    return render(request, "risk/limits.html", _context(request, **page.limits_page(chosen=request.GET.get("of", page.PLATFORM))))
 
 
 @require_safe
@@ -53,7 +54,7 @@ def set_account_limits(request: HttpRequest, scope: int) -> HttpResponse:
 def _set(request: HttpRequest, account: Account | None) -> HttpResponse:
     """Other limits for one account or for all together; 422 with the form when refused."""
     user = _user(request)
-    if not user.may_trade:
+    if not user.may_trade or (account is None and sight.is_limited()):
         raise PermissionDenied
     form = AccountLimitsForm(request.POST)
     if not form.is_valid():
@@ -66,7 +67,10 @@ def _set(request: HttpRequest, account: Account | None) -> HttpResponse:
 
 @require_POST
 def unlock(request: HttpRequest, pk: int) -> HttpResponse:
-    done = daily.release(pk, user=_user(request), why=request.POST.get("reason", ""))
+    user = _user(request)
+    if not user.is_owner:
+        raise PermissionDenied
+    done = daily.release(pk, user=user, why=request.POST.get("reason", ""))
     messages.info(request, "Released." if done else "It had ended already.")
     return redirect("risk-limits")
 

@@ -14,6 +14,7 @@ from simulator.live import LiveBroker
 from simulator.market import Market, Quote
 from simulator.orders import Options, OrderEvent, Tweaks
 from simulator.sandbox import SandboxBroker
+from simulator.shares import Share
 from simulator.view import PRICE_FAULTS, distort
 
 USER = "tester"
@@ -42,6 +43,7 @@ class AccountServer:
         self.real: Broker = LiveBroker(market, f"real:{seed}:{index}", self.options)
         self.analyze = True
         self.latency_ms: dict[str, float] = {}
+        self.shares: list[Share] = []
         self.queued = 0
         self.calls = 0
         self.sink: Callable[[Message], None] = lambda message: None

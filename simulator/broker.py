@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -102,6 +103,25 @@ class Broker(ABC):
     @abstractmethod
     def cancel(self, orderid: str) -> None:
         """Cancel a working order. Raises Refused."""
+
+    def rename(self, orderid: str) -> str:
+        """Give a modified order another id, as some brokers do; its trades go with it."""
+        new_id = self._order_id(self.clock.now())
+        order = self.orders.pop(orderid)
+        self.working.pop(orderid, None)
+        order.orderid = new_id
+        self.trades = [replace(t, orderid=order.orderid) if t.orderid == orderid else t for t in self.trades]
+        self.add(order)
+        return order.orderid
+
+    def _amend(self, order: Order, quantity: int) -> None:
+        """Take another total quantity; never less than traded, and complete when nothing is left."""
+        if quantity < order.filled:
+            raise Refused("Failed to modify order: quantity is below the filled quantity", 400)
+        order.quantity = quantity
+        if order.pending == 0:
+            order.status = COMPLETE
+            self.working.pop(order.orderid, None)
 
     @abstractmethod
     def _match(self, order: Order, quote: Quote) -> None:

@@ -43,6 +43,8 @@ KINDS: dict[str, Kind] = {
     "broken_body": Kind(),
     "refuse": Kind(PLACEMENTS, {"message": "RMS:Blocked by the broker", "status": 400}),
     "reject_later": Kind(PLACEMENTS, {"after_s": 0.5, "reason": "RMS:Margin Exceeds, rejected by the exchange"}),
+    "modify_ignored": Kind(frozenset({"modifyorder"})),
+    "modify_renames": Kind(frozenset({"modifyorder"})),
     "no_order_id": Kind(PLACEMENTS, {"null": False}),
     "semi_auto_queue": Kind(PLACEMENTS),
     "rate_limited": Kind(),

@@ -22,7 +22,10 @@ class LiveBroker(Broker):
     """Accepts first and judges later: an id is no promise, and a fill comes in pieces."""
 
     def _order_id(self, now: datetime) -> str:
-        return f"{now:%y%m%d}19{len(self.orders) + 1:07d}"
+        number = len(self.orders) + 1
+        while (orderid := f"{now:%y%m%d}19{number:07d}") in self.orders:
+            number += 1
+        return orderid
 
     def _admit(self, request: OrderRequest) -> Contract | None:
         contract = self.market.find(request.exchange, request.symbol)
@@ -56,17 +59,7 @@ class LiveBroker(Broker):
         self.settle()
 
     def _late_judgement(self, order: Order, contract: Contract | None) -> str:
-        if contract is None:
-            return ""
-        if contract.freeze is not None and order.quantity > contract.freeze:
-            return f"RMS:Rule: Check freeze quantity, order quantity {order.quantity} exceeds {contract.freeze}"
-        if order.quantity % contract.lot:
-            return f"RMS:Rule: quantity is not a multiple of the lot size {contract.lot}"
-        if order.pricetype in ("LIMIT", "SL") and order.price <= 0:
-            return "RMS:Rule: limit price is missing"
-        if order.price % money(contract.tick) or order.trigger % money(contract.tick):
-            return f"RMS:Rule: price is not a multiple of the tick size {contract.tick}"
-        return ""
+        return _rules(contract, order.quantity, order.pricetype, order.price, order.trigger)
 
     def settle(self) -> None:
         super().settle()
@@ -115,9 +108,11 @@ class LiveBroker(Broker):
         order = self.order(orderid)
         if order is None or order.status in FINAL:
             raise Refused("Failed to modify order: Order cannot be modified as it is being processed. Try later.", 500)
-        if change.quantity < order.filled:
-            raise Refused("Failed to modify order: quantity is below the filled quantity", 500)
-        order.quantity = change.quantity
+        contract = self.market.find(order.request.exchange, order.request.symbol)
+        reason = _rules(contract, change.quantity, change.pricetype, change.price, change.trigger)
+        if reason:
+            raise Refused(f"Failed to modify order: {reason}", 400)
+        self._amend(order, change.quantity)
         order.pricetype = change.pricetype
         order.price = change.price if change.pricetype in ("LIMIT", "SL") else ZERO
         order.trigger = change.trigger if change.pricetype in ("SL", "SL-M") else ZERO
@@ -154,3 +149,18 @@ class LiveBroker(Broker):
             "realised_today": realised,
             "realised_total": self.realised_total,
         }
+
+
+def _rules(contract: Contract | None, quantity: int, pricetype: str, price: Decimal, trigger: Decimal) -> str:
+    """What the broker's risk desk has against these terms; empty when nothing."""
+    if contract is None:
+        return ""
+    if contract.freeze is not None and quantity > contract.freeze:
+        return f"RMS:Rule: Check freeze quantity, order quantity {quantity} exceeds {contract.freeze}"
+    if quantity % contract.lot:
+        return f"RMS:Rule: quantity is not a multiple of the lot size {contract.lot}"
+    if pricetype in ("LIMIT", "SL") and price <= 0:
+        return "RMS:Rule: limit price is missing"
+    if price % money(contract.tick) or trigger % money(contract.tick):
+        return f"RMS:Rule: price is not a multiple of the tick size {contract.tick}"
+    return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,8 +80,10 @@ class Runtime:
                 continue
             due = max(due + interval, time.monotonic() - interval)
             await asyncio.sleep(max(due - time.monotonic(), 0.0))
-            if self.tick_ms > 0:
-                self.step(1)
+            if self.tick_ms > 0 and self.world.tick():
+                for count in self._pieces():
+                    self.frames_sent += count
+                    await asyncio.sleep(0)  # the first symbols leave while the last are written
 
     async def _pulse_forever(self) -> None:
         while True:
@@ -100,9 +103,12 @@ class Runtime:
                 self.broadcast()
 
     def broadcast(self) -> None:
+        self.frames_sent += sum(self._pieces())
+
+    def _pieces(self) -> Iterator[int]:
         writer = TickWriter(self.world.market)
         for stream in self.streams:
-            self.frames_sent += stream.send_ticks(writer)
+            yield from stream.send_ticks(writer)
 
     async def stop(self) -> None:
         for task in self._tasks:

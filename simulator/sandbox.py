@@ -175,7 +175,7 @@ class SandboxBroker(Broker):
         if order.pricetype in ("MARKET", "LIMIT") and change.trigger:
             raise Refused(f"{order.pricetype} orders do not accept a trigger price")
         # The type is silently kept and the blocked margin untouched, as on the server.
-        order.quantity = change.quantity
+        self._amend(order, change.quantity)
         order.price = change.price or order.price
         order.trigger = change.trigger or order.trigger
         self.version += 1

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 
+from algomirror.ops.admin import ReadOnlyAdmin
 from strategies.models import (
     AccountGroup,
     GroupMember,
@@ -34,35 +35,31 @@ class _NoWrites:
         return False
 
 
-class LookOnly(_NoWrites, ModelAdmin):  # type: ignore[misc]
-    show_full_result_count = False
-
-
 class LegInline(_NoWrites, TabularInline):  # type: ignore[misc]
     model = Leg
     extra = 0
 
 
 @admin.register(Strategy)
-class StrategyAdmin(LookOnly):
+class StrategyAdmin(ReadOnlyAdmin):
     list_display = ("name", "owner", "entries_enabled", "archived_at", "created_at")
     search_fields = ("name",)
 
 
 @admin.register(Version)
-class VersionAdmin(LookOnly):
+class VersionAdmin(ReadOnlyAdmin):
     list_display = ("strategy", "number", "product", "max_loss", "max_profit", "limit_scope", "created_at")
     inlines = (LegInline,)
 
 
 @admin.register(Leg)
-class LegAdmin(LookOnly):
+class LegAdmin(ReadOnlyAdmin):
     list_display = ("version", "number", "action", "lots", "underlying", "slot", "strike_mode", "strike_offset", "kind")
     list_filter = ("underlying", "kind", "slot")
 
 
 @admin.register(Plan)
-class PlanAdmin(LookOnly):
+class PlanAdmin(ReadOnlyAdmin):
     list_display = ("key", "kind", "version", "owner", "created_at", "used_at", "run")
     list_filter = ("kind",)
 
@@ -71,17 +68,17 @@ from strategies.webhooks import admin as webhook_admin  # noqa: E402, F401
 
 
 @admin.register(StrategyAccount)
-class StrategyAccountAdmin(LookOnly):
+class StrategyAccountAdmin(ReadOnlyAdmin):
     list_display = ("version", "account", "factor")
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(LookOnly):
+class ScheduleAdmin(ReadOnlyAdmin):
     list_display = ("version", "weekdays", "entry_time", "latest_entry_time", "days_to_expiry_min", "days_to_expiry_max")
 
 
 @admin.register(ScheduledStart)
-class ScheduledStartAdmin(LookOnly):
+class ScheduledStartAdmin(ReadOnlyAdmin):
     list_display = ("trading_day", "strategy", "state", "tries", "why", "run")
     list_filter = ("state",)
 
@@ -92,21 +89,21 @@ class MemberInline(_NoWrites, TabularInline):  # type: ignore[misc]
 
 
 @admin.register(AccountGroup)
-class AccountGroupAdmin(LookOnly):
+class AccountGroupAdmin(ReadOnlyAdmin):
     list_display = ("name",)
     inlines = (MemberInline,)
 
 
 @admin.register(GroupMember)
-class GroupMemberAdmin(LookOnly):
+class GroupMemberAdmin(ReadOnlyAdmin):
     list_display = ("group", "account", "factor")
 
 
 @admin.register(RunNote)
-class RunNoteAdmin(LookOnly):
+class RunNoteAdmin(ReadOnlyAdmin):
     list_display = ("run", "author", "at", "text")
 
 
 @admin.register(RunTags)
-class RunTagsAdmin(LookOnly):
+class RunTagsAdmin(ReadOnlyAdmin):
     list_display = ("run", "words")

@@ -16,6 +16,7 @@ from accounts.tokens.auth import allowed, person, require_accounts, seen
 from algomirror.kernel.errors import Refused
 from algomirror.ops.api.doors import Asked, Door, Nothing, actor, command, found
 from algomirror.ops.api.schema import CURSOR, LIMIT
+from strategies import api_definition as definition
 from strategies import api_shapes as shapes
 from strategies.models import Plan, Strategy, Version
 from strategies.services import build, ticket
@@ -49,36 +50,38 @@ def plan_of(request: Request, key: str) -> Plan:
 
 
 class Strategies(Door):
-    @extend_schema(parameters=[ListAsked, CURSOR], responses=page_of(shapes.StrategyShape, "Strategy"))
+    @extend_schema(parameters=[ListAsked, CURSOR], responses=page_of(definition.StrategyShape, "Strategy"))
     def get(self, request: Request) -> Response:
         """Strategies with their newest version."""
         asked = self.params(ListAsked)
-        return self.page(Strategy.objects.filter(archived_at__isnull=not asked["archived"]), shapes.StrategyShape)
+        return self.page(Strategy.objects.filter(archived_at__isnull=not asked["archived"]), definition.StrategyShape)
 
-    @extend_schema(request=shapes.StrategyAsked, responses={201: shapes.StrategyShape})
+    @extend_schema(request=definition.StrategyAsked, responses={201: definition.StrategyShape})
     @command
     def post(self, request: Request) -> Response:
         """A new strategy. Limits are rupees; what is null is off."""
-        asked = self.body(shapes.StrategyAsked)
+        asked = self.body(definition.StrategyAsked)
         require_accounts(request, asked["accounts"])
-        version = build.save_strategy(person(request), shapes.draft_of(asked))
-        return Response(shapes.StrategyShape(version.strategy).data, status=201)
+        version = build.save_strategy(person(request), definition.draft_of(asked))
+        return Response(definition.StrategyShape(version.strategy).data, status=201)
 
 
 class StrategyOne(Door):
-    @extend_schema(responses=shapes.StrategyShape)
+    @extend_schema(responses=definition.StrategyShape)
     def get(self, request: Request, pk: int) -> Response:
-        return Response(shapes.StrategyShape(strategy_of(pk)).data)
+        return Response(definition.StrategyShape(strategy_of(pk)).data)
 
-    @extend_schema(request=shapes.StrategyEdit, responses=shapes.StrategyShape)
+    @extend_schema(request=definition.StrategyEdit, responses=definition.StrategyShape)
     @command
     def put(self, request: Request, pk: int) -> Response:
-        """The next version. 409 when a newer one than `base` was saved meanwhile. Open runs do not change."""
-        asked, strategy = self.body(shapes.StrategyEdit), strategy_of(pk)
+        """The next version: `base` with what is named. 409 when a newer one was saved meanwhile. Open runs do not change."""
+        asked, strategy = self.body(definition.StrategyEdit), strategy_of(pk)
         require_accounts(request, asked["accounts"])
         _require_its_accounts(request, strategy)
-        build.save_strategy(person(request), shapes.draft_of(asked), strategy=strategy, base=asked["base"])
-        return Response(shapes.StrategyShape(strategy_of(pk)).data)
+        base = found(strategy.versions.all(), number=asked["base"])
+        draft = definition.draft_of(asked, build.draft_of(base))
+        build.save_strategy(person(request), draft, strategy=strategy, base=base.number)
+        return Response(definition.StrategyShape(strategy_of(pk)).data)
 
 
 def _require_its_accounts(request: Request, strategy: Strategy) -> None:
@@ -88,9 +91,9 @@ def _require_its_accounts(request: Request, strategy: Strategy) -> None:
 
 
 class Versions(Door):
-    @extend_schema(parameters=[CURSOR, LIMIT], responses=page_of(shapes.VersionShape, "Version"))
+    @extend_schema(parameters=[CURSOR, LIMIT], responses=page_of(definition.VersionShape, "Version"))
     def get(self, request: Request, pk: int) -> Response:
-        return self.page(strategy_of(pk).versions.all(), shapes.VersionShape)
+        return self.page(strategy_of(pk).versions.all(), definition.VersionShape)
 
 
 class StrategyRuns(Door):
@@ -101,34 +104,34 @@ class StrategyRuns(Door):
 
 
 class StrategyCopy(Door):
-    @extend_schema(request=Nothing, responses={201: shapes.StrategyShape})
+    @extend_schema(request=Nothing, responses={201: definition.StrategyShape})
     @command
     def post(self, request: Request, pk: int) -> Response:
         """The newest version under a new name."""
         _require_its_accounts(request, strategy_of(pk))
         version = build.copy(strategy_of(pk), owner=person(request))
-        return Response(shapes.StrategyShape(version.strategy).data, status=201)
+        return Response(definition.StrategyShape(version.strategy).data, status=201)
 
 
 class StrategyArchive(Door):
-    @extend_schema(request=Nothing, responses={202: shapes.StrategyShape})
+    @extend_schema(request=Nothing, responses={202: definition.StrategyShape})
     @command
     def post(self, request: Request, pk: int) -> Response:
         """Out of the lists and of entries; runs and history stay."""
         _require_its_accounts(request, strategy_of(pk))
         build.archive(strategy_of(pk), by=actor(request))
-        return Response(shapes.StrategyShape(strategy_of(pk)).data, status=202)
+        return Response(definition.StrategyShape(strategy_of(pk)).data, status=202)
 
 
 class StrategyEntries(Door):
-    @extend_schema(request=shapes.EnabledAsked, responses={202: shapes.StrategyShape})
+    @extend_schema(request=shapes.EnabledAsked, responses={202: definition.StrategyShape})
     @command
     def post(self, request: Request, pk: int) -> Response:
         """Entries on or off. Guards and exits of an open run do not look at this."""
         asked = self.body(shapes.EnabledAsked)
         _require_its_accounts(request, strategy_of(pk))
         build.set_entries(strategy_of(pk), enabled=asked["enabled"], by=actor(request))
-        return Response(shapes.StrategyShape(strategy_of(pk)).data, status=202)
+        return Response(definition.StrategyShape(strategy_of(pk)).data, status=202)
 
 
 class StrategyPreview(Door):
@@ -144,7 +147,7 @@ class StrategyPreview(Door):
         accounts = list(Account.objects.filter(pk__in=wanted, archived_at=None))
         if "accounts" in asked and len(accounts) != len(wanted):
             raise Refused("The preview was not made.", fields={"accounts": "an account is unknown or archived"})
-        return Response(shapes.PlanShape(planning.preview(version, accounts, user=person(request))).data)
+        return Response(shapes.PlanShape(planning.preview(version, accounts, user=person(request), attended=True)).data)
 
 
 class PlanOne(Door):

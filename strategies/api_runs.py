@@ -15,11 +15,12 @@ from algomirror.ops.api.doors import Asked, Door, actor, command
 from algomirror.ops.api.schema import CURSOR, LIMIT
 from risk import pages as risk_pages
 from risk.api import require_whole_run, run_of
-from risk.api_shapes import Event, Guard, Limits, LimitsAsked
+from risk.api_shapes import Event, Guard, Limits
 from risk.models import RiskEvent, RunLimits
 from risk.services import arming
 from strategies import api_shapes as shapes
 from strategies.api import plan_of
+from strategies.api_definition import RunLimitsAsked, limits_of
 from strategies.pages.runs import run_page
 from strategies.services import start as starting
 from strategies.services import stop
@@ -27,6 +28,7 @@ from trading.api import orders_of, positions_of
 from trading.api_shapes import FillShape, OrderShape, PositionShape, page_of
 from trading.domain.pnl import run_pnl
 from trading.models import Fill, Run
+from trading.services import byhand
 
 
 class RunsAsked(Asked):
@@ -116,27 +118,34 @@ class RunExit(Door):
     @extend_schema(request=shapes.ExitAsked, responses={202: shapes.Goals})
     @command
     def post(self, request: Request, pk: int) -> Response:
-        """Bring a run, or its part in one account, to flat. Never gated."""
+        """Bring a run, its part in one account, or one leg of it, to flat. Never gated."""
         asked, run = self.body(shapes.ExitAsked), run_of(request, pk)
         account_id = asked.get("account")
         if account_id is None:
             require_whole_run(request, run)
         else:
             require_accounts(request, [account_id])
+        if "leg" in asked:
+            where = None if account_id is None else [account_id]
+            closed = byhand.close_leg(
+                run.pk, asked["leg"], by=actor(request), key=request.headers["Idempotency-Key"], account_ids=where
+            )
+            ids = [one.goal.pk for one in closed if one.goal is not None]
+            return Response({"goals": ids, "links": [f"/api/v1/goals?run={run.pk}"]}, status=202)
         goals = stop.exit_run(run.pk, by=actor(request), why=asked["reason"], account_id=account_id)
         return Response({"goals": goals, "links": [f"/api/v1/goals?run={run.pk}"]}, status=202)
 
 
 class RunLimitsDoor(Door):
-    @extend_schema(request=LimitsAsked, responses={202: Limits})
+    @extend_schema(request=RunLimitsAsked, responses={202: Limits})
     @command
     def patch(self, request: Request, pk: int) -> Response:
         """Tightening is free, loosening needs a reason. What is not named stays."""
-        asked, run = self.body(LimitsAsked), run_of(request, pk)
+        asked, run = self.body(RunLimitsAsked), run_of(request, pk)
         require_whole_run(request, run)
         old = RunLimits.objects.filter(run=run).first()
         if old is None:
             raise Refused("This run has no limits to change.")
         before = arming.terms_of(old)
-        arming.change(run.pk, shapes.terms_of(asked, before, before.scope), by=actor(request), why=asked["reason"])
+        arming.change(run.pk, limits_of(asked, before), by=actor(request), why=asked["reason"])
         return Response(Limits(RunLimits.objects.get(run=run)).data, status=202)

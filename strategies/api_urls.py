@@ -1,6 +1,8 @@
 from django.urls import path
 
-from strategies import api, api_runs
+from strategies import api, api_margin, api_runs
+from strategies.analytics import api as reports
+from strategies.webhooks import api as hooks
 
 urlpatterns = [
     path("strategies", api.Strategies.as_view(), name="api-strategies"),
@@ -11,9 +13,21 @@ urlpatterns = [
     path("strategies/<int:pk>/archive", api.StrategyArchive.as_view(), name="api-strategy-archive"),
     path("strategies/<int:pk>/entries", api.StrategyEntries.as_view(), name="api-strategy-entries"),
     path("strategies/<int:pk>/preview", api.StrategyPreview.as_view(), name="api-strategy-preview"),
+    path("webhooks", hooks.Webhooks.as_view(), name="api-webhooks"),
+    path("webhooks/<int:pk>", hooks.WebhookOne.as_view(), name="api-webhook"),
+    path("webhooks/<int:pk>/rotate", hooks.WebhookRotate.as_view(), name="api-webhook-rotate"),
+    path("webhooks/<int:pk>/signals", hooks.Signals.as_view(), name="api-webhook-signals"),
     path("plans/<slug:key>", api.PlanOne.as_view(), name="api-plan"),
     path("ticket/preview", api.TicketPreview.as_view(), name="api-ticket-preview"),
     path("ticket/send", api.TicketSend.as_view(), name="api-ticket-send"),
+    path("margin/accounts", api_margin.MarginAccounts.as_view(), name="api-margin-accounts"),
+    path("margin/tracker", api_margin.MarginTracker.as_view(), name="api-margin-tracker"),
+    path("margin/requirements", api_margin.MarginFigures.as_view(), name="api-margin-requirements"),
+    path("margin/grades", api_margin.Grades.as_view(), name="api-margin-grades"),
+    path("margin/grades/<int:pk>", api_margin.GradeOne.as_view(), name="api-margin-grade"),
+    path("margin/calculate", api_margin.Calculate.as_view(), name="api-margin-calculate"),
+    path("reports/pnl", reports.ReportPnl.as_view(), name="api-report-pnl"),
+    path("reports/equity", reports.ReportEquity.as_view(), name="api-report-equity"),
     path("runs", api_runs.Runs.as_view(), name="api-runs"),
     path("runs/<int:pk>", api_runs.RunOne.as_view(), name="api-run"),
     path("runs/<int:pk>/orders", api_runs.RunOrders.as_view(), name="api-run-orders"),

@@ -16,8 +16,9 @@ from risk.forms import RiskTermsForm
 from risk.models import Action, RunLimits
 from strategies.domain.legs import MAX_LEGS
 from strategies.domain.payoff import WhatIf
-from strategies.domain.tickets import PRICE_TYPES, Ticket, TicketLeg
+from strategies.domain.tickets import PRICE_TYPES, WORDS, Ticket, TicketLeg
 from strategies.models import Version
+from trading.domain.smart import RULE
 
 PRODUCTS = [("", "choose"), *((product, product) for product in Version.Product.values)]
 ACTIONS = [("EXIT", "exit"), ("ALERT", "alert only")]
@@ -86,11 +87,20 @@ class TicketForm(forms.Form):
     lots = forms.IntegerField(required=False, min_value=1, max_value=100)
     product = forms.ChoiceField(choices=PRODUCTS)
     price_type = forms.ChoiceField(
-        choices=[(name, name.replace("_", "-").lower() if "_" in name else name) for name in PRICE_TYPES],
+        choices=[(name, WORDS[name]) for name in PRICE_TYPES],
         initial="MARKET_PROTECTED",
+        help_text=RULE,
     )
-    price = forms.DecimalField(required=False, max_digits=10, decimal_places=2)
-    trigger_price = forms.DecimalField(required=False, max_digits=10, decimal_places=2)
+    price = forms.DecimalField(
+        required=False, max_digits=10, decimal_places=2, label="Limit price", help_text="For limit and SL."
+    )
+    trigger_price = forms.DecimalField(
+        required=False,
+        max_digits=10,
+        decimal_places=2,
+        label="Trigger price",
+        help_text="For SL and SL-M: above the market to BUY, below it to SELL.",
+    )
     reduce_only = forms.BooleanField(
         required=False, label="Reduce only", help_text="Close part of what the ticket book owns; never open anything."
     )

@@ -129,16 +129,30 @@ def leg_rows(posted: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{name: posted.get(f"legs-{row}-{name}", "") for name in LEG_FIELDS} for row in range(count)]
 
 
+def row_of(act: str) -> int:
+    """The row an act names ("remove:2"); -1 for none."""
+    number = act.split(":")[1] if ":" in act else ""
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 4 else -1
+
+
 def change_rows(rows: list[dict[str, Any]], act: str) -> list[dict[str, Any]]:
-    """ "add", "remove:<row>" or "duplicate:<row>" on typed rows; anything else changes nothing. Always 1 to 12 rows."""
-    what, _, number = act.partition(":")
-    at = int(number) if number.isascii() and number.isdigit() and len(number) < 4 else -1
+    """ "add", "remove:<row>", "duplicate:<row>", "strike:<row>:<rupees>" or "steps:<row>:<mode>:<steps>" on typed rows.
+
+    Anything else changes nothing. Always 1 to 12 rows.
+    """
+    what, _, rest = act.partition(":")
+    at, chosen = row_of(act), rest.partition(":")[2]
     if what == "add" and len(rows) < MAX_LEGS:
         rows = [*rows, {**LEG_DEFAULT, "underlying": rows[-1]["underlying"] if rows else ""}]
     elif what == "remove" and 0 <= at < len(rows) and len(rows) > 1:
         rows = [*rows[:at], *rows[at + 1 :]]
     elif what == "duplicate" and 0 <= at < len(rows) < MAX_LEGS:
         rows = [*rows[: at + 1], dict(rows[at]), *rows[at + 1 :]]
+    elif what == "strike" and 0 <= at < len(rows):
+        rows[at] |= {"strike_mode": "STRIKE", "strike_offset": 0, "strike_value": chosen[:16]}
+    elif what == "steps" and 0 <= at < len(rows):
+        mode, _, steps = chosen.partition(":")
+        rows[at] |= {"strike_mode": mode[:8], "strike_offset": steps[:3], "strike_value": ""}
     return rows or [dict(LEG_DEFAULT)]
 
 

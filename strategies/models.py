@@ -9,7 +9,16 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from algomirror.ops.sight import Sighted
 from risk.models import Action, RunLimits
+
+
+class StrategyManager(Sighted["Strategy"]):
+    """A strategy is a limited person's when no version of it names an account that is not theirs."""
+
+    def within(self, ids: frozenset[int]) -> Q:
+        others = StrategyAccount.objects.filter(version__strategy=models.OuterRef("pk")).exclude(account_id__in=ids)
+        return ~Q(models.Exists(others))
 
 
 class Strategy(models.Model):
@@ -23,6 +32,8 @@ class Strategy(models.Model):
     scheduled_at = models.DateTimeField(null=True, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = StrategyManager()
 
     class Meta:
         verbose_name_plural = "strategies"
@@ -166,10 +177,18 @@ class ScheduledStart(models.Model):
         return f"{self.strategy_id} on {self.trading_day}: {self.state}"
 
 
+class GroupManager(Sighted["AccountGroup"]):
+    def within(self, ids: frozenset[int]) -> Q:
+        others = GroupMember.objects.filter(group=models.OuterRef("pk")).exclude(account_id__in=ids)
+        return ~Q(models.Exists(others))
+
+
 class AccountGroup(models.Model):
     """Accounts that are chosen together, each with its factor. A version keeps its own copy."""
 
     name = models.CharField(max_length=40, unique=True)
+
+    objects = GroupManager()
 
     class Meta:
         ordering = ["name"]

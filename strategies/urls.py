@@ -1,9 +1,10 @@
 from django.urls import include, path
 
-from strategies.views import groups, library, margin, notes, runs, strategies, ticket
+from strategies.views import groups, library, margin, margin_file, notes, runs, strategies, ticket
 
 urlpatterns = [
     path("", include("strategies.webhooks.urls")),
+    path("", include("strategies.analytics.urls")),
     path("strategies", strategies.strategies, name="strategies"),
     path("strategies/new", strategies.new, name="strategy-new"),
     path("strategies/new/from-basket", strategies.from_basket, name="strategy-from-basket"),
@@ -12,6 +13,7 @@ urlpatterns = [
     path("strategies/groups", groups.groups, name="account-groups"),
     path("strategies/groups/<int:pk>/delete", groups.delete, name="account-group-delete"),
     path("strategies/legs", strategies.legs, name="strategy-legs"),
+    path("strategies/legs/strikes", strategies.strikes, name="strategy-strikes"),
     path("strategies/draft", strategies.draft_preview, name="strategy-draft"),
     path("strategies/<int:pk>", strategies.edit, name="strategy"),
     path("strategies/<int:pk>/edit", strategies.edit, name="strategy-edit"),
@@ -28,15 +30,21 @@ urlpatterns = [
     path("funds/refresh", margin.refresh, name="funds-refresh"),
     path("funds/<int:pk>/profile", margin.profile, name="funds-profile"),
     path("margin/requirements", margin.requirements, name="margin-requirements"),
+    path("margin/requirements/file", margin_file.upload, name="margin-file"),
+    path("margin/requirements/file/approve", margin_file.approve, name="margin-file-approve"),
     path("margin/grades", margin.grades, name="margin-grades"),
     path("margin/grades/<int:pk>/archive", margin.archive_grade, name="margin-grade-archive"),
     path("margin/calculator", margin.calculator, name="margin-calculator"),
+    path("margin/calculator/ask", margin.ask_brokers, name="margin-ask"),
+    path("margin/tracker", margin.tracker, name="margin-tracker"),
     path("runs", runs.runs, name="runs"),
+    path("runs.csv", runs.export, name="runs-csv"),
     path("runs/rows", runs.rows, name="runs-rows"),
     path("runs/start", runs.start, name="run-start"),
     path("runs/<int:pk>", runs.run, name="run"),
     path("runs/<int:pk>/body", runs.run_body, name="run-body"),
     path("runs/<int:pk>/payoff", runs.payoff, name="run-payoff"),
+    path("runs/<int:pk>/pnl.json", runs.pnl, name="run-pnl"),
     path("runs/<int:pk>/notes", notes.add, name="run-notes"),
     path("runs/<int:pk>/tags", notes.tag, name="run-tags"),
     path("runs/<int:pk>/exit", runs.leave, name="run-exit"),

@@ -23,6 +23,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
             with connection.cursor() as cursor:
                 cursor.execute("DROP TRIGGER IF EXISTS ops_journal_no_delete")
                 cursor.execute("DROP TRIGGER IF EXISTS ops_journalseal_no_delete")
+                cursor.execute("DROP TRIGGER IF EXISTS ops_journalcheckpoint_no_delete")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,11 +36,13 @@ def _static_files_without_a_manifest() -> Iterator[None]:
 
 @pytest.fixture
 def journal_is_guarded(db: None) -> Iterator[None]:
-    """The journal's trigger against deleting, as a migrated installation has it."""
+    """The triggers against deleting, as a migrated installation has them."""
     if connection.vendor == "sqlite":
-        migration = import_module("algomirror.ops.migrations.0002_journal_is_append_only")
+        migration = import_module("algomirror.ops.migrations.0009_old_rows_may_be_let_go")
         with connection.cursor() as cursor:
-            cursor.execute(migration.SQLITE[1])
+            for statement in migration.SQLITE:
+                if "no_delete BEFORE" in statement:
+                    cursor.execute(statement)
     yield
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
+from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,9 +21,9 @@ from algomirror.ops.api.schema import CURSOR
 from marketdata import quotes
 from trading import api_shapes as shapes
 from trading.domain.pnl import book_pnl
-from trading.models import ExitGoal, Fill, Order, Position
+from trading.models import Book, ExitGoal, Fill, Order, Position
 from trading.pages.compare import compared
-from trading.services import byhand, cancel
+from trading.services import byhand, cancel, convert, modify
 
 
 def orders_of(request: Request) -> QuerySet[Order]:
@@ -67,15 +69,82 @@ class OrderCancel(Door):
         return Response(shapes.OrderShape(byhand.cancel_order(pk, by=actor(request))).data, status=202)
 
 
+class OrderModify(Door):
+    @extend_schema(request=shapes.ModifyAsked, responses={202: shapes.OrderShape})
+    @command
+    def post(self, request: Request, pk: int) -> Response:
+        """Ask the broker for another price, trigger or total quantity. `change_state` says what became of it: ASKED until
+        the order book shows it (DONE) or does not (REFUSED, UNSURE)."""
+        found(orders_of(request), pk=pk)
+        asked = self.body(shapes.ModifyAsked)
+        return Response(shapes.OrderShape(modify.request(pk, by=actor(request), **asked)).data, status=202)
+
+
+class OrderConvert(Door):
+    @extend_schema(request=Nothing, responses={202: shapes.OrderShape})
+    @command
+    def post(self, request: Request, pk: int) -> Response:
+        """To the market: cancel, confirm by the books, send exactly what is left as a market-protected order."""
+        found(orders_of(request), pk=pk)
+        return Response(shapes.OrderShape(convert.request(pk, by=actor(request))).data, status=202)
+
+
+class ModifyMany(Door):
+    @extend_schema(request=shapes.ModifyManyAsked, responses={202: shapes.Outcomes})
+    @command
+    def post(self, request: Request) -> Response:
+        """The same terms for several orders, one by one; each has its own outcome."""
+        asked = self.body(shapes.ModifyManyAsked)
+        return _outcomes(request, asked.pop("orders"), lambda pk: modify.request(pk, by=actor(request), **asked))
+
+
+class ConvertMany(Door):
+    @extend_schema(request=shapes.ManyAsked, responses={202: shapes.Outcomes})
+    @command
+    def post(self, request: Request) -> Response:
+        """Several orders to the market, one by one; each has its own outcome."""
+        return _outcomes(request, self.body(shapes.ManyAsked)["orders"], lambda pk: convert.request(pk, by=actor(request)))
+
+
+class CancelMany(Door):
+    writes: ClassVar[str] = "exit"
+
+    @extend_schema(request=shapes.ManyAsked, responses={202: shapes.Outcomes})
+    @command
+    def post(self, request: Request) -> Response:
+        """Several orders cancelled, one by one; each has its own outcome."""
+        ask = self.body(shapes.ManyAsked)["orders"]
+        return _outcomes(request, ask, lambda pk: byhand.cancel_order(pk, by=actor(request)))
+
+
+def _outcomes(request: Request, ids: list[int], ask: Callable[[int], Order]) -> Response:
+    """404 when one of the orders is not the caller's; else each is asked, whatever becomes of the others."""
+    wanted = list(dict.fromkeys(ids))
+    if orders_of(request).filter(pk__in=wanted).count() != len(wanted):
+        raise Http404
+    outcomes = byhand.each(wanted, ask)
+    return Response(shapes.Outcomes({"outcomes": outcomes}).data, status=202)
+
+
+def accounts_asked(request: Request, asked: dict[str, Any]) -> list[int]:
+    """The accounts that a WhereAsked names; 404 for one that is not the caller's."""
+    if "account" in asked:
+        return [account_of(request, asked["account"]).pk]
+    if "accounts" in asked:
+        return [account_of(request, pk).pk for pk in dict.fromkeys(asked["accounts"])]
+    return list(seen(request, Account.objects.filter(archived_at=None), "pk").values_list("pk", flat=True))
+
+
 class CancelAll(Door):
     writes: ClassVar[str] = "exit"
 
-    @extend_schema(request=shapes.CancelAllAsked, responses={202: shapes.Cancelled})
+    @extend_schema(request=shapes.WhereAsked, responses={202: shapes.Cancelled})
     @command
     def post(self, request: Request) -> Response:
-        """Cancel every unfinished entry of one account, one by one."""
-        account = account_of(request, self.body(shapes.CancelAllAsked)["account"])
-        asked = cancel.request_for_account(account.pk, asked_by=actor(request), why="all entries cancelled by API")
+        """Cancel every unfinished entry of these accounts, one by one."""
+        ids = accounts_asked(request, self.body(shapes.WhereAsked))
+        why = "all entries cancelled by API"
+        asked = sum(cancel.request_for_account(pk, asked_by=actor(request), why=why) for pk in ids)
         return Response({"asked": asked}, status=202)
 
 
@@ -101,13 +170,51 @@ class Positions(Door):
 class PositionClose(Door):
     writes: ClassVar[str] = "exit"
 
+    @extend_schema(request=shapes.CloseAsked, responses={202: shapes.Closing})
+    @command
+    def post(self, request: Request, pk: int) -> Response:
+        """Ask that one instrument of a book be brought to flat, or made smaller by `units`."""
+        found(positions_of(request), pk=pk)
+        units = self.body(shapes.CloseAsked).get("units")
+        asked = byhand.close_position(pk, by=actor(request), key=request.headers["Idempotency-Key"], units=units)
+        return Response(shapes.Closing({"goal": asked.goal}).data, status=202)
+
+
+class BookClose(Door):
+    writes: ClassVar[str] = "exit"
+
     @extend_schema(request=Nothing, responses={202: shapes.Closing})
     @command
     def post(self, request: Request, pk: int) -> Response:
-        """Ask that one instrument of a book be brought to flat."""
-        found(positions_of(request), pk=pk)
-        asked = byhand.close_position(pk, by=actor(request), key=request.headers["Idempotency-Key"])
+        """Ask that everything a book holds be brought to flat, its working entries cancelled first."""
+        found(seen(request, Book.objects.all()), pk=pk)
+        asked = byhand.close_book(pk, by=actor(request), key=request.headers["Idempotency-Key"])
         return Response(shapes.Closing({"goal": asked.goal}).data, status=202)
+
+
+class AccountClose(Door):
+    writes: ClassVar[str] = "exit"
+
+    @extend_schema(request=Nothing, responses={202: shapes.Closings})
+    @command
+    def post(self, request: Request, pk: int) -> Response:
+        """Ask that all books of an account be brought to flat. Entries go on elsewhere: /flatten stops them too."""
+        return _closed(request, [account_of(request, pk).pk])
+
+
+class CloseAll(Door):
+    writes: ClassVar[str] = "exit"
+
+    @extend_schema(request=shapes.WhereAsked, responses={202: shapes.Closings})
+    @command
+    def post(self, request: Request) -> Response:
+        """Ask that all books of these accounts be brought to flat."""
+        return _closed(request, accounts_asked(request, self.body(shapes.WhereAsked)))
+
+
+def _closed(request: Request, account_ids: list[int]) -> Response:
+    asked = byhand.close_accounts(account_ids, by=actor(request), key=request.headers["Idempotency-Key"])
+    return Response(shapes.Closings({"goals": [one.goal for one in asked]}).data, status=202)
 
 
 class Goals(Door):

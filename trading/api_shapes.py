@@ -12,6 +12,8 @@ from algomirror.ops.api.doors import LARGEST_ID, Asked
 from trading import models
 from trading.domain.orders import OrderState
 
+MOST_AT_ONCE = 200
+
 
 class OrderShape(serializers.ModelSerializer[models.Order]):
     run = serializers.IntegerField(source="book.run_id", allow_null=True)
@@ -23,7 +25,8 @@ class OrderShape(serializers.ModelSerializer[models.Order]):
             "id", "account", "book", "run", "goal", "client_order_id", "broker_order_id", "purpose", "leg", "slice_no",
             "attempt", "exchange", "symbol", "product", "action", "units", "lot_units", "price_type", "price",
             "trigger_price", "decision_price", "state", "filled_units", "average_price", "reason", "created_at", "sent_at",
-            "acknowledged_at", "cancel_asked_at", "finished_at",
+            "acknowledged_at", "cancel_asked_at", "finished_at", "protected", "to_market", "change_state", "asked_units",
+            "asked_price", "asked_trigger", "change_asked_at", "change_text",
         )  # fmt: skip
         ref_name = "Order"
 
@@ -117,8 +120,63 @@ class GoalsAsked(RowsAsked):
     open = serializers.BooleanField(default=False, help_text="only those that are not done")
 
 
-class CancelAllAsked(Asked):
-    account = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
+def _ids(**more: Any) -> serializers.ListField:
+    return serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=LARGEST_ID), min_length=1, max_length=MOST_AT_ONCE, **more
+    )
+
+
+class WhereAsked(Asked):
+    """Exactly one of the three, so that a misspelt account never means all of them."""
+
+    account = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
+    accounts = _ids(required=False)
+    everywhere = serializers.BooleanField(required=False, default=False, help_text="all accounts that the caller may see")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if sum([("account" in attrs), ("accounts" in attrs), bool(attrs["everywhere"])]) != 1:
+            raise serializers.ValidationError({"account": ["Name one account, several accounts, or everywhere."]})
+        return attrs
+
+
+class ModifyAsked(Asked):
+    """What is not named stays. `units` is the order's total, not what is left of it."""
+
+    units = serializers.IntegerField(required=False, min_value=1, max_value=10_000_000)
+    price = serializers.DecimalField(max_digits=10, decimal_places=2, required=False)
+    trigger_price = serializers.DecimalField(max_digits=10, decimal_places=2, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not {"units", "price", "trigger_price"} & set(attrs):
+            raise serializers.ValidationError({"price": ["Name a price, a trigger price or units."]})
+        return attrs
+
+
+class ModifyManyAsked(ModifyAsked):
+    orders = _ids()
+
+
+class ManyAsked(Asked):
+    orders = _ids()
+
+
+class Outcome(serializers.Serializer[Any]):
+    """What became of one order of many: asked, or why not."""
+
+    order = serializers.IntegerField()
+    account = serializers.CharField()
+    asked = serializers.BooleanField()
+    state = serializers.CharField()
+    change_state = serializers.CharField(allow_blank=True)
+    error = serializers.CharField(allow_blank=True)
+
+
+class Outcomes(serializers.Serializer[Any]):
+    outcomes = Outcome(many=True)
+
+
+class CloseAsked(Asked):
+    units = serializers.IntegerField(required=False, min_value=1, max_value=10_000_000, help_text="empty: all of it")
 
 
 class Cancelled(serializers.Serializer[Any]):
@@ -127,6 +185,10 @@ class Cancelled(serializers.Serializer[Any]):
 
 class Closing(serializers.Serializer[Any]):
     goal = GoalShape(allow_null=True, help_text="null: there was nothing to close")
+
+
+class Closings(serializers.Serializer[Any]):
+    goals = GoalShape(many=True, help_text="one per book that had anything to close")
 
 
 class Difference(serializers.Serializer[Any]):

@@ -8,7 +8,9 @@ from django import forms
 from django.core.validators import RegexValidator
 
 from accounts.models import Account
-from trading.models import Run
+from trading.domain.changes import PRICED, TRIGGERED
+from trading.domain.orders import Purpose
+from trading.models import Order, Run
 from trading.pages import orders, positions, trades
 
 RUNS_OFFERED = 60
@@ -36,6 +38,22 @@ class Filter(forms.Form):
     def asked(self) -> dict[str, Any]:
         self.is_valid()
         return self.cleaned_data
+
+
+class AccountFilter(forms.Form):
+    account = forms.TypedChoiceField(required=False, coerce=int, empty_value=None)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["account"]
+        assert isinstance(field, forms.TypedChoiceField)
+        accounts = Account.objects.filter(archived_at=None).values_list("pk", "name")
+        field.choices = [("", "All accounts"), *accounts]
+
+    def account_id(self) -> int | None:
+        self.is_valid()
+        found: int | None = self.cleaned_data.get("account")
+        return found
 
 
 class PositionsFilter(Filter):
@@ -82,11 +100,62 @@ class CancelClick(Click):
     order = forms.IntegerField(min_value=1)
 
 
+class MarketClick(CancelClick):
+    everywhere = forms.BooleanField(required=False, label="Also in the other accounts of this ticket or run")
+
+
+class ModifyForm(MarketClick):
+    """Other terms for an order that works at the broker; fields that its price type lacks are not there."""
+
+    price = forms.DecimalField(required=False, max_digits=10, decimal_places=2, label="Limit price")
+    trigger_price = forms.DecimalField(required=False, max_digits=10, decimal_places=2, label="Trigger price")
+    units = forms.IntegerField(required=False, min_value=1, max_value=10_000_000, label="Quantity in units")
+    field_order = ("price", "trigger_price", "units", "everywhere")
+
+    def terms(self) -> dict[str, Any]:
+        """Only what was typed; the rest stays as it is."""
+        typed = {name: self.cleaned_data.get(name) for name in ("price", "trigger_price", "units")}
+        return {name: value for name, value in typed.items() if value is not None}
+
+    def of(self, order: Order) -> ModifyForm:
+        """The fields that this order has, shown in the order's own steps."""
+        for name, kinds in (("price", PRICED), ("trigger_price", TRIGGERED)):
+            if order.price_type not in kinds:
+                del self.fields[name]
+            else:
+                self.fields[name].widget.attrs["step"] = str(order.tick)
+        self.fields[
+            "units"
+        ].help_text = f"The whole order, of which {order.filled_units} are filled; in lots of {order.lot_units}."
+        if order.hedge_legs or order.purpose == Purpose.HEDGE:
+            del self.fields["units"]
+        return self
+
+
+class CancelAllClick(Click):
+    """`account` empty: every account."""
+
+    account = forms.TypedChoiceField(required=False, coerce=int, empty_value=None, label="Account")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["account"]
+        assert isinstance(field, forms.TypedChoiceField)
+        field.choices = [("", "All accounts"), *Account.objects.filter(archived_at=None).values_list("pk", "name")]
+
+    def account_ids(self) -> list[int]:
+        chosen = self.cleaned_data.get("account")
+        return [chosen] if chosen else list(Account.objects.filter(archived_at=None).values_list("pk", flat=True))
+
+
 class CloseClick(Click):
-    """`target` is "position:<id>" or "book:<id>"."""
+    """`target` is "position:<id>", "book:<id>", "account:<id>", "leg:<run>:<leg>" or "everything"."""
 
-    target = forms.CharField(validators=[RegexValidator(r"^(position|book):[1-9][0-9]{0,17}$", "Not a position or a book.")])
+    target = forms.CharField(
+        validators=[RegexValidator(rf"^({positions.TARGET})$", "Not a position, leg, book, account or everything.")]
+    )
+    units = forms.IntegerField(required=False, min_value=1, max_value=10_000_000, label="Units")
 
-    def what(self) -> tuple[str, int]:
-        kind, _, number = str(self.cleaned_data["target"]).partition(":")
-        return kind, int(number)
+    def what(self) -> tuple[str, list[int]]:
+        kind, *numbers = str(self.cleaned_data["target"]).split(":")
+        return kind, [int(number) for number in numbers]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from trading.domain.orders import ENTRIES, LIVE_STATES, OrderState
 from trading.models import Book, ExitGoal, Order, Position, Run
@@ -122,3 +122,8 @@ def account_in_use(account_id: int) -> str:
     if Book.objects.filter(account_id=account_id, kind=Book.Kind.RUN).exclude(state=Book.State.FLAT).exists():
         return "a run still has an open book on this account"
     return ""
+
+
+def seen_runs() -> QuerySet[Run, dict[str, int]]:
+    """Of the person asking: see algomirror.ops.sight."""
+    return Run.objects.values("pk")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from trading.services import poll, wake
+from trading.services import holdings as shares
+from trading.services import expire, poll, wake
 from trading.services import work as accounts_work
 
 
@@ -18,3 +19,11 @@ def work(account_id: int) -> None:
 def sync(account_id: int) -> None:
     poll.account(account_id)
     wake.wake([account_id])
+
+
+def holdings(*account_ids: int) -> None:
+    shares.read(account_ids)
+
+
+def settle_expired() -> None:
+    expire.settle()

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import httpx
 from django.conf import settings
-from django.db import transaction
 
 from accounts.crypto import unseal
 from accounts.gateway import limits, listing, parse
@@ -23,6 +22,7 @@ from accounts.gateway.reports import (
     Failed,
     Funds,
     HistoryBar,
+    Holdings,
     Identity,
     ListedInstrument,
     MarginPosition,
@@ -37,6 +37,7 @@ from accounts.gateway.reports import (
 from accounts.gateway.wire import Wire
 from accounts.models import Account
 from algomirror.kernel import clock
+from algomirror.ops.outgoing import refuse_in_transaction
 
 T = TypeVar("T")
 
@@ -50,20 +51,6 @@ QUOTES_PER_CALL = 100
 HISTORY_PER_SECOND = 2
 HISTORY_WAIT_S = 5.0
 HISTORY_TIMEOUT_S = 30.0
-
-
-class InTransaction(RuntimeError):
-    """A broker was about to be called inside a database transaction, where the answer could be rolled back."""
-
-
-def refuse_in_transaction() -> None:
-    """Raise unless the wire may be touched. The transaction a test case wraps around itself does not count."""
-    connection = transaction.get_connection()
-    if not connection.in_atomic_block:
-        return
-    blocks = getattr(connection, "atomic_blocks", [])
-    if not blocks or not all(getattr(block, "_from_testcase", False) for block in blocks):
-        raise InTransaction("no broker call inside a transaction")
 
 
 class OpenAlgoGateway:
@@ -141,6 +128,14 @@ class OpenAlgoGateway:
 
     def position_book(self) -> Answer[list[BookPosition]]:
         return self._proven(self._ask("positionbook", {}, parse.position_book, of_a_world=True))
+
+    def holdings(self) -> Answer[Holdings]:
+        answer = self._ask("holdings", {}, parse.holdings, of_a_world=True)
+        if isinstance(answer, Read) and not answer.value.rows:
+            alive = self.funds()
+            if isinstance(alive, Failed):
+                return replace(alive, text=f"no holdings, and no proof of a broker session: {alive.text}"[:300])
+        return answer
 
     def quotes(self, keys: Sequence[tuple[str, str]]) -> Answer[list[RestQuote]]:
         """Quotes of those (exchange, symbol) pairs the server could price; the others are simply not there."""

@@ -12,11 +12,13 @@ from typing import Any, Literal, TypeVar
 from accounts.gateway.classify import KEY_REFUSED, clean_id, message_of
 from accounts.gateway.reports import (
     BasketMargin,
+    BookHolding,
     BookOrder,
     BookPosition,
     BookTrade,
     Failed,
     Funds,
+    Holdings,
     NoReply,
     RawReply,
     RestQuote,
@@ -114,6 +116,26 @@ def trade_book(body: Any) -> list[BookTrade] | Failed:
 
 def position_book(body: Any) -> list[BookPosition] | Failed:
     return rows_of(payload(body), _position, "the position book")
+
+
+def holdings(body: Any) -> Holdings | Failed:
+    found = payload(body)
+    if isinstance(found, Failed):
+        return found
+    if not isinstance(found, dict) or "holdings" not in found:
+        return unreadable("'holdings' is missing")
+    rows = rows_of(found["holdings"], _holding, "the holdings")
+    if isinstance(rows, Failed):
+        return rows
+    said = found.get("statistics")
+    totals: Row = said if isinstance(said, dict) else {}
+    return Holdings(
+        rows=rows,
+        value=number(totals.get("totalholdingvalue")),
+        invested=number(totals.get("totalinvvalue")),
+        pnl=number(totals.get("totalprofitandloss")),
+        pnl_percent=number(totals.get("totalpnlpercentage")),
+    )
 
 
 def funds(body: Any) -> Funds | Failed:
@@ -256,6 +278,23 @@ def _position(row: Row) -> BookPosition | None:
         average_price=price(row.get("average_price")),
         last_price=price(row.get("ltp")),
         pnl=number(row.get("pnl")),
+    )
+
+
+def _holding(row: Row) -> BookHolding | None:
+    exchange, symbol, units = words(row, "exchange"), words(row, "symbol", "tradingsymbol"), whole(row.get("quantity"))
+    if not exchange or not symbol or units is None:
+        return None
+    return BookHolding(
+        exchange=exchange,
+        symbol=symbol,
+        product=words(row, "product"),
+        units=units,
+        average_price=price(row.get("average_price")),
+        last_price=price(row.get("ltp")),
+        value=number(row.get("current_value")),
+        pnl=number(row.get("pnl")),
+        pnl_percent=number(row.get("pnlpercent")),
     )
 
 

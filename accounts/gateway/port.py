@@ -14,6 +14,7 @@ from accounts.gateway.reports import (
     BookTrade,
     Funds,
     HistoryBar,
+    Holdings,
     Identity,
     ListedInstrument,
     MarginPosition,
@@ -40,6 +41,8 @@ class Gateway(Protocol):
     def trade_book(self) -> Answer[list[BookTrade]]: ...
 
     def position_book(self) -> Answer[list[BookPosition]]: ...
+
+    def holdings(self) -> Answer[Holdings]: ...
 
     def place(self, ticket: OrderTicket, *, exit: bool = False) -> OrderReply: ...
 

@@ -110,6 +110,32 @@ class BookPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class BookHolding:
+    """Shares in the depository, as the broker reports them. None where it says nothing: few brokers tell average and price."""
+
+    exchange: str
+    symbol: str
+    product: str
+    units: int
+    average_price: Decimal | None
+    last_price: Decimal | None
+    value: Decimal | None
+    pnl: Decimal | None
+    pnl_percent: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """The rows, and the broker's own totals in rupees: they are shown as reported, never derived."""
+
+    rows: list[BookHolding]
+    value: Decimal | None
+    invested: Decimal | None
+    pnl: Decimal | None
+    pnl_percent: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class Funds:
     """Rupees. None where the broker said nothing readable."""
 

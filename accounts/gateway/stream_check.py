@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 
 import websocket
 
@@ -19,6 +20,12 @@ def sign_in(url: str, key: str, *, wait_s: float = WAIT_S) -> str:
         wait = min(wait_s, 5)
         dialled = dial(url, timeout_s=wait)
         socket = websocket.create_connection(url, timeout=wait, socket=dialled, redirect_limit=0, suppress_origin=True)
+    except ssl.SSLError:
+        return (
+            "The WebSocket address answers, but without TLS or with a certificate that is not trusted: use ws:// or another port."
+        )
+    except websocket.WebSocketBadStatusException as error:
+        return f"Something answers at the WebSocket address ({error.status_code}), but no tick stream: check its port and path."
     except (OSError, ValueError, websocket.WebSocketException):
         return "Nothing answers at the WebSocket address: check host, port and ws:// against wss://."
     try:

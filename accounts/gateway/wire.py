@@ -129,7 +129,18 @@ _WORDS: tuple[tuple[type[Exception], str], ...] = (
 def _said(error: Exception) -> str:
     for kind, words in _WORDS:
         if isinstance(error, kind):
-            if isinstance(error, httpx.ConnectError) and "CERTIFICATE" in str(error).upper():
-                return "the server's TLS certificate is not trusted"
-            return words
+            return _tls_words(str(error)) or words if isinstance(error, httpx.ConnectError) else words
     return type(error).__name__
+
+
+def _tls_words(said: str) -> str:
+    """Why no encrypted connection came about; "" when it was not about that."""
+    upper = said.upper()
+    if "CERTIFICATE" in upper:
+        return "the server's TLS certificate is not trusted"
+    if "[SSL" not in upper:
+        return ""
+    plain = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF", "HTTP_REQUEST")
+    return (
+        "something answers there, but without TLS: use http://" if any(w in upper for w in plain) else "TLS could not be agreed"
+    )

@@ -37,6 +37,9 @@ class Wanted:
     backup_rank: int = 0
     orders_per_second: int = 10
     brokerage_per_order: Decimal = Decimal(20)
+    holder: str = ""
+    relation: str = Account.Relation.SELF
+    registered_address: str | None = None
 
     def __repr__(self) -> str:
         return f"Wanted({self.name!r})"
@@ -51,7 +54,26 @@ class Wanted:
             "backup_rank": self.backup_rank,
             "orders_per_second": self.orders_per_second,
             "brokerage_per_order": self.brokerage_per_order,
+            "holder": self.holder.strip(),
+            "relation": self.relation,
+            "registered_address": self.registered_address or None,
         }
+
+
+def as_it_is(account: Account) -> Wanted:
+    """What would change nothing; for doors that are told only what shall differ."""
+    return Wanted(
+        name=account.name,
+        host_url=account.host_url,
+        websocket_url=account.websocket_url,
+        mode=account.mode,
+        backup_rank=account.backup_rank,
+        orders_per_second=account.orders_per_second,
+        brokerage_per_order=account.brokerage_per_order,
+        holder=account.holder,
+        relation=account.relation,
+        registered_address=account.registered_address,
+    )
 
 
 def add_account(owner: User, wanted: Wanted) -> Account:

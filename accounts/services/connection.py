@@ -101,7 +101,11 @@ def advice(failed: Failed) -> str:
     if failed.why is Why.REFUSED:
         return _refusal_advice(failed)
     if failed.why is Why.UNREACHABLE:
-        return f"{failed.text[:1].upper()}{failed.text[1:]}. {_ADVICE[failed.why]}"
+        more = (
+            _ADVICE[failed.why] if "TLS" not in failed.text else "Compare the address with the one OpenAlgo's own pages open at."
+        )
+        more = f"{more} A server behind TLS wants https://." if "broke" in failed.text else more
+        return f"{failed.text[:1].upper()}{failed.text[1:]}. {more}"
     if failed.why is Why.SERVER_ERROR:
         return f"{_ADVICE[failed.why]} It said: {failed.text[:120]}"
     return _ADVICE[failed.why]
@@ -111,6 +115,10 @@ def _refusal_advice(failed: Failed) -> str:
     status = failed.http_status or 0
     if 300 <= status < 400:
         return "The server redirects to another address. Use its https:// address directly."
+    if "HTTPS port" in failed.text:
+        return "The server wants an encrypted connection there: write https:// instead of http://."
+    if status in (405, 426, 501):
+        return "Something answers there, but it is no OpenAlgo API. Is this the port of the WebSocket?"
     if status == 404:
         return "Something answers there, but it has no OpenAlgo API at this address. Check host and port."
     return f"The server refused: {failed.text[:160]}"

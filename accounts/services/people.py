@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import Invite, User
+from accounts.models import Account, Invite, User
 from accounts.services import sessions
 from accounts.services.owner import check_person
 from algomirror.kernel import clock
@@ -74,6 +75,24 @@ def change_role(owner: User, user_id: int, role: str) -> None:
     with transaction.atomic():
         if User.objects.filter(pk=user.pk, role=user.role).exclude(role=role).update(role=role):
             _say("user.role", owner, f"user:{user.username}", moved=(user.role, role))
+
+
+def assign(owner: User, user_id: int, account_ids: Collection[int] | None) -> None:
+    """Which accounts an invited person sees and acts on; None is all, also later ones. Open pages learn it within seconds."""
+    _only_owner(owner)
+    user = _other(owner, user_id)
+    accounts = list(Account.objects.filter(pk__in=account_ids or ()))
+    if account_ids is not None and len(accounts) != len(set(account_ids)):
+        raise Refused("The accounts were not changed.", fields={"accounts": "an account is unknown"})
+    if account_ids is not None and not accounts:
+        raise Refused("The accounts were not changed.", fields={"accounts": "choose at least one, or all accounts"})
+    with transaction.atomic():
+        before = sorted(user.assigned.values_list("pk", flat=True)) if user.is_limited else None
+        after = None if account_ids is None else sorted(a.pk for a in accounts)
+        User.objects.filter(pk=user.pk).update(is_limited=account_ids is not None)
+        user.assigned.set(accounts)
+        if before != after:
+            _say("user.assigned", owner, f"user:{user.username}", before=before or "all", after=after or "all")
 
 
 def set_active(owner: User, user_id: int, active: bool) -> None:

@@ -8,9 +8,10 @@ from importlib import import_module
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import login, logout, update_session_auth_hash
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, login, logout, update_session_auth_hash
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 
 from accounts.models import LoginSession, User
 from algomirror.kernel import clock
@@ -56,13 +57,28 @@ def watch(request: HttpRequest) -> None:
     if mark is None:
         return
     now = clock.now()
-    idle, age = now - _at(mark["seen"]), now - _at(mark["started"])
-    if age > ABSOLUTE or (idle > IDLE and not mark["remembered"]):
+    if _is_over(mark, now):
         _note_end(request, by="schedule")
         logout(request)
-    elif idle > SEEN_EVERY:
+    elif now - _at(mark["seen"]) > SEEN_EVERY:
         request.session[_MARK] = {**mark, "seen": now.timestamp()}
         LoginSession.objects.filter(session_key=request.session.session_key).update(seen_at=now)
+
+
+def is_open(session_key: str, user_id: int) -> bool:
+    """For what outlives a request: False once it was ended, ran out, or its user was switched off or has a new password."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    held = _store(session_key).load() if user is not None and session_key else {}
+    if user is None or held.get(SESSION_KEY) != str(user_id):
+        return False
+    hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    if not any(constant_time_compare(held.get(HASH_SESSION_KEY, ""), known) for known in hashes):
+        return False
+    return _MARK not in held or not _is_over(held[_MARK], clock.now())
+
+
+def _is_over(mark: dict[str, Any], now: datetime) -> bool:
+    return now - _at(mark["started"]) > ABSOLUTE or (now - _at(mark["seen"]) > IDLE and not mark["remembered"])
 
 
 def open_sessions(user: User) -> list[LoginSession]:

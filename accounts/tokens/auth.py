@@ -15,10 +15,11 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from accounts import attempts
+from accounts import assigned, attempts
 from accounts.models import User
 from accounts.tokens.models import ApiToken
 from accounts.tokens.services import SCOPES_OF_ROLE, recognise
+from algomirror.ops import sight
 
 M = TypeVar("M", bound=Model)
 MINUTE = 60
@@ -32,6 +33,7 @@ class BearerToken(BaseAuthentication):
         token = recognise(secret.strip()) if secret.isascii() and len(secret) < 200 else None
         if token is None:
             raise AuthenticationFailed("The token is unknown, expired or revoked.")
+        sight.narrow(assigned.of(token.user))
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
@@ -85,10 +87,12 @@ def a_minute(rate: str) -> int:
 
 
 def allowed(request: Request) -> frozenset[int] | None:
-    """The accounts a limited token may see; None for all."""
+    """The accounts that this person, by this token, may see; None for all."""
+    mine = sight.seen()
     if not isinstance(request.auth, ApiToken) or not request.auth.is_limited:
-        return None
-    return frozenset(request.auth.accounts.values_list("pk", flat=True))
+        return mine
+    lent = frozenset(request.auth.accounts.values_list("pk", flat=True))
+    return lent if mine is None else lent & mine
 
 
 def seen(request: Request, rows: QuerySet[M], field: str = "account") -> QuerySet[M]:
@@ -106,4 +110,4 @@ def require_accounts(request: Request, ids: Iterable[int]) -> None:
 
 def require_everything(request: Request) -> None:
     if allowed(request) is not None:
-        raise PermissionDenied("A token that is limited to accounts cannot act on the whole platform.")
+        raise PermissionDenied("Who is limited to accounts cannot act on the whole platform.")

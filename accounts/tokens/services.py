@@ -14,7 +14,7 @@ from django.db.models import Q
 from accounts.models import Account, User
 from accounts.tokens.models import ApiToken
 from algomirror.kernel import clock
-from algomirror.kernel.errors import Refused
+from algomirror.kernel.errors import Conflict, Refused
 from algomirror.ops import journal
 
 LONGEST_DAYS = 365
@@ -83,6 +83,50 @@ def issue(user: User, *, name: str, scopes: Sequence[str], account_ids: Sequence
             days=days,
         )
     return Issued(token, secret)
+
+
+def change(
+    token: ApiToken,
+    *,
+    by: User,
+    name: str | None = None,
+    scopes: Sequence[str] | None = None,
+    account_ids: Sequence[int] | None = None,
+) -> ApiToken:
+    """Another name, or less: a live token is narrowed and never widened, so nobody who holds it gains by a mistake."""
+    if token.user_id != by.pk:
+        raise Refused("There is no such token of yours.")
+    name = token.name if name is None else name.strip()
+    if not name or len(name) > 60:
+        raise Refused("The token was not changed.", fields={"name": "1 to 60 letters"})
+    wanted = sorted(set(token.scopes if scopes is None else scopes))
+    if not wanted or not set(wanted) <= set(token.scopes):
+        raise Refused("The token was not changed.", fields={"scopes": "only scopes that it has; make another for more"})
+    accounts = None if account_ids is None else _narrower(token, account_ids)
+    with transaction.atomic():
+        row = live(by).filter(pk=token.pk)
+        if not row.update(name=name, scopes=wanted, is_limited=token.is_limited or accounts is not None):
+            raise Conflict("It was revoked or has expired.")
+        if accounts is not None:
+            token.accounts.set(accounts)
+        journal.record(
+            "token.changed",
+            actor=f"user:{by.username}",
+            subject=f"token:{token.prefix}",
+            why=name,
+            scopes=wanted,
+            accounts=None if accounts is None else [a.pk for a in accounts],
+        )
+    token.refresh_from_db()
+    return token
+
+
+def _narrower(token: ApiToken, account_ids: Sequence[int]) -> list[Account]:
+    accounts = list(Account.objects.filter(pk__in=list(account_ids)))
+    mine = set(token.accounts.values_list("pk", flat=True)) if token.is_limited else None
+    if not accounts or len(accounts) != len(set(account_ids)) or (mine is not None and not {a.pk for a in accounts} <= mine):
+        raise Refused("The token was not changed.", fields={"accounts": "at least one, and only accounts that it has"})
+    return accounts
 
 
 def revoke(token_id: int, *, by: User) -> bool:

@@ -18,7 +18,13 @@ from accounts.views.access import owner_only, user_of
 
 
 def _users(**more: Any) -> dict[str, Any]:
-    return {"people": selectors.people(), "invites": selectors.open_invites(), "form": InviteForm(), **more}
+    return {
+        "people": selectors.people(),
+        "accounts": selectors.active_accounts(),
+        "invites": selectors.open_invites(),
+        "form": InviteForm(),
+        **more,
+    }
 
 
 @owner_only
@@ -53,6 +59,15 @@ def withdraw(request: HttpRequest, invite_id: int) -> HttpResponse:
 def change_role(request: HttpRequest, user_id: int) -> HttpResponse:
     people.change_role(user_of(request), user_id, request.POST.get("role", ""))
     return _done(request, "The role was changed.")
+
+
+@owner_only
+@require_POST
+def assign(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Ticked accounts, or all of them with `all`."""
+    ticked = [int(pk) for pk in request.POST.getlist("accounts") if pk.isdecimal() and len(pk) < 19]
+    people.assign(user_of(request), user_id, None if request.POST.get("all") == "1" else ticked)
+    return _done(request, "The accounts were changed.")
 
 
 @owner_only

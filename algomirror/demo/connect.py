@@ -18,7 +18,16 @@ from marketdata.instruments import import_instruments
 from marketdata.models import Instrument
 
 Say = Callable[[str], None]
-NAMES = ("Paper Asha", "Paper Bala", "Paper Chitra")
+NAMES = (
+    "Paper Asha",
+    "Paper Bala",
+    "Paper Chitra",
+    "Paper Devi",
+    "Paper Esha",
+    "Paper Farid",
+    "Paper Gita",
+    "Paper Hari",
+)
 PATIENCE_S = 60.0
 RETRY_S = 0.5
 SEED = 7
@@ -29,11 +38,18 @@ def all_accounts(say: Say) -> None:
     owner = User.objects.filter(role=User.Role.OWNER).first()
     if owner is None:
         raise Misconfigured("There is no owner; start with `make demo`.")
-    accounts = [_patiently(partial(_connect, owner, number, name), say) for number, name in enumerate(NAMES, 1)]
+    accounts = [_patiently(partial(_connect, owner, number, name), say) for number, name in enumerate(NAMES[: wanted()], 1)]
     say(f"{len(accounts)} paper accounts connected")
     if not Instrument.objects.filter(listed_on=clock.today()).exists():
         outcome = import_instruments(accounts[0].pk, actor="command:demo")
         say(f"{outcome.imported} contracts imported")
+
+
+def wanted() -> int:
+    """How many simulated accounts the demo has; 1 to 8."""
+    if not 1 <= settings.DEMO_ACCOUNTS <= len(NAMES):
+        raise Misconfigured(f"DEMO_ACCOUNTS is 1 to {len(NAMES)}, not {settings.DEMO_ACCOUNTS}.")
+    return int(settings.DEMO_ACCOUNTS)
 
 
 def key_of(number: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from algomirror.kernel import clock
+from algomirror.ops import alarms
 from algomirror.ops.models import Alarm
 
 SHOWN_AT_MOST = 200
@@ -21,17 +23,21 @@ class Event:
     at: datetime
     url: str
     ack: str
+    snooze: str = ""
+    snooze_min: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AlertsPage:
     ringing: list[Event]
+    snoozed: list[Alarm]
     silenced: list[Alarm]
 
 
 def alerts_page(*, may_acknowledge: bool) -> AlertsPage:
     return AlertsPage(
         ringing=events(may_acknowledge=may_acknowledge, at_most=SHOWN_AT_MOST),
+        snoozed=list(Alarm.objects.filter(state=Alarm.State.NEW, snoozed_until__gt=clock.now())[:SHOWN_AT_MOST]),
         silenced=list(Alarm.objects.filter(state=Alarm.State.ACKNOWLEDGED).order_by("-acknowledged_at")[:SHOWN_AT_MOST]),
     )
 
@@ -45,6 +51,8 @@ def events(*, may_acknowledge: bool, at_most: int = TRAY_AT_MOST) -> list[Event]
             at=alarm.last_at,
             url=f"/runs/{alarm.run_id}" if alarm.run_id else "",
             ack=f"/alerts/{alarm.pk}/ack" if may_acknowledge else "",
+            snooze=f"/alerts/{alarm.pk}/snooze" if may_acknowledge else "",
+            snooze_min=alarms.SNOOZE_CRITICAL_MIN,
         )
-        for alarm in Alarm.objects.filter(state=Alarm.State.NEW)[:at_most]
+        for alarm in alarms.ringing()[:at_most]
     ]

@@ -46,7 +46,7 @@ class AlarmShape(serializers.ModelSerializer[Alarm]):
         model = Alarm
         fields = (
             "id", "at", "last_at", "kind", "text", "numbers", "run_id", "account_id", "seen_times", "state", "acknowledged_by",
-            "acknowledged_at",
+            "acknowledged_at", "snoozed_until",
         )  # fmt: skip
         ref_name = "Alarm"
 
@@ -91,6 +91,14 @@ class JournalAsked(Asked):
     account = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
     cursor = serializers.CharField(required=False)
     limit = serializers.IntegerField(required=False, min_value=1, max_value=200)
+
+
+class SnoozeAsked(Asked):
+    minutes = serializers.IntegerField(min_value=1, max_value=24 * 60)
+
+
+class Snoozed(serializers.Serializer[Any]):
+    snoozed = serializers.BooleanField(help_text="false: it was acknowledged before")
 
 
 class Acknowledged(serializers.Serializer[Any]):

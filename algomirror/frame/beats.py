@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from algomirror.ops import queue
-
-CHECKED_EVERY_S = 60
+from algomirror.ops import queue, readiness
 
 
 def enqueue() -> None:
     queue.enqueue("signals", "algomirror.frame.tasks.publish", key="frame-publish", waits_s=10)
-    if queue.client().set("am:readiness", 1, nx=True, ex=CHECKED_EVERY_S):
+    if readiness.is_due():
         queue.enqueue("signals", "algomirror.frame.tasks.check_readiness", key="readiness", waits_s=60)

@@ -14,7 +14,7 @@ from accounts.selectors import Card, cards
 from algomirror.frame.selectors import is_route
 from algomirror.frame.templatetags.numbers import compact_rupees_text
 from algomirror.kernel import clock
-from algomirror.ops.models import Alarm
+from algomirror.ops.alarms import ringing
 from marketdata import quotes as store
 from marketdata.models import Instrument
 from marketdata.status import feed_status
@@ -172,7 +172,7 @@ def _safety(runs: list[OpenRun], blind: set[int], states: Mapping[int | None, Tr
         frozen=Book.objects.filter(state=Book.State.FROZEN).count(),
         differing=compare.differences([card.account for card in found]),
         restricted=sum(row.state != TradingState.State.ACTIVE for row in states.values()),
-        alarms=Alarm.objects.filter(state=Alarm.State.NEW).count(),
+        alarms=ringing().count(),
     )
 
 
@@ -268,7 +268,7 @@ def live_values() -> dict[str, Any]:
     values: dict[str, Any] = {
         "frame:pnl_today": _text(today.whole),
         "frame:links": f"{up}/{len(accounts)}",
-        "frame:alarms": Alarm.objects.filter(state=Alarm.State.NEW).count(),
+        "frame:alarms": ringing().count(),
     }
     values |= {f"account:{pk}:pnl_today": _text(today.by_account.get(pk, NOBODY)) for pk, _ in accounts}
     return values

@@ -11,9 +11,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 
+from accounts import assigned
 from accounts.models import User
 from accounts.services import second_factor, sessions
-from algomirror.ops import journal
+from algomirror.ops import journal, sight
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -76,6 +77,18 @@ class SessionMiddleware:
         if settings.SESSION_COOKIE_NAME in request.COOKIES:
             sessions.watch(request)
         return self.get_response(request)
+
+
+class SightMiddleware:
+    """Rows of accounts that were not given to this person do not exist for them. A bearer token narrows further in."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user if settings.SESSION_COOKIE_NAME in request.COOKIES else None
+        with sight.limited_to(assigned.of(user)):
+            return self.get_response(request)
 
 
 class SecondFactorMiddleware:

@@ -24,18 +24,18 @@ NEVER = re.compile(
     r"^/(healthz|readyz|metrics"
     r"|(api/v1/)?risk/kill"
     r"|(api/v1/)?runs/\d+/(accounts/\d+/)?exit"
-    r"|(api/v1/)?(orders|positions)/(\d+/)?(cancel|close)"
-    r"|(api/v1/)?orders/cancel-all"
-    r"|(api/v1/)?accounts/\d+/flatten"
-    r"|(api/v1/)?alerts/\d+/ack"
+    r"|(api/v1/)?(orders|positions|books)/(\d+/)?(cancel|close)"
+    r"|(api/v1/)?(orders/cancel-all|positions/close-all)"
+    r"|(api/v1/)?accounts/\d+/(flatten|close)"
+    r"|(api/v1/)?alerts/\d+/(ack|snooze)"
     r")/?$"
 )
 AUTH = re.compile(r"^/(login(/code)?|register|invite/[^/]+|profile/(password|second-factor(/\w+)?))$")
 API = re.compile(r"^/api/")
 # Each of these makes another server or the whole database work.
 HEAVY_POST = re.compile(
-    r"^/(accounts/(new|test|\d+/(test|edit|archive))|chain/import|settings/instruments/import"
-    r"|settings/calendar/(file|server)|orders/sync|activity/verify|readiness/run"
+    r"^/(accounts/(new|test|\d+/(test|edit|archive))|chain/import|settings/instruments/(import|file)|margin/requirements/file"
+    r"|settings/calendar/(file|server)|margin/calculator/ask|funds/refresh|orders/sync|activity/verify|readiness/run"
     r"|api/v1/accounts(/test|/\d+/test)?|api/v1/readiness/run)$"
 )
 HEAVY_GET = re.compile(r"\.(csv|xlsx)$|^/api/v1/audit/verify$")

@@ -14,7 +14,8 @@ from django.urls import Resolver404, resolve, reverse
 from accounts.models import Account
 from algomirror.frame import market
 from algomirror.kernel import clock
-from algomirror.ops.models import Alarm, Heartbeat
+from algomirror.ops import alarms, sight
+from algomirror.ops.models import Heartbeat
 from marketdata import quotes as store
 from marketdata import selectors as reference
 from marketdata.status import FeedStatus, feed_status
@@ -61,7 +62,7 @@ def header(request: HttpRequest) -> dict[str, Any]:
     """The `frame` of docs/UI.md: eleven queries at most, and one look at the quote store."""
     now = clock.now()
     accounts = list(Account.objects.filter(archived_at=None).values("id", "name", "mode", "link"))
-    runs = list(Run.objects.exclude(state=Run.State.CLOSED).values_list("id", "name")[:RUNS_IN_KILL_LIST])
+    runs = list(Run.objects.exclude(state=Run.State.CLOSED).values_list("id", "name", "started_at")[:RUNS_IN_KILL_LIST])
     index_keys = dict(list(reference.index_keys().items())[:INDICES_SHOWN])
     lines = day.lines_of_today()
     quotes = store.get([*index_keys.values(), *day.keys_of(lines)])
@@ -74,10 +75,11 @@ def header(request: HttpRequest) -> dict[str, Any]:
         "feed": feed(feed_status(now), is_open=any(one["open"] for one in markets)),
         "links": {"up": sum(a["link"] == Account.Link.UP for a in accounts), "total": len(accounts)},
         "pnl_today": day.of(lines, quotes, now).whole.total,
-        "engine": engine(now, is_sweeping=bool(runs)),
+        # A run of this moment has not been swept yet: the last sweep is of the run before it.
+        "engine": engine(now, is_sweeping=any((now - at).total_seconds() > SLOW_S for _, _, at in runs)),
         "world": world({a["mode"] for a in accounts}),
-        "alarms": Alarm.objects.filter(state=Alarm.State.NEW).count(),
-        "kill_scopes": kill_scopes(request.path, accounts, runs),
+        "alarms": alarms.ringing().count(),
+        "kill_scopes": kill_scopes(request.path, accounts, [(pk, name) for pk, name, _ in runs]),
         "status_url": reverse("frame-status"),
         "tray_url": reverse("alerts-tray"),
     }
@@ -116,9 +118,13 @@ def world(modes: set[str]) -> str:
 
 
 def kill_scopes(path: str, accounts: Sequence[Mapping[str, object]], runs: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
-    """Everything first, then accounts and open runs; on a run's page that run is offered first."""
+    """Everything first, then accounts and open runs; on a run's page that run is offered first.
+
+    Who is limited to accounts is not offered everything.
+    """
     shown = next((run_id for run_id, _ in runs if path == f"/runs/{run_id}"), None)
-    scopes: list[dict[str, Any]] = [{"value": "platform", "label": "Everything, all accounts"}]
+    everything = {"value": "platform", "label": "Everything, all accounts"}
+    scopes: list[dict[str, Any]] = [] if sight.is_limited() else [everything]
     scopes += [{"value": f"account:{a['id']}", "label": a["name"]} for a in accounts]
     scopes += [{"value": f"run:{pk}", "label": f"Run {pk}, {name}", "selected": pk == shown} for pk, name in runs]
     return scopes

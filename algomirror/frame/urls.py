@@ -12,6 +12,7 @@ urlpatterns = [
     path("alerts/rows", views.alert_rows, name="alerts-rows"),
     path("alerts/tray", views.tray, name="alerts-tray"),
     path("alerts/<int:alarm_id>/ack", views.acknowledge, name="alerts-ack"),
+    path("alerts/<int:alarm_id>/snooze", views.snooze, name="alerts-snooze"),
     path("alerts/settings", alert_settings.page, name="alerts-settings"),
     path("alerts/rules", alert_settings.rules, name="alerts-rules"),
     path("alerts/channels/<int:pk>/test", alert_settings.test, name="alerts-channel-test"),

@@ -76,6 +76,22 @@ def acknowledge(request: HttpRequest, alarm_id: int) -> HttpResponse:
     return redirect("alerts")
 
 
+@require_POST
+def snooze(request: HttpRequest, alarm_id: int) -> HttpResponse:
+    """Silent for some minutes; what may cost money for fifteen at most."""
+    if not may_acknowledge(request):
+        raise PermissionDenied
+    if not Alarm.objects.filter(pk=alarm_id).exists():
+        raise Http404
+    typed = request.POST.get("minutes", "")
+    minutes = int(typed) if typed.isdecimal() and len(typed) < 6 else 0
+    done = alarms.snooze(alarm_id, minutes, who=f"user:{request.user.get_username()}")
+    if "text/html" not in request.headers.get("Accept", ""):
+        return HttpResponse(status=204)
+    messages.info(request, f"Silent for {minutes} min." if done else "It was acknowledged before.")
+    return redirect("alerts")
+
+
 @require_safe
 def gallery(request: HttpRequest) -> HttpResponse:
     if not (settings.DEBUG or settings.DEMO):

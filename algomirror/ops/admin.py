@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,10 +14,43 @@ from unfold.admin import ModelAdmin
 from algomirror.ops import alarms
 from algomirror.ops.alerts.models import AlertChannel, AlertDelivery, AlertRule
 from algomirror.ops.api.models import Command
-from algomirror.ops.models import Alarm, Check, Heartbeat, Journal, JournalSeal, Lease
+from algomirror.ops.models import Alarm, Check, Heartbeat, Journal, JournalCheckpoint, JournalSeal, Lease
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+class FindableAdmin(ModelAdmin):  # type: ignore[misc]
+    """What a page of the admin does not name itself, it is searched and filtered by: its texts, its choices, its days."""
+
+    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+        return super().get_search_fields(request) or searched_by(self.model)
+
+    def get_list_filter(self, request: HttpRequest) -> Sequence[Any]:
+        return super().get_list_filter(request) or filtered_by(self.model)
+
+
+def searched_by(model: type[models.Model]) -> list[str]:
+    """Texts of the row itself, or of what it belongs to; never what is hidden from forms, where digests of secrets stand."""
+    return _texts(model) or [f"{fk.name}__{name}" for fk in _parents(model) for name in _texts(fk.related_model)[:2]] or ["=pk"]
+
+
+def filtered_by(model: type[models.Model]) -> list[str]:
+    return _kinds(model) or [f"{fk.name}__{name}" for fk in _parents(model) for name in _kinds(fk.related_model)[:2]]
+
+
+def _texts(model: type[models.Model]) -> list[str]:
+    fields = (f for f in model._meta.concrete_fields if isinstance(f, (models.CharField, models.TextField)))
+    return [f.name for f in fields if f.editable and not f.choices and f.name != "password"]
+
+
+def _kinds(model: type[models.Model]) -> list[str]:
+    kinds = (models.BooleanField, models.DateField)
+    return [f.name for f in model._meta.concrete_fields if f.choices or isinstance(f, kinds)]
+
+
+def _parents(model: type[models.Model]) -> list[Any]:
+    return [f for f in model._meta.concrete_fields if isinstance(f, models.ForeignKey)]
+
+
+class ReadOnlyAdmin(FindableAdmin):
     """Rows may be looked at, by whom the admin lets in, and nothing else."""
 
     show_full_result_count = False
@@ -42,6 +76,13 @@ class JournalAdmin(ReadOnlyAdmin):
 @admin.register(JournalSeal)
 class JournalSealAdmin(ReadOnlyAdmin):
     list_display = ("position", "journal_id", "digest")
+
+
+@admin.register(JournalCheckpoint)
+class JournalCheckpointAdmin(ReadOnlyAdmin):
+    list_display = ("at", "position", "rows", "last_row_at", "digest")
+    list_filter = ("at",)
+    search_fields = ("digest",)
 
 
 @admin.register(Check)

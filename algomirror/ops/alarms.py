@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, models, transaction
 
 from algomirror.kernel import clock
+from algomirror.kernel.errors import Refused
 from algomirror.ops import journal, push
+from algomirror.ops.alerts.classes import CRITICAL, class_of
 from algomirror.ops.models import Alarm
 
 log = logging.getLogger(__name__)
+
+SNOOZE_CRITICAL_MIN, SNOOZE_MIN = 15, 24 * 60
 
 
 def ring(
@@ -33,6 +38,48 @@ def ring(
         return
     push.push("alarms", "changed")
     log.warning("alarm kind=%s key=%s text=%s", kind, key, text)
+
+
+def ringing() -> models.QuerySet[Alarm]:
+    """What nobody acknowledged and nobody snoozed."""
+    return Alarm.objects.filter(models.Q(snoozed_until=None) | models.Q(snoozed_until__lte=clock.now()), state=Alarm.State.NEW)
+
+
+def longest_snooze(kind: str) -> int:
+    """Minutes: what may cost money is silent for a quarter of an hour at most."""
+    return SNOOZE_CRITICAL_MIN if class_of(kind) in CRITICAL else SNOOZE_MIN
+
+
+def snooze(alarm_id: int, minutes: int, *, who: str) -> bool:
+    """Silent for so many minutes, then it rings again. False when it was acknowledged meanwhile; Refused for too long."""
+    alarm = Alarm.objects.filter(pk=alarm_id).first()
+    if alarm is None:
+        raise Refused("There is no such alarm.", fields={"alarm": "unknown"})
+    most = longest_snooze(alarm.kind)
+    if not 1 <= minutes <= most:
+        raise Refused("It was not snoozed.", fields={"minutes": f"1 to {most} for an alarm of this class"})
+    until = clock.now() + timedelta(minutes=minutes)
+    with transaction.atomic():
+        done = Alarm.objects.filter(pk=alarm_id, state=Alarm.State.NEW).update(snoozed_until=until)
+        if done:
+            journal.record(
+                "alarm.snoozed",
+                actor=who,
+                subject=f"alarm:{alarm.key}"[:80],
+                run_id=alarm.run_id,
+                account_id=alarm.account_id,
+                minutes=minutes,
+            )
+            push.push("alarms", "changed")
+    return bool(done)
+
+
+def wake_snoozed() -> int:
+    """Those whose time has passed ring again on every open page; how many."""
+    woken = Alarm.objects.filter(state=Alarm.State.NEW, snoozed_until__lte=clock.now()).update(snoozed_until=None)
+    if woken:
+        push.push("alarms", "changed")
+    return woken
 
 
 def acknowledge(alarm_id: int, *, who: str) -> bool:

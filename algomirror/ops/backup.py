@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,12 @@ def _manifest_of(copy: Path) -> Path:
 def copies(folder: Path) -> Sequence[Path]:
     """Oldest first."""
     return sorted(p for p in folder.glob("algomirror-*") if p.suffix in (".sqlite3", ".pgdump"))
+
+
+def newest(folder: Path) -> datetime | None:
+    """When the newest copy was taken, by its name; None when there is none."""
+    found = copies(folder) if folder.is_dir() else ()
+    return datetime.strptime(found[-1].name[11:33], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC) if found else None
 
 
 def _forget(folder: Path, keep: int) -> None:

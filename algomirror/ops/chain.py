@@ -16,11 +16,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
+from typing import Any
 
 from django.db import IntegrityError, models, transaction
 
 from algomirror.kernel import clock
-from algomirror.ops.models import Journal, JournalSeal
+from algomirror.ops.models import Journal, JournalCheckpoint, JournalSeal
+
+Row = tuple[Any, ...]
 
 FIRST = "0" * 64
 BATCH = 500
@@ -95,7 +98,12 @@ def head() -> str:
 
 def _head() -> tuple[int, str]:
     newest = JournalSeal.objects.order_by("-position").values_list("position", "digest").first()
-    return newest or (0, FIRST)
+    return newest or begins()
+
+
+def begins() -> tuple[int, str]:
+    """The link before the oldest that is kept."""
+    return JournalCheckpoint.objects.order_by("-position").values_list("position", "digest").first() or (0, FIRST)
 
 
 def _newest_sealed() -> int:
@@ -109,22 +117,39 @@ def _unsealed() -> models.QuerySet[Journal]:
 
 def verify(*, remembered: str = "") -> Verdict:
     """Walk the whole chain. `remembered` is a `position:digest` noted earlier: it must still be on the chain."""
-    digest, position = FIRST, 0
-    wanted = _parsed(remembered)
-    for links in _batches():
-        rows = {row[0]: row for row in Journal.objects.filter(pk__in=[x[1] for x in links]).values_list(*_COLUMNS)}
+    begin, digest = begins()
+    position, wanted = begin, _parsed(remembered)
+    if why := _fault_of_beginning(begin, digest, wanted):
+        return Verdict(0, _unsealed().count(), f"{begin}:{digest}", None, why)
+    for links in batches(begin):
+        rows = rows_of(links)
         for at, journal_id, kept in links:
             position += 1
             why = _fault(at, position, rows.get(journal_id), digest, kept)
             if not why and wanted is not None and wanted[0] == at and wanted[1] != kept:
                 why = "The chain was rewritten: this link is not the one that was remembered."
             if why:
-                return Verdict(position - 1, _unsealed().count(), f"{position - 1}:{digest}", journal_id, why)
+                return Verdict(position - 1 - begin, _unsealed().count(), f"{position - 1}:{digest}", journal_id, why)
             digest = kept
     if wanted is not None and wanted[0] > position:
         why = "The chain was cut: the remembered link is missing at its end."
-        return Verdict(position, _unsealed().count(), f"{position}:{digest}", None, why)
-    return _at_the_end(position, digest)
+        return Verdict(position - begin, _unsealed().count(), f"{position}:{digest}", None, why)
+    return _at_the_end(position, digest, begin)
+
+
+def _fault_of_beginning(position: int, digest: str, wanted: tuple[int, str] | None) -> str:
+    """A checkpoint counts when the journal says that rows were let go up to it."""
+    if (
+        position
+        and not Journal.objects.filter(kind="journal.let_go", numbers__position=position, numbers__digest=digest).exists()
+    ):
+        return f"The chain was cut: the journal does not say that rows up to link {position} were let go."
+    if wanted is None or wanted[0] > position:
+        return ""
+    known = JournalCheckpoint.objects.filter(position=wanted[0]).values_list("digest", flat=True).first()
+    if known is not None and known != wanted[1]:
+        return "The chain was rewritten: this link is not the one that was remembered."
+    return "" if known is not None else f"The remembered link is older than what is kept, which begins after link {position}."
 
 
 def _fault(at: int, position: int, row: Sequence[object] | None, before: str, kept: str) -> str:
@@ -135,14 +160,20 @@ def _fault(at: int, position: int, row: Sequence[object] | None, before: str, ke
     return "" if link(before, row) == kept else "This row is not what was sealed: it was altered."
 
 
-def _at_the_end(position: int, digest: str) -> Verdict:
+def _at_the_end(position: int, digest: str, begin: int) -> Verdict:
     late = _unsealed().filter(at__lte=clock.now() - LATE).order_by("pk").values_list("pk", flat=True).first()
     why = "" if late is None else "This row was never sealed: it was slipped in, or sealing stands still."
-    return Verdict(position, _unsealed().count(), f"{position}:{digest}", late, why)
+    return Verdict(position - begin, _unsealed().count(), f"{position}:{digest}", late, why)
 
 
-def _batches() -> Iterator[list[tuple[int, int, str]]]:
-    seen = -1
+def rows_of(links: Sequence[tuple[int, int, str]]) -> dict[int, Row]:
+    """The sealed content of these links' rows by id, its second column the time."""
+    return {row[0]: row for row in Journal.objects.filter(pk__in=[x[1] for x in links]).values_list(*_COLUMNS)}
+
+
+def batches(after: int) -> Iterator[list[tuple[int, int, str]]]:
+    """Position, row id and digest of the links after this position, in order."""
+    seen = after
     while links := list(
         JournalSeal.objects.filter(position__gt=seen).order_by("position").values_list("position", "journal_id", "digest")[:BATCH]
     ):

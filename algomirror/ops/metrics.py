@@ -6,6 +6,8 @@ Each room has a collector; settings.METRICS names them. Nothing secret, no money
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
 
 import redis
 from django.conf import settings
@@ -17,9 +19,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from algomirror.kernel import clock
-from algomirror.ops import canary, queue
+from algomirror.ops import alarms, backup, canary, queue
 from algomirror.ops.alerts.models import AlertChannel, AlertDelivery
-from algomirror.ops.models import Alarm, Heartbeat, Lease
+from algomirror.ops.models import Check, Heartbeat, Lease
 
 Rows = Iterable[tuple[Sequence[str], float]]
 
@@ -62,13 +64,23 @@ def collect() -> Iterator[Metric]:
     leases = [((row.name,), float(row.expires > now)) for row in Lease.objects.all()]
     yield gauge("lease_held", "1 while somebody holds the duty", ["name"], leases)
     yield from _queues()
-    ringing = Alarm.objects.filter(state=Alarm.State.NEW).values_list("kind").annotate(n=Count("id")).order_by()
+    ringing = alarms.ringing().values_list("kind").annotate(n=Count("id")).order_by()
     yield gauge("alarms_ringing", "Alarms that nobody acknowledged", ["kind"], [((kind,), n) for kind, n in ringing])
     waiting = AlertDelivery.objects.filter(state=AlertDelivery.State.WAITING).count()
     yield gauge("alerts_waiting", "Alert deliveries not sent yet", [], [((), waiting)])
     channels = AlertChannel.objects.filter(enabled=True).values_list("kind", "failures_in_row", "pk")
     failing = [((kind, str(pk)), failures) for kind, failures, pk in channels]
     yield gauge("alert_channel_failures", "Failures in a row of a channel", ["kind", "channel"], failing)
+    yield from _board(now)
+
+
+def _board(now: datetime) -> Iterator[Metric]:
+    lines = Check.objects.values_list("state").annotate(n=Count("id")).order_by()
+    yield gauge("readiness_lines", "Lines of the readiness board by state", ["state"], [((state,), n) for state, n in lines])
+    at = backup.newest(Path(settings.BACKUP_DIR)) if settings.BACKUP_DIR else None
+    yield gauge(
+        "backup_age_seconds", "Since the newest copy of the database", [], [((), (now - at).total_seconds())] if at else []
+    )
 
 
 def _queues() -> Iterator[Metric]:

@@ -6,6 +6,8 @@ from typing import Any, NoReturn
 
 from django.db import models
 
+from algomirror.ops.sight import SightedAlarms
+
 
 class JournalQuerySet(models.QuerySet["Journal"]):
     def update(self, **kwargs: Any) -> NoReturn:
@@ -58,6 +60,25 @@ class JournalSeal(models.Model):
 
     def __str__(self) -> str:
         return f"seal {self.position}"
+
+
+class JournalCheckpoint(models.Model):
+    """Where the chain begins since older rows were let go: the last link that was discarded.
+
+    The database lets only rows at or before the newest checkpoint be deleted, and none of these be changed.
+    """
+
+    at = models.DateTimeField()
+    position = models.BigIntegerField(unique=True)
+    digest = models.CharField(max_length=64)
+    last_row_at = models.DateTimeField(help_text="of the newest row that was let go")
+    rows = models.BigIntegerField(help_text="so many were let go with it")
+
+    class Meta:
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return f"checkpoint at {self.position}"
 
 
 class Check(models.Model):
@@ -126,8 +147,12 @@ class Alarm(models.Model):
     seen_times = models.PositiveIntegerField(default=1)
     last_at = models.DateTimeField()
     state = models.CharField(max_length=12, choices=State, default=State.NEW)
+    # Silent until then: on pages and on every channel. Emptied when it has passed.
+    snoozed_until = models.DateTimeField(null=True, blank=True)
     acknowledged_by = models.CharField(max_length=80, blank=True)
     acknowledged_at = models.DateTimeField(null=True)
+
+    objects = SightedAlarms["Alarm"]()
 
     class Meta:
         ordering = ["-last_at"]

@@ -10,6 +10,7 @@ import os
 import queue
 import re
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import redis
@@ -24,8 +25,8 @@ log = logging.getLogger(__name__)
 
 WAITING_MAX = 5_000
 SEQUENCE_KEPT_S = 2 * 86_400
-# Last value wins for these, so they may be merged or lost; only the others are numbered.
-UNNUMBERED = frozenset({"ticks", "values"})
+# Last value wins, so they may be merged or lost; only the others are numbered.
+UNNUMBERED = frozenset({"values"})
 
 _PLAIN = re.compile(r"^[A-Za-z0-9:_-]{1,80}$")
 
@@ -47,6 +48,11 @@ def push(topic: str, kind: str, **payload: Any) -> None:
     """
     body = {"topic": topic, "at": clock.now().isoformat(), "kind": kind, **journal.plain(payload)}
     transaction.on_commit(lambda: _current().put(topic, body))
+
+
+def push_ticks(topic: str, texts: Mapping[str, str]) -> None:
+    """Prices at once and as the JSON they are sent as: no transaction holds them, and no process on the way reads them."""
+    _current().put(topic, {"topic": topic, "at": clock.now().isoformat(), "kind": "ticks", "q": dict(texts)})
 
 
 def flush(timeout_s: float = 1.0) -> bool:
@@ -91,6 +97,9 @@ class _Sender:
 
 
 async def _send(topic: str, body: dict[str, Any]) -> None:
+    if body["kind"] == "ticks":
+        await get_channel_layer().group_send(group_of(topic), {**body, "type": "topic.ticks"})
+        return
     if body["kind"] not in UNNUMBERED:
         body["seq"] = _next(topic)
     await get_channel_layer().group_send(group_of(topic), {"type": "topic.message", "body": body})

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Misconfigured
-from algomirror.ops import alarms, backup, chain
+from algomirror.ops import alarms, backup, chain, retention
 from algomirror.ops import canary as canaries
 from algomirror.ops.alerts import deliver as alert_deliveries
 from algomirror.ops.api import commands
@@ -27,13 +27,14 @@ def canary(cluster: str) -> None:
 
 
 def prune() -> None:
-    """Delete old rows of the task queue, keys of old commands and old deliveries of alerts; nothing of trading."""
+    """Delete old rows of the task queue, keys of old commands, old deliveries of alerts and journal rows past their time."""
     from django_q.models import Failure, Success
 
     Success.objects.filter(stopped__lt=clock.now() - SUCCESSES_KEPT).delete()
     Failure.objects.filter(stopped__lt=clock.now() - FAILURES_KEPT).delete()
     commands.prune()
     alert_deliveries.prune(DELIVERIES_KEPT)
+    retention.let_go(kept=timedelta(days=settings.JOURNAL_KEPT_DAYS))
 
 
 def seal_journal() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import websocket
 
+from accounts.gateway.pinned import dial
 from algomirror.kernel import clock
 from marketdata.feed import frames
 from marketdata.feed.ledger import Ledger
@@ -153,9 +154,15 @@ class Stream(Thread):
         self.connects += 1
         self._reconnect.clear()
         self._log_in_again.clear()
-        connection = websocket.create_connection(
-            self.endpoint.url, timeout=CONNECT_S, http_no_proxy=["*"], enable_multithread=True, redirect_limit=0
-        )
+        # Judged anew at each connect: what the name meant when the account was saved says nothing about today.
+        dialled = dial(self.endpoint.url, timeout_s=CONNECT_S)
+        try:
+            connection = websocket.create_connection(
+                self.endpoint.url, timeout=CONNECT_S, socket=dialled, enable_multithread=True, redirect_limit=0
+            )
+        except BaseException:
+            dialled.close()
+            raise
         try:
             connection.settimeout(self._pause_s)
             if connection.sock is None:

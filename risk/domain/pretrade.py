@@ -11,6 +11,7 @@ from typing import Final
 
 from algomirror.kernel.money import on_tick
 from risk.domain.states import TradingMode
+from trading.domain.prices import range_faults
 
 MAX_LOTS_PER_LEG: Final = 100
 BOOKS_READ_WITHIN_S: Final = 5.0
@@ -37,10 +38,12 @@ class Code(StrEnum):
     QUOTE_STALE = "QUOTE_STALE"
     PRICE_REQUIRED = "PRICE_REQUIRED"
     PRICE_OFF_TICK = "PRICE_OFF_TICK"
+    PRICE_OUT_OF_RANGE = "PRICE_OUT_OF_RANGE"
     TRIGGER_REQUIRED = "TRIGGER_REQUIRED"
     UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
     QUANTITY_NOT_LOT_MULTIPLE = "QUANTITY_NOT_LOT_MULTIPLE"
     TERMS_UNKNOWN = "TERMS_UNKNOWN"
+    REFERENCE_DISPUTED = "REFERENCE_DISPUTED"
     INSTRUMENT_UNKNOWN = "INSTRUMENT_UNKNOWN"
     INSTRUMENT_EXPIRED = "INSTRUMENT_EXPIRED"
     SLOT_UNAVAILABLE = "SLOT_UNAVAILABLE"
@@ -70,6 +73,15 @@ class Denial:
 
 
 @dataclass(frozen=True, slots=True)
+class RedLine:
+    name: str
+    sentence: str
+
+
+NOTHING_RED: Final = RedLine("", "")
+
+
+@dataclass(frozen=True, slots=True)
 class AccountFacts:
     """What is known about one account now. None means nobody could say, and denies."""
 
@@ -88,6 +100,8 @@ class AccountFacts:
     # A clock that nobody measured yet denies nothing; one that is measured and far off does.
     skew_s: float | None = None
     own_skew_s: float | None = None
+    # A red line of the readiness board that blocks.
+    unready: RedLine | None = NOTHING_RED
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +129,9 @@ class LineFacts:
     trigger_price: Decimal | None
     quote_is_fresh: bool | None
     has_unacknowledged: bool | None
+    # The price that decides now, around which the exchange's range lies.
+    reference: Decimal | None
+    exchange: str | None
 
 
 def check_session(facts: SessionFacts) -> Iterator[Denial]:
@@ -122,6 +139,20 @@ def check_session(facts: SessionFacts) -> Iterator[Denial]:
         yield Denial(Code.CALENDAR_UNKNOWN, f"Today is not covered by the calendar of {facts.exchange}.")
     elif facts.is_open is not True:
         yield Denial(Code.SESSION_CLOSED, f"{facts.exchange} is closed{': ' + facts.reason if facts.reason else ''}.")
+
+
+# The denial a red line of the board means; the others of them say NOT_PERMITTED.
+_LINES: Final = {
+    "gateway": Code.LINK_DOWN,
+    "key and broker session": Code.LINK_DOWN,
+    "mode": Code.MODE_MISMATCH,
+    "funds": Code.MARGIN_UNKNOWN,
+    "positions": Code.BOOKS_NOT_READ,
+    "clock": Code.CLOCK_SKEW,
+    "calls": Code.ORDER_RATE,
+    "calendar": Code.CALENDAR_UNKNOWN,
+    "prices": Code.QUOTE_STALE,
+}
 
 
 def check_account(facts: AccountFacts, *, with_books: bool = True) -> Iterator[Denial]:
@@ -150,6 +181,10 @@ def check_account(facts: AccountFacts, *, with_books: bool = True) -> Iterator[D
         yield no(Code.CLOCK_SKEW, f"Our own clock is {facts.own_skew_s:+.1f} s off the servers'.")
     if facts.link != "UP":
         yield no(Code.LINK_DOWN, f"The link to {facts.name} is {facts.link or 'unknown'}, not UP.")
+    if facts.unready is None:
+        yield no(Code.NOT_PERMITTED, f"Whether {facts.name} is ready is not known.")
+    elif facts.unready != NOTHING_RED:
+        yield no(_LINES.get(facts.unready.name, Code.NOT_PERMITTED), f"{facts.name}: {facts.unready.sentence}")
     if facts.mode is None or facts.mode != facts.planned_mode:
         yield no(Code.MODE_MISMATCH, f"{facts.name} is {facts.mode or 'of unknown mode'}, the plan says {facts.planned_mode}.")
     if with_books and (facts.books_read_age_s is None or facts.books_read_age_s > BOOKS_READ_WITHIN_S):
@@ -167,7 +202,7 @@ def check_line(facts: LineFacts) -> Iterator[Denial]:
         yield no(Code.TERMS_UNKNOWN, "its expiry is not known.")
     elif facts.expiry < facts.today:
         yield no(Code.INSTRUMENT_EXPIRED, f"expired on {facts.expiry:%d %b %Y}.")
-    if facts.quote_is_fresh is not True:
+    if facts.quote_is_fresh is not True or facts.reference is None:
         yield no(Code.QUOTE_STALE, "no fresh price.")
     if facts.has_unacknowledged is not False:
         yield no(Code.UNACKNOWLEDGED_ORDER, "an order of this side has not been acknowledged yet.")
@@ -208,6 +243,26 @@ def _check_price(facts: LineFacts) -> Iterator[Denial]:
             yield no(Code.TRIGGER_REQUIRED, f"{facts.price_type} needs a trigger above 0.")
         elif not on_tick(facts.trigger_price, facts.tick):
             yield no(Code.PRICE_OFF_TICK, f"trigger {facts.trigger_price} is not on the tick of {facts.tick}.")
+    yield from _check_range(facts, facts.tick)
+
+
+def _check_range(facts: LineFacts, tick: Decimal) -> Iterator[Denial]:
+    if facts.exchange is None:
+        yield Denial(Code.TERMS_UNKNOWN, f"{facts.symbol}: its exchange is not known.", leg=facts.leg)
+    if facts.exchange is None or facts.reference is None:
+        return
+    found = range_faults(
+        price_type=facts.price_type or "",
+        price=facts.price or None,
+        trigger=facts.trigger_price or None,
+        reference=facts.reference,
+        tick=tick,
+        exchange=facts.exchange,
+        symbol=facts.symbol,
+    )
+    for field, what in found.items():
+        text = f"{facts.symbol}: {'trigger' if field == 'trigger_price' else 'price'} {what}."
+        yield Denial(Code.PRICE_OUT_OF_RANGE, text, leg=facts.leg)
 
 
 def check(session: SessionFacts, account: AccountFacts, lines: list[LineFacts], *, with_books: bool = True) -> list[Denial]:

@@ -59,6 +59,14 @@ def money(
     return Money(usable, max(available - held, ZERO))
 
 
+def share_in_use(usable: Decimal | None, used: Decimal | None, reserved: Decimal) -> Decimal | None:
+    """Percent of an account's margin that is used or held, of all it has; None when that is unknown or nothing."""
+    if usable is None or used is None:
+        return None
+    whole = usable + used + reserved
+    return ((used + reserved) * 100 / whole).quantize(Decimal("0.1")) if whole > 0 else None
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One leg of one structure. `ask` is what buying a unit costs now; None unknown. `is_expiry`: it expires today."""

@@ -142,7 +142,7 @@ def faults(terms: RiskTerms, *, has_max_loss: bool) -> dict[str, str]:
     for number, leg in terms.legs.items():
         if leg.trail is not None and leg.trail.kind == "PREMIUM":
             found[f"leg{number}_trail"] = "a trailing distance: per cent or points"
-        for name, line in (("stop", leg.stop), ("target", leg.target), ("trail", leg.trail)):
+        for name, line in _lines(leg):
             if line is not None and line.kind == "PERCENT" and line.value >= 100 and name != "stop":
                 found[f"leg{number}_{name}"] = "less than 100 per cent"
     if terms.stop_to_cost and not any(leg.stop or leg.trail for leg in terms.legs.values()):
@@ -150,7 +150,35 @@ def faults(terms: RiskTerms, *, has_max_loss: bool) -> dict[str, str]:
     below, above = terms.underlying_below, terms.underlying_above
     if below is not None and above is not None and below >= above:
         found["underlying_above"] = "above must be higher than below"
-    return found | _supertrend_faults(terms, has_max_loss)
+    return found | _amount_faults(terms) | _supertrend_faults(terms, has_max_loss)
+
+
+def _amount_faults(terms: RiskTerms) -> dict[str, str]:
+    """Amounts that are given are above 0: off is said by leaving them out."""
+    trail, lock = terms.trail, terms.lock
+    given: dict[str, Decimal | None] = {
+        "trail_value": None if trail is None else trail.value,
+        "premium_stop": _value(terms.premium_stop),
+        "premium_target": _value(terms.premium_target),
+        "underlying_below": terms.underlying_below,
+        "underlying_above": terms.underlying_above,
+    }
+    if lock is not None:
+        given |= {"lock_reach": lock.reach, "lock_keep": lock.keep, "lock_step": lock.step, "lock_step_keep": lock.step_keep}
+    for number, leg in terms.legs.items():
+        given |= {f"leg{number}_{name}": _value(line) for name, line in _lines(leg)}
+    found = {name: "an amount above 0, or nothing" for name, value in given.items() if value is not None and value <= 0}
+    if trail is not None and trail.activation < 0:
+        found["trail_activation"] = "0 or more rupees"
+    return found
+
+
+def _value(line: Line | None) -> Decimal | None:
+    return None if line is None else line.value
+
+
+def _lines(leg: LegTerms) -> tuple[tuple[str, Line | None], ...]:
+    return ("stop", leg.stop), ("target", leg.target), ("trail", leg.trail)
 
 
 def _supertrend_faults(terms: RiskTerms, has_max_loss: bool) -> dict[str, str]:

@@ -210,4 +210,5 @@ NAMES = (
     "max_runs",
     "losing_exits",
     "cool_down_minutes",
+    "margin_alarm",
 )

@@ -24,6 +24,7 @@ from risk.domain.guards import GuardView
 from risk.selectors import OpenRun
 from risk.services import sweep, watch
 from risk.services.lines import EMPTY, Watched
+from risk.services.worth import Worth
 
 log = logging.getLogger(__name__)
 
@@ -148,6 +149,7 @@ class Keeper:
 
     def __init__(self, guard: FastGuard) -> None:
         self._guard = guard
+        self._worth = Worth()
         self._suspects: set[int] = set()
         self._mutex = threading.Lock()
         self._wake = threading.Event()
@@ -196,6 +198,7 @@ class Keeper:
                 self._guard.reload()
                 now = clock.now()
                 watch.publish(self._guard.values(now), now)
+                self._worth.publish()
             except Exception:
                 log.exception("fast guard turn failed; the sweep goes on")
             self._stopping.wait(max(began + RELOAD_EVERY_S - clock.monotonic(), 0.01))

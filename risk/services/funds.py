@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import transaction
 from django.db.models import Sum
 
 from accounts import health, reads
 from accounts.gateway.directory import gateway_for
-from accounts.gateway.openalgo import refuse_in_transaction
 from accounts.gateway.port import Gateway
-from accounts.gateway.reports import Answer, Failed, Funds
+from accounts.gateway.reports import Answer, Failed, Funds, Read
 from accounts.models import Account, BrokerRead
 from accounts.reads import funds_of
 from algomirror.kernel import clock
 from algomirror.kernel.money import ZERO
+from algomirror.ops.outgoing import refuse_in_transaction
 from risk.domain.sizing import Money, Profile, money
 from risk.models import MarginReservation
 
@@ -67,18 +66,18 @@ def refresh(accounts: Sequence[Account], *, older_than_s: float) -> None:
         answers = list(pool.map(_ask, doors))
     found = list(zip(asked, answers, strict=True))
     # One commit for what changes no link; anything else is the link check's matter, one by one.
-    with transaction.atomic():
-        for account, answer in found:
-            if _is_usual(account, answer):
-                reads.store_funds(account.pk, answer)
+    usual = {account.pk: good for account, answer in found if (good := _usual(account, answer)) is not None}
+    reads.store_good_funds(usual)
     for account, answer in found:
-        if not _is_usual(account, answer):
+        if account.pk not in usual:
             health.record(health.Asked(account, answer))
 
 
-def _is_usual(account: Account, answer: Answer[Funds]) -> bool:
-    is_good = not isinstance(answer, Failed) and answer.mode in (None, account.mode)
-    return is_good and account.link == Account.Link.UP
+def _usual(account: Account, answer: Answer[Funds]) -> Read[Funds] | None:
+    """A good answer, in the right mode, of an account whose link was up already."""
+    if isinstance(answer, Failed) or answer.mode not in (None, account.mode):
+        return None
+    return answer if account.link == Account.Link.UP else None
 
 
 def _ask(door: Gateway) -> Answer[Funds]:

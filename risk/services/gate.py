@@ -10,12 +10,15 @@ from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied
 from algomirror.kernel.money import Action
+from algomirror.ops import readiness
 from marketdata import calendar, status
 from risk.domain.pretrade import (
+    NOTHING_RED,
     AccountFacts,
     Code,
     Denial,
     LineFacts,
+    RedLine,
     SessionFacts,
     check_account,
     check_line,
@@ -23,7 +26,7 @@ from risk.domain.pretrade import (
 )
 from risk.domain.states import TradingMode
 from risk.models import TradingState
-from risk.services import ceilings
+from risk.services import ceilings, reference
 from trading.domain.orders import UNACKNOWLEDGED
 from trading.models import Order
 
@@ -32,11 +35,17 @@ Key = tuple[int, str, str, str, Action]  # account, exchange, symbol, product, a
 
 def session_facts(exchange: str, now: datetime) -> SessionFacts:
     state = calendar.market_state(exchange, now)
-    return SessionFacts(exchange=exchange, is_open=state.is_open, is_covered=state.covered, reason=state.reason)
+    why = ", ".join(word for word in (state.reason.replace("_", " ").lower(), state.name) if word)
+    return SessionFacts(exchange=exchange, is_open=state.is_open, is_covered=state.covered, reason=why)
 
 
-def account_facts(accounts: Sequence[Account], *, mode: str | None, now: datetime) -> dict[int, AccountFacts]:
-    """Five queries for any number of accounts; `accounts` must be freshly read."""
+def account_facts(
+    accounts: Sequence[Account], *, mode: str | None, now: datetime, with_board: bool = True
+) -> dict[int, AccountFacts]:
+    """Six queries for any number of accounts; `accounts` must be freshly read.
+
+    `with_board` False: the readiness board, up to a minute old, has no say. A plan under way is not stopped in its middle by it.
+    """
     states = {row.account_id: TradingMode(row.state) for row in TradingState.objects.all()}
     read_at = dict(
         BrokerRead.objects.filter(account__in=accounts, kind=BrokerRead.Kind.ORDERS, finished_at__isnull=False).values_list(
@@ -44,6 +53,7 @@ def account_facts(accounts: Sequence[Account], *, mode: str | None, now: datetim
         )
     )
     locked = ceilings.locked(accounts, now)
+    red = readiness.blocking([account.pk for account in accounts]) if with_board else {}
     skews, own_skew = status.skews(now), status.own_skew_s(now)
     return {
         account.pk: AccountFacts(
@@ -60,6 +70,7 @@ def account_facts(accounts: Sequence[Account], *, mode: str | None, now: datetim
             locked=locked.get(account.pk) or locked.get(None, ""),
             skew_s=skews.get(account.pk),
             own_skew_s=own_skew,
+            unready=RedLine(red[account.pk].name, red[account.pk].sentence) if account.pk in red else NOTHING_RED,
         )
         for account in accounts
     }
@@ -100,7 +111,7 @@ def check_plan(
         found.extend(check_account(facts[account_id], with_books=with_books))
         for line in account_lines:
             found.extend(Denial(d.code, d.sentence, account_id=account_id, leg=d.leg) for d in check_line(line))
-    return [*found, *ceilings.denials(accounts, lines, now, opens_run=opens_run)]
+    return [*found, *reference.denials(lines), *ceilings.denials(accounts, lines, now, opens_run=opens_run)]
 
 
 def permit(denials: Sequence[Denial], *, plan: str, by: str, now: datetime, **numbers: Any) -> dict[str, Any]:
@@ -128,7 +139,7 @@ def recheck(order: Order) -> None:
     if not order.permit:
         raise Denied(Code.NOT_PERMITTED, "The order has no permit of the gate.")
     # The order's own book is read while orders work; its age is the poller's matter, not a reason to stop half a plan.
-    facts = account_facts([account], mode=order.book.mode, now=now)[account.pk]
+    facts = account_facts([account], mode=order.book.mode, now=now, with_board=False)[account.pk]
     refuse([*check_session(session_facts(order.exchange, now)), *check_account(facts, with_books=False)])
     if order.book.state != "OPEN":
         raise Denied(Code.NOT_PERMITTED, f"The book is {order.book.state}: it takes no additions.")

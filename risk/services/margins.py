@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
+from algomirror.kernel.money import ZERO, to_paisa
 from algomirror.ops import journal
 from risk.domain.sizing import Table
 from risk.models import ChargeRate, MarginRequirement, TradeGrade
@@ -88,6 +89,13 @@ class RateBook:
         parts = [self._share(exchange, is_future, item, day) for item in ("STT", "TRANSACTION", "SEBI", "STAMP", "GST")]
         known = [part for part in parts if part is not None]
         return Rates(*known) if len(known) == len(parts) else None
+
+    def exercise_tax(self, exchange: str, action: str, value: Decimal, day: date) -> Decimal | None:
+        """What the holder of an expired option pays on what it is worth; None while the rate is missing."""
+        if action != "SELL" or not value:
+            return ZERO
+        share = self._share(exchange, False, "EXERCISE_STT", day)
+        return None if share is None else to_paisa(value * share)
 
     def _share(self, exchange: str, is_future: bool, item: str, day: date) -> Decimal | None:
         shares = [share for start, share in self._rows[exchange, is_future, item] if start <= day]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 import redis
 
@@ -16,7 +17,7 @@ from marketdata.domain.quotes import Quote
 from risk import selectors
 from risk.models import Blindness
 from risk.selectors import OpenRun
-from risk.services import blind, daily, leaving
+from risk.services import blind, daily, extremes, leaving
 from risk.services import sweep as guards
 
 log = logging.getLogger(__name__)
@@ -113,11 +114,24 @@ def _watch_blindness(runs: Sequence[OpenRun]) -> None:
     now, bounds = clock.now(), store.bounds()
     quotes = store.get(key for run in runs for key in run.open_keys)
     known = {row.run_id: row for row in Blindness.objects.filter(run_id__in=[run.run_id for run in runs])}
+    totals: dict[int, Decimal] = {}
     for run in runs:
         try:
-            blind.watch(run, selectors.snapshot(run, quotes, now, bounds), known.get(run.run_id), now)
+            seen = selectors.snapshot(run, quotes, now, bounds)
+            blind.watch(run, seen, known.get(run.run_id), now)
+            whole = seen.pnl(None)
+            if seen.is_at_stake(None) and whole is not None and whole.total is not None:
+                totals[run.run_id] = whole.total
         except Exception:
             log.exception("blindness not watched run=%s", run.run_id)
+    _note_extremes(totals)
+
+
+def _note_extremes(totals: Mapping[int, Decimal]) -> None:
+    try:
+        extremes.note(totals)
+    except Exception:
+        log.exception("extremes not noted")
 
 
 def publish(values: Mapping[int, Mapping[str, str | None]], now: datetime) -> None:

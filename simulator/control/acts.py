@@ -213,6 +213,16 @@ def profile(runtime: Runtime, fields: Fields) -> Reply:
     return OK
 
 
+def capital(runtime: Runtime, fields: Fields) -> Reply:
+    chosen, rupees = _accounts(runtime, fields), money(fields.number("rupees"))
+    fields.done()
+    if rupees < 0:
+        raise BadInput("rupees", "must not be negative")
+    for account in chosen:
+        account.options.capital = rupees
+    return OK
+
+
 def analyzer(runtime: Runtime, fields: Fields) -> Reply:
     chosen, on = _accounts(runtime, fields), fields.flag("on")
     fields.done()
@@ -347,6 +357,7 @@ ACTS: dict[tuple[str, str], Act] = {
     ("POST", "/clock"): clock,
     ("POST", "/latency"): latency,
     ("POST", "/profile"): profile,
+    ("POST", "/capital"): capital,
     ("POST", "/analyzer"): analyzer,
     ("POST", "/outside-order"): outside_order,
     ("POST", "/squareoff"): squareoff,

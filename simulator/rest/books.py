@@ -12,6 +12,7 @@ from simulator.orders import COMPLETE, OPEN, REJECTED, TRIGGER_PENDING, Order, P
 from simulator.rest.core import ApiError, Body, Call
 from simulator.sandbox import SandboxBroker
 from simulator.sessions import books_since
+from simulator.shares import body
 
 UTC_OFFSET = timedelta(hours=5, minutes=30)
 
@@ -199,14 +200,8 @@ def _live_position(call: Call, p: Position) -> Body:
 
 
 def holdings(call: Call) -> Body:
-    _faulted(call, "holdings", [])
-    nothing = {
-        "totalholdingvalue": 0.0,
-        "totalinvvalue": 0.0,
-        "totalpnlpercentage": 0.0,
-        "totalprofitandloss": 0.0,
-    }
-    return {"data": {"holdings": [], "statistics": nothing}, "status": "success"}
+    shares = _faulted(call, "holdings", call.account.shares)
+    return {"data": body(list(shares), is_paper=call.account.analyze), "status": "success"}
 
 
 def openposition(call: Call) -> Body:

@@ -98,18 +98,34 @@ def _nothing_to_do(call: Call) -> Body:
     return {"message": NOTHING_OPEN, "status": "success"}
 
 
+def refuse(call: Call) -> None:
+    """The broker's plain no to a change or a cancel, where a fault asks for it."""
+    account = call.account
+    refusal = account.faults.hit("refuse", account.index, call.endpoint, str(call.fields.get("symbol", "")))
+    if refusal is not None:
+        raise Refused(str(refusal.params["message"]), int(refusal.params["status"]))
+
+
 def modify(call: Call) -> Body:
-    call.account.broker.modify(call.text("orderid"), request_of(call.fields, call.text("strategy")))
-    return _done(call, "Order modified successfully")
+    refuse(call)
+    account, orderid = call.account, call.text("orderid")
+    # Success does not mean applied: some brokers answer before they look, and then drop it.
+    if account.faults.hit("modify_ignored", account.index, call.endpoint, call.text("symbol")) is None:
+        account.broker.modify(orderid, request_of(call.fields, call.text("strategy")))
+    new_id = account.faults.hit("modify_renames", account.index, call.endpoint, call.text("symbol"))
+    if new_id is not None:
+        orderid = account.broker.rename(orderid)
+    return _done(call, orderid, "Order modified successfully")
 
 
 def cancel(call: Call) -> Body:
+    refuse(call)
     call.account.broker.cancel(call.text("orderid"))
-    return _done(call, "Order cancelled successfully")
+    return _done(call, call.text("orderid"), "Order cancelled successfully")
 
 
-def _done(call: Call, told: str) -> Body:
-    body: Body = {"orderid": call.text("orderid"), "status": "success"}
+def _done(call: Call, orderid: str, told: str) -> Body:
+    body: Body = {"orderid": orderid, "status": "success"}
     if call.account.analyze:
         body["message"] = told
     return body

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -15,6 +16,7 @@ from simulator.stream.ticks import TickWriter
 
 MAX_FRAME = 1024 * 1024
 TICK_BACKLOG = 20_000
+PIECE = 25
 AUTH_GRACE_S = 15.0
 AUTH_TIMEOUT = 4401
 PING_S = 20.0
@@ -98,18 +100,20 @@ class StreamServer:
             if session.wants_orders:
                 socket.push([frame], droppable=False)
 
-    def send_ticks(self, writer: TickWriter) -> int:
-        """Queue one tick for every socket; the number of frames."""
+    def send_ticks(self, writer: TickWriter) -> Iterator[int]:
+        """Queue one tick for every socket, a few symbols at a time; the number of frames of each piece."""
         if self.account.faults.hit("silent_socket", self.account.index) is not None:
-            return 0
-        batches: dict[Session, list[bytes]] = {}
-        for session, frame in writer.frames(self.hub):
-            batches.setdefault(session, []).append(frame)
-        for session, frames in batches.items():
-            socket = self._sockets.get(session)
-            if socket is not None:
-                socket.push(frames, droppable=True)
-        return sum(len(frames) for frames in batches.values())
+            return
+        frames = writer.frames(self.hub)
+        while piece := list(islice(frames, PIECE)):
+            batches: dict[Session, list[bytes]] = {}
+            for session, frame in piece:
+                batches.setdefault(session, []).append(frame)
+            for session, written in batches.items():
+                socket = self._sockets.get(session)
+                if socket is not None:
+                    socket.push(written, droppable=True)
+            yield len(piece)
 
     async def strike(self) -> None:
         """Carry out the faults that hit sockets rather than messages."""

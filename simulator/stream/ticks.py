@@ -64,7 +64,6 @@ class TickWriter:
 
     def __init__(self, market: Market) -> None:
         self._market = market
-        self._at_ms = epoch_ms(market.clock.now())
         self._shared: dict[tuple[str, str, int], bytes] = {}
         self._frames: dict[tuple[str, str, int, int, str], bytes] = {}
 
@@ -104,7 +103,7 @@ class TickWriter:
             contract, quote = self._market.find(*key), self._market.quote(*key)
             if contract is None or quote is None:
                 return None
-            body = self._shared[name] = orjson.dumps(payload(contract, quote, mode, self._at_ms))
+            body = self._shared[name] = orjson.dumps(payload(contract, quote, mode, self._now_ms()))
         return body
 
     def _bent(self, hub: Hub, key: tuple[str, str], asked: set[int]) -> dict[int, bytes]:
@@ -112,7 +111,11 @@ class TickWriter:
         if contract is None or quote is None:
             return {}
         write = _write_nan if math.isnan(quote.ltp) else orjson.dumps
-        return {mode: write(payload(contract, quote, mode, self._at_ms)) for mode in asked}
+        return {mode: write(payload(contract, quote, mode, self._now_ms())) for mode in asked}
+
+    def _now_ms(self) -> int:
+        """Each payload says when it was written, not when the round of all symbols began."""
+        return epoch_ms(self._market.clock.now())
 
 
 def _write_nan(body: dict[str, Any]) -> bytes:

@@ -22,6 +22,10 @@ function keep(tray) {
   }
 }
 
+function keyOf(leg) {
+  return `${leg.exchange}:${leg.symbol}`;
+}
+
 function legRow(leg, position) {
   const item = document.createElement("li");
   item.className = "basket-leg";
@@ -30,6 +34,9 @@ function legRow(leg, position) {
   side.textContent = leg.side;
   const name = document.createElement("span");
   name.textContent = leg.label || leg.symbol;
+  const price = document.createElement("span");
+  Object.assign(price, { className: "unknown", textContent: "–" });
+  Object.assign(price.dataset, { quote: keyOf(leg), field: "l" });
   const lots = document.createElement("input");
   Object.assign(lots, { type: "number", min: "1", max: "999", value: String(leg.lots), className: "input input-xs w-16" });
   lots.setAttribute("aria-label", `Lots of ${leg.symbol}`);
@@ -39,13 +46,17 @@ function legRow(leg, position) {
   remove.textContent = "×";
   remove.dataset.dropLeg = String(position);
   remove.setAttribute("aria-label", `Remove ${leg.side} ${leg.symbol}`);
-  item.append(side, name, lots, remove);
+  item.append(side, name, price, lots, remove);
   return item;
 }
 
 function draw(tray) {
   tray.hidden = legs.length === 0;
-  tray.querySelector("[data-basket-legs]").replaceChildren(...legs.map(legRow));
+  const list = tray.querySelector("[data-basket-legs]");
+  list.replaceChildren(...legs.map(legRow));
+  // A topic each: legs of other expiries tick too, and one that is listed no more does not mute the others.
+  list.dataset.topics = legs.map((leg) => `symbols:${keyOf(leg)}`).join(" ");
+  document.body.dispatchEvent(new CustomEvent("am:topics"));
   for (const field of tray.querySelectorAll('input[name="legs"]')) field.value = posted(legs);
   const count = tray.querySelector("[data-basket-count]");
   if (count) count.textContent = legs.length === 1 ? "1 leg" : `${legs.length} legs`;
@@ -105,3 +116,29 @@ function showMoney() {
 }
 
 showMoney();
+
+// When spot moves the rows are read again with others at the ends; what was looked at stays where it was.
+let looked = null;
+
+function rowOf(strike) {
+  return [...document.querySelectorAll("#chain-rows tr")].find((row) => row.querySelector(".strike a")?.textContent === strike);
+}
+
+function topRow(box) {
+  const hidden = box.scrollTop + box.querySelector("thead").offsetHeight;
+  return [...box.querySelectorAll("#chain-rows tr")].find((row) => row.offsetTop >= hidden);
+}
+
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  const box = event.target.id === "chain-rows" ? event.target.closest(".table-box") : null;
+  const row = box && topRow(box);
+  looked = row ? { scrolled: box.scrollTop, above: row.offsetTop - box.scrollTop, strike: row.querySelector(".strike a").textContent } : null;
+});
+
+document.body.addEventListener("htmx:afterSwap", () => {
+  const box = document.querySelector("#chain-rows")?.closest(".table-box");
+  if (!looked || !box) return;
+  const row = rowOf(looked.strike);
+  box.scrollTop = row ? row.offsetTop - looked.above : looked.scrolled;
+  looked = null;
+});

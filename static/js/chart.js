@@ -5,6 +5,7 @@
 import { money } from "./format.js";
 
 const HEIGHT = 240;
+const DAYS = [1, 2, 7, 14, 30, 61, 91, 182, 365];
 const KINDS = { loss: "--am-loss", profit: "--am-profit", stop: "--am-warn" };
 
 function colour(name) {
@@ -15,7 +16,8 @@ function colour(name) {
 export function columns(series) {
   const drawn = (value) => (value === null ? null : Number(value));
   const flat = (series.lines ?? []).map((line) => series.t.map(() => Number(line.value)));
-  return [series.t, series.pnl.map(drawn), ...flat];
+  const below = series.drawdown ? [series.drawdown.map(drawn)] : [];
+  return [series.t, series.pnl.map(drawn), ...below, ...flat];
 }
 
 function istClock(seconds, withSeconds) {
@@ -26,6 +28,10 @@ function istClock(seconds, withSeconds) {
     second: withSeconds ? "2-digit" : undefined,
     hour12: false,
   });
+}
+
+function istDay(seconds) {
+  return new Date(seconds * 1000).toLocaleDateString("en-IN", { timeZone: "Asia/Kolkata", day: "numeric", month: "short" });
 }
 
 function markHook(marks) {
@@ -50,7 +56,8 @@ function markHook(marks) {
   };
 }
 
-function options(series, width) {
+function options(series, width, box) {
+  const isDays = box.dataset.axis === "days";
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
   const axis = { font, stroke: colour("--am-muted"), grid: { stroke: colour("--am-line"), width: 1 }, ticks: { show: false } };
   const rupee = (value) => (value === null || value === undefined ? "–" : money(String(value)));
@@ -62,18 +69,22 @@ function options(series, width) {
     points: { show: false },
     value: (_, value) => rupee(value),
   }));
+  const below = series.drawdown
+    ? [{ label: "Below the best", stroke: colour("--am-loss"), width: 1, points: { show: false }, value: (_, value) => rupee(value) }]
+    : [];
   return {
     width,
     height: HEIGHT,
     cursor: { drag: { x: true, y: false } },
     scales: { x: { time: true } },
     axes: [
-      { ...axis, size: 30, values: (_, ticks) => ticks.map((tick) => istClock(tick, false)) },
+      { ...axis, size: 30, ...(isDays ? { incrs: DAYS.map((days) => days * 86400) } : {}), values: (_, ticks) => ticks.map((tick) => (isDays ? istDay(tick) : istClock(tick, false))) },
       { ...axis, size: 76, values: (_, ticks) => ticks.map((tick) => rupee(tick).replace(/\.00$/, "")) },
     ],
     series: [
-      { label: "Time", value: (_, seconds) => (seconds ? istClock(seconds, true) : "–") },
-      { label: "P&L", stroke: colour("--color-primary"), width: 2, spanGaps: false, points: { show: false }, value: (_, value) => rupee(value) },
+      { label: isDays ? "Day" : "Time", value: (_, seconds) => (seconds ? (isDays ? istDay(seconds) : istClock(seconds, true)) : "–") },
+      { label: box.dataset.name ?? "P&L", stroke: colour("--color-primary"), width: 2, spanGaps: false, points: { show: false }, value: (_, value) => rupee(value) },
+      ...below,
       ...lines,
     ],
     hooks: { draw: [markHook(series.marks ?? [])] },
@@ -83,8 +94,10 @@ function options(series, width) {
 function describe(box, series) {
   const last = series.pnl.findLast((value) => value !== null);
   const note = box.parentElement.querySelector("[data-chart-note]");
-  if (note) note.textContent = last === undefined ? "No P&L has been measured yet." : `Last measured P&L ${money(last)}.`;
-  box.setAttribute("aria-label", `P&L over time. ${note?.textContent ?? ""}`);
+  const name = box.dataset.name ?? "P&L";
+  const said = last === undefined ? `No ${name} has been measured yet.` : `Last measured ${name} ${money(last)}.`;
+  if (note) note.textContent = said;
+  box.setAttribute("aria-label", `${name} over time. ${said}`);
 }
 
 async function draw(box) {
@@ -99,7 +112,7 @@ async function draw(box) {
     return;
   }
   box.plot?.destroy();
-  box.plot = new globalThis.uPlot(options(series, box.clientWidth), columns(series), box);
+  box.plot = new globalThis.uPlot(options(series, box.clientWidth, box), columns(series), box);
   describe(box, series);
 }
 
@@ -107,6 +120,7 @@ function start(box) {
   draw(box);
   new ResizeObserver(() => box.plot?.setSize({ width: box.clientWidth, height: HEIGHT })).observe(box);
   document.addEventListener("am:theme", () => draw(box));
+  if (box.dataset.every) setInterval(() => document.hidden || draw(box), Number(box.dataset.every) * 1000);
   if (box.dataset.refresh) document.body.addEventListener(`am:${box.dataset.refresh}`, () => draw(box));
 }
 

@@ -142,6 +142,7 @@ export function start() {
   if (document.body.dataset.live === undefined) return;
   wanted = topicsIn(document);
   document.body.addEventListener("htmx:afterSettle", collectTopics);
+  document.body.addEventListener("am:topics", collectTopics);
   setInterval(checkPulse, PING_MS);
   showLink("slow");
   connect();

@@ -3,7 +3,10 @@
 import * as format from "./format.js";
 import { stamp } from "./age.js";
 
-const PAINT_EVERY_MS = 200;
+// A little under a fifth of a second: the wait for the frame comes on top.
+const PAINT_EVERY_MS = 185;
+// The rest of a burst, so that it is painted once.
+const GATHER_MS = 30;
 const MARKED_MS = 600;
 const WHOLE = new Set(["bq", "aq", "oi", "v"]);
 
@@ -13,6 +16,7 @@ let indexed = false;
 let waitingQuotes = new Map();
 let waitingValues = new Map();
 let painting = null;
+let paintedAt = -Infinity;
 let fresh = new Set();
 let lit = new Set();
 let dimming = null;
@@ -109,6 +113,7 @@ function mark() {
 
 function paint() {
   painting = null;
+  paintedAt = performance.now();
   index();
   for (const [key, quote] of waitingQuotes) for (const element of quotes.get(key) ?? []) paintQuote(element, quote);
   for (const [key, item] of waitingValues) {
@@ -119,9 +124,14 @@ function paint() {
   mark();
 }
 
+// After a pause at once, then five times a second.
+export function waitToPaint(sinceMs) {
+  return Math.max(PAINT_EVERY_MS - sinceMs, GATHER_MS);
+}
+
 function soon() {
   if (painting !== null) return;
-  painting = setTimeout(() => requestAnimationFrame(paint), PAINT_EVERY_MS);
+  painting = setTimeout(() => requestAnimationFrame(paint), waitToPaint(performance.now() - paintedAt));
 }
 
 export function takeTicks(ticks) {

@@ -45,6 +45,8 @@
     markChoice();
     markSidebar();
   });
+  // With "system" chosen the colours change by themselves; what is drawn on a canvas has to be told.
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.dispatchEvent(new CustomEvent("am:theme")));
   document.addEventListener("click", (event) => {
     const theme = event.target.closest?.("[data-theme-choice]");
     if (theme) {

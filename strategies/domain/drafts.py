@@ -9,10 +9,12 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from algomirror.kernel.errors import Refused
+from algomirror.kernel.money import on_tick
 from risk.domain.limits import LimitTerms
 from risk.domain.sizing import Allocation, Policy, allocate
 from risk.domain.terms import faults as risk_faults
 from strategies.domain.legs import LegSpec, problems, structure
+from trading.domain.prices import gap_fault
 
 Condition = Literal["ANY", "EXPIRY", "NON_EXPIRY"]
 SizingMode = Literal["FIXED_LOTS", "GRADE"]
@@ -110,6 +112,28 @@ def _schedule_faults(terms: ScheduleTerms) -> dict[str, str]:
     low, high = terms.days_to_expiry_min, terms.days_to_expiry_max
     if low is not None and high is not None and low > high:
         found["days_to_expiry_max"] = "not below the smallest"
+    return found
+
+
+def gap_faults(legs: Sequence[LegSpec], exchanges: Mapping[str, str]) -> dict[str, str]:
+    """Stops whose limit is farther from the trigger than their exchange takes. `exchanges`: by underlying."""
+    found: dict[str, str] = {}
+    for row, leg in enumerate(legs):
+        if leg.price_type == "SL" and leg.limit_price and leg.trigger_price:
+            said = gap_fault(leg.limit_price, leg.trigger_price, exchanges.get(leg.underlying, ""), future=leg.is_future)
+            if said:
+                found[f"legs-{row}-limit_price"] = said
+    return found
+
+
+def tick_faults(legs: Sequence[LegSpec], ticks: Mapping[tuple[str, bool], Decimal]) -> dict[str, str]:
+    """Own prices that are on no tick. `ticks`: by underlying and whether it is a future; an unknown one is judged later."""
+    found: dict[str, str] = {}
+    for row, leg in enumerate(legs):
+        tick = ticks.get((leg.underlying, leg.is_future))
+        for name, value in (("limit_price", leg.limit_price), ("trigger_price", leg.trigger_price)):
+            if tick is not None and value is not None and not on_tick(value, tick):
+                found[f"legs-{row}-{name}"] = f"not on the tick of {tick}"
     return found
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from strategies.domain.legs import LegSpec
 
+SLOTS: Final = frozenset({"CURRENT_WEEK", "NEXT_WEEK", "CURRENT_MONTH", "NEXT_MONTH", "DATE"})
 MONTHS: Final = frozenset({"CURRENT_MONTH", "NEXT_MONTH"})
 STEPPED: Final = frozenset({"ITM", "OTM"})
 # Modes that need a value, the range it must be in, and what it is called.
@@ -23,6 +24,8 @@ NEEDS_TRIGGER: Final = frozenset({"SL", "SL_M"})
 
 def leg_faults(leg: LegSpec) -> dict[str, str]:
     found: dict[str, str] = {}
+    if leg.slot not in SLOTS:
+        found["slot"] = "this week or next, this month or next, or a date"
     if leg.slot == "DATE" and leg.expiry_date is None:
         found["expiry_date"] = "a fixed expiry needs its date"
     if leg.slot != "DATE" and leg.expiry_date is not None:

@@ -15,8 +15,9 @@ from marketdata.domain.symbols import OptionKind
 from risk.domain.pretrade import Code, Denial
 from strategies.domain import strikes as found_strikes
 from strategies.domain.legs import Kind, LegSpec, hedges_of
+from trading.domain.changes import TRIGGERED, met_fault
 from trading.domain.plan import slices
-from trading.domain.prices import protected_limit, touch
+from trading.domain.prices import protected_limit, range_faults, touch
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,7 @@ def price_line(
         units=units,
         slices=tuple(slices(units, contract.lot_units, contract.freeze_units)),
         price_type="LIMIT",
-        price=protected_limit(touch(quote, action), action, contract.tick),
+        price=protected_limit(touch(quote, action), action, contract.tick, future=contract.kind == "FUT"),
         trigger_price=ZERO,
         protected=True,
         decision_price=quote.deciding_price,
@@ -253,7 +254,7 @@ def lines(
             hedge_legs=waits.get(leg.number, []) if leg.is_short else leg.hedges,
         )
         line = at_own_price(line, leg)
-        denials.extend(_off_tick(line))
+        denials.extend(_off_tick(line) or _out_of_range(line))
         found.append(line)
     return sorted(found, key=phase), denials
 
@@ -273,6 +274,31 @@ def _off_tick(line: Line) -> list[Denial]:
         Denial(Code.PRICE_OFF_TICK, f"Leg {line.leg}: {name} {value} is not on the tick of {tick}.", leg=line.leg)
         for name, value in (("price", line.price), ("trigger", line.trigger_price))
         if value and not on_tick(value, tick)
+    ]
+
+
+def out_of_range(line: Line) -> dict[str, str]:
+    """What the exchange would refuse of the line's prices, by field; a stop whose trigger is met already is none."""
+    found = range_faults(
+        price_type=line.price_type,
+        price=line.price,
+        trigger=line.trigger_price or None,
+        reference=line.decision_price,
+        tick=line.contract.tick,
+        exchange=line.contract.exchange,
+        symbol=line.contract.symbol,
+    )
+    waits = line.price_type in TRIGGERED and line.trigger_price > 0 and "trigger_price" not in found
+    if waits and (said := met_fault(line.action, line.trigger_price, line.decision_price)):
+        found["trigger_price"] = said
+    return found
+
+
+def _out_of_range(line: Line) -> list[Denial]:
+    names = {"price": "limit price", "trigger_price": "trigger price"}
+    return [
+        Denial(Code.PRICE_OUT_OF_RANGE, f"Leg {line.leg}: {names[field]} {what}.", leg=line.leg)
+        for field, what in out_of_range(line).items()
     ]
 
 

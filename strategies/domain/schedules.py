@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
-from marketdata.domain.sessions import instant
+from marketdata.domain.sessions import instant, local
 from strategies.domain.drafts import ScheduleTerms
+
+LOOK_AHEAD_DAYS: Final = 31
 
 
 class Due(StrEnum):
@@ -23,6 +27,15 @@ def opens_at(terms: ScheduleTerms, day: date) -> datetime:
 def closes_at(terms: ScheduleTerms, day: date) -> datetime:
     """The latest entry time of a day; at this instant it is too late."""
     return instant(day, terms.latest)
+
+
+def next_opening(terms: ScheduleTerms, now: datetime, has_session: Callable[[date], bool]) -> datetime | None:
+    """When the window opens next on a weekday of its with a session, within a month. Filters on expiry are not asked."""
+    for ahead in range(LOOK_AHEAD_DAYS):
+        day = local(now).date() + timedelta(days=ahead)
+        if day.weekday() in terms.weekdays and opens_at(terms, day) > now and has_session(day):
+            return opens_at(terms, day)
+    return None
 
 
 def due(terms: ScheduleTerms, day: date, now: datetime, *, since: datetime, has_session: bool, days_to_expiry: int | None) -> Due:

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from enum import StrEnum
@@ -17,15 +17,20 @@ OLDEST_S: Final = 60.0
 
 
 class Act(StrEnum):
-    """START a run, EXIT the open one, STOP entries, KILL: stop entries, cancel and flatten the open run."""
+    """START a run; EXIT the open one, one leg of it, or REDUCE a leg; STOP entries; KILL: stop, cancel and flatten."""
 
     START = "START"
     EXIT = "EXIT"
+    EXIT_LEG = "EXIT_LEG"
+    REDUCE = "REDUCE"
     STOP = "STOP"
     KILL = "KILL"
 
 
-LEAVING: Final = frozenset({Act.EXIT, Act.STOP, Act.KILL})
+LEAVING: Final = frozenset(Act) - {Act.START}
+OF_A_LEG: Final = frozenset({Act.EXIT_LEG, Act.REDUCE})
+MOST_LEGS: Final = 12
+MOST_LOTS: Final = 10_000
 
 
 class Verdict(StrEnum):
@@ -46,7 +51,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`account` narrows an exit to one account; `key` is the sender's own name for the signal, "" when it gave none."""
+    """`account` narrows an exit to one account; `leg` and `lots` say what EXIT_LEG and REDUCE are about.
+
+    `key` is the sender's own name for the signal, "" when it gave none.
+    """
 
     act: Act
     sent_at: datetime | None
@@ -54,6 +62,8 @@ class Message:
     secret: str = ""
     account: int | None = None
     why: str = ""
+    leg: int | None = None
+    lots: int | None = None
 
 
 def read(raw: bytes) -> Message | str:
@@ -70,6 +80,8 @@ def read(raw: bytes) -> Message | str:
     account = body.get("account")
     if account is not None and (isinstance(account, bool) or not isinstance(account, int) or not 0 < account < 2**63):
         return "account is the number of an account."
+    if wrong := _part_fault(Act(word), body):
+        return wrong
     key = str(body.get("id", "") or "")
     if len(key) > 64 or "\x00" in key or not key.isprintable():
         return "id is at most 64 printable letters."
@@ -80,7 +92,22 @@ def read(raw: bytes) -> Message | str:
         secret=str(body.get("secret", "") or ""),
         account=account,
         why=printable(str(body.get("reason", "") or ""))[:200],
+        leg=body["leg"] if Act(word) in OF_A_LEG else None,
+        lots=body["lots"] if Act(word) is Act.REDUCE else None,
     )
+
+
+def _part_fault(act: Act, body: Mapping[str, Any]) -> str:
+    """What is wrong with the part of a run that the message speaks of; "" when nothing is."""
+    if act in OF_A_LEG and not _is_number(body.get("leg"), MOST_LEGS):
+        return f"leg is the number of a leg, 1 to {MOST_LEGS}."
+    if act is Act.REDUCE and not _is_number(body.get("lots"), MOST_LOTS):
+        return f"lots is how many lots are closed in each account, 1 to {MOST_LOTS}."
+    return ""
+
+
+def _is_number(value: Any, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
 def printable(text: str) -> str:

@@ -111,6 +111,14 @@ BUILT_IN: Final = (
         _leg("BUY", "CE", "OTM", 6),
     ),
     _template(
+        "butterfly",
+        "Butterfly",
+        "One call below, two sold at the money, one above: a small bounded risk that gains most where it started.",
+        _leg("BUY", "CE", "ITM", 4),
+        _leg("SELL", "CE", "ATM", lots=2),
+        _leg("BUY", "CE", "OTM", 4),
+    ),
+    _template(
         "calendar",
         "Calendar",
         "Sells the near week against the next at the same strike: gains while the index stays.",

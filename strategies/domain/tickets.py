@@ -11,8 +11,15 @@ from algomirror.kernel.money import Action, on_tick
 from strategies.domain.legs import MAX_LEGS, MAX_LOTS, LegSpec, propose_hedges
 from strategies.domain.resolve import Contract
 
-TicketPrice = Literal["MARKET_PROTECTED", "LIMIT", "SL", "SL-M"]
-PRICE_TYPES: Final = ("MARKET_PROTECTED", "LIMIT", "SL", "SL-M")
+TicketPrice = Literal["MARKET_PROTECTED", "SMART", "LIMIT", "SL", "SL-M"]
+PRICE_TYPES: Final = ("MARKET_PROTECTED", "SMART", "LIMIT", "SL", "SL-M")
+WORDS: Final = {
+    "MARKET_PROTECTED": "market, protected",
+    "SMART": "smart",
+    "LIMIT": "limit",
+    "SL": "stop, limit (SL)",
+    "SL-M": "stop (SL-M)",
+}
 NEEDS_PRICE: Final = frozenset({"LIMIT", "SL"})
 NEEDS_TRIGGER: Final = frozenset({"SL", "SL-M"})
 

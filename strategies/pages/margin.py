@@ -10,8 +10,9 @@ from typing import Any
 from accounts.models import Account
 from algomirror.kernel.errors import Refused
 from algomirror.kernel.money import ZERO
+from marketdata import selectors
 from marketdata.models import Underlying
-from risk.domain.sizing import Part, Requirement, fitting, requirement
+from risk.domain.sizing import Part, Requirement, fitting, requirement, share_in_use
 from risk.models import MarginRequirement, TradeGrade
 from risk.services import funds as purses
 from risk.services import margins
@@ -21,7 +22,7 @@ from strategies.services.resolving import resolve
 
 @dataclass(frozen=True, slots=True)
 class FundsRow:
-    """None is unknown. `share` is the part of usable and used that is used, in percent."""
+    """None is unknown. `share` is what is used or held by plans, in percent of all the account has."""
 
     account: Account
     usable: Decimal | None
@@ -49,7 +50,6 @@ def funds_page() -> dict[str, Any]:
 def _funds_row(account: Account, purse: purses.Purse) -> FundsRow:
     money, funds = purse.money, purse.funds
     used = None if funds is None else funds.used
-    whole = None if money.usable is None or used is None else money.usable + used
     marked = None
     if funds is not None and funds.realised is not None and funds.unrealised is not None:
         marked = funds.realised + funds.unrealised
@@ -60,7 +60,7 @@ def _funds_row(account: Account, purse: purses.Purse) -> FundsRow:
         used=used,
         reserved=purse.reserved,
         m2m=marked,
-        share=None if not whole or used is None else (used * 100 / whole).quantize(Decimal("0.1")),
+        share=share_in_use(money.usable, used, purse.reserved),
         read_at=purse.read_at,
         why=purse.why,
     )
@@ -128,6 +128,22 @@ def calculate(*, amount: Decimal, underlying: str, what: str, grade: TradeGrade,
     limit = amount * grade.share / 100
     structures = fitting(limit, need.rupees)
     return Calculation(amount, limit, need, structures, structures, structures * contract_lot)
+
+
+def legs_of(underlying: str, what: str) -> list[LegSpec]:
+    """The same structure as contracts at the money, of the nearest expiry it has."""
+    action, _, kind = what.partition("_")
+    side = "BUY" if action == "BUY" else "SELL"
+    if kind in ("CALL", "PUT", "PAIR"):
+        kinds = ["CE", "PE"] if kind == "PAIR" else ["CE" if kind == "CALL" else "PE"]
+    else:
+        kinds = ["FUT"]
+    slots = selectors.slots(underlying, kind="FUT" if kinds == ["FUT"] else "OPT")
+    slot = next((slot.value for slot in slots if slot.value in ("CURRENT_WEEK", "CURRENT_MONTH")), "CURRENT_MONTH")
+    return [
+        LegSpec(n, underlying, one, slot, side, "ATM", 0, 1)  # type: ignore[arg-type]
+        for n, one in enumerate(kinds, start=1)
+    ]
 
 
 def _atm(underlying: str, kind: str) -> tuple[int, Decimal | None]:

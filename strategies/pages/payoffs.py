@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import isfinite
 
 from algomirror.kernel import clock
 from marketdata import quotes as store
 from marketdata import selectors
-from marketdata.models import Underlying
+from marketdata.models import Instrument, Underlying
 from strategies.domain.payoff import Payoff, PayoffLeg, WhatIf, payoff, vol_of
 from strategies.services.resolving import Resolved, contracts_by_key, years_to
 from trading.models import Position, Run
@@ -39,12 +40,18 @@ class Curve:
     assumption: str = ASSUMPTION
 
 
-def of_resolved(found: Resolved, what_if: WhatIf) -> Curve | None:
-    """Of one account with the lots as typed. None unless every leg is priced and all have one underlying."""
-    names = {choice.leg.underlying for choice in found.choices}
-    if len(names) != 1 or len(found.lines) != len(found.choices) or not found.lines:
+def of_resolved(found: Resolved, what_if: WhatIf) -> list[Curve]:
+    """Of one account with the lots as typed: a curve per underlying, none where a leg of it is not priced."""
+    underlyings = {choice.leg.number: choice.leg.underlying for choice in found.choices}
+    names = sorted(set(underlyings.values()))
+    curves = [_resolved_curve(name, found, underlyings, _for_all(what_if, names)) for name in names]
+    return [curve for curve in curves if curve is not None]
+
+
+def _resolved_curve(name: str, found: Resolved, underlyings: Mapping[int, str], what_if: WhatIf) -> Curve | None:
+    lines = [line for line in found.lines if underlyings.get(line.leg) == name]
+    if len(lines) != sum(underlying == name for underlying in underlyings.values()):
         return None
-    name = names.pop()
     text = found.snapshot["spot"].get(name)
     spot = None if text is None else Decimal(text)
     row = Underlying.objects.filter(symbol=name).first()
@@ -60,20 +67,37 @@ def of_resolved(found: Resolved, what_if: WhatIf) -> Curve | None:
             spot,
             years_to(row.derivative_exchange, line.contract.expiry, found.at),
         )
-        for line in found.lines
+        for line in lines
     ]
     return _curve(name, legs, spot, what_if, Decimal(0))
 
 
-def of_run(run: Run, what_if: WhatIf) -> Curve | None:
-    """Of what the run holds on all accounts, at its entry prices, with what it has realised. None while a price is missing."""
+def of_run(run: Run, what_if: WhatIf) -> list[Curve]:
+    """Of what the run holds on all accounts, at its entry prices, with what it has realised in the same underlying.
+
+    A curve per underlying; none where a price is missing.
+    """
     held = list(Position.objects.filter(book__run=run))
+    contracts = contracts_by_key(position.key for position in held)
+    if any(position.units and position.key not in contracts for position in held):
+        return []
+    by_name: dict[str, list[Position]] = defaultdict(list)
+    for position in held:
+        if position.key in contracts:
+            by_name[contracts[position.key].underlying].append(position)
+    curves = [_held_curve(name, by_name[name], contracts, _for_all(what_if, by_name)) for name in sorted(by_name)]
+    return [curve for curve in curves if curve is not None]
+
+
+def _for_all(what_if: WhatIf, names: Collection[str]) -> WhatIf:
+    """One index level cannot speak for several indices."""
+    return what_if if len(names) == 1 else replace(what_if, spot=None)
+
+
+def _held_curve(name: str, held: Sequence[Position], contracts: Mapping[str, Instrument], what_if: WhatIf) -> Curve | None:
     open_now = [position for position in held if position.units]
-    contracts = contracts_by_key(position.key for position in open_now)
-    names = {contracts[position.key].underlying for position in open_now if position.key in contracts}
-    if len(names) != 1 or any(position.key not in contracts for position in open_now):
+    if not open_now:
         return None
-    name = names.pop()
     key = selectors.index_key(name)
     quotes = store.get([key, *(position.key for position in open_now)])
     if key not in quotes or any(position.key not in quotes for position in open_now):

@@ -69,6 +69,11 @@ class PlanPage:
         return f"Send exactly this: {self.orders} order{'s' if self.orders != 1 else ''} to {accounts}"
 
     @property
+    def topics(self) -> str:
+        """What ticks while the plan is looked at, also of expiries whose chain nobody watches."""
+        return " ".join(f"symbols:{key}" for key in dict.fromkeys(line.key for line in self.lines))
+
+    @property
     def action(self) -> str:
         return "/ticket/send" if self.plan.kind == Plan.Kind.TICKET else "/runs/start"
 

@@ -17,10 +17,11 @@ from algomirror.ops.models import Journal
 from marketdata import quotes as store
 from marketdata.domain.quotes import Quote, freshness
 from risk import pages as risk_pages
-from risk.models import RunLimits
+from risk.models import RunExtremes, RunLimits
 from risk.selectors import open_runs
+from risk.services import extremes
 from strategies.models import Plan, RunNote, RunTags
-from strategies.pages.charges import run_charges
+from strategies.pages.charges import run_charges, run_slippage
 from strategies.pages.sentences import Said, said
 from trading.domain.pnl import Pnl, book_pnl, run_pnl
 from trading.models import Book, ExitGoal, Fill, Order, Position, Run
@@ -31,15 +32,24 @@ JOURNAL_SHOWN = 300
 
 def runs_page() -> dict[str, Any]:
     """Open runs (nearest to a limit first), then the past ones with what they made, in a fixed number of queries."""
-    past = Run.objects.filter(state=Run.State.CLOSED).order_by("-flat_at")[:PAST_SHOWN]
-    rows = list(past.annotate(realised=Sum("books__positions__realised")).select_related("plan__version", "tags"))
-    costs = run_charges([run.pk for run in rows])
-    return {"open": risk_pages.run_rows(), "past": [_past(run, run.realised, costs[run.pk]) for run in rows]}
+    return {"open": risk_pages.run_rows(), "past": past_rows(PAST_SHOWN)}
+
+
+def past_rows(most: int) -> list[PastRow]:
+    """Runs that ended, newest first: three queries, whatever their number."""
+    past = Run.objects.filter(state=Run.State.CLOSED).order_by("-flat_at")[:most]
+    rows = list(past.annotate(realised=Sum("books__positions__realised")).select_related("plan__version", "tags", "extremes"))
+    ids = [run.pk for run in rows]
+    costs, slips = run_charges(ids), run_slippage(ids)
+    return [_past(run, run.realised, costs[run.pk], slips.get(run.pk)) for run in rows]
 
 
 @dataclass(frozen=True, slots=True)
 class PastRow:
-    """A run that ended. `net` is None while a charge rate of its days is missing."""
+    """A run that ended. `net` is None while a charge rate of its days is missing; `drawdown` when nobody saw it on a mark.
+
+    `slippage` is what its fills made or lost against the decided prices: minus is worse, None without any.
+    """
 
     run: Run
     version: int | None
@@ -47,9 +57,11 @@ class PastRow:
     realised: Decimal
     charges: Decimal | None
     net: Decimal | None
+    drawdown: Decimal | None
+    slippage: Decimal | None
 
 
-def _past(run: Run, realised: Decimal | None, charges: Decimal | None) -> PastRow:
+def _past(run: Run, realised: Decimal | None, charges: Decimal | None, slippage: Decimal | None) -> PastRow:
     plan, tags = getattr(run, "plan", None), getattr(run, "tags", None)
     gross = realised if realised is not None else Decimal(0)
     return PastRow(
@@ -59,6 +71,8 @@ def _past(run: Run, realised: Decimal | None, charges: Decimal | None) -> PastRo
         realised=gross,
         charges=charges,
         net=None if charges is None else gross - charges,
+        drawdown=extremes.drawdown(getattr(run, "extremes", None), gross),
+        slippage=slippage,
     )
 
 
@@ -115,6 +129,8 @@ class RunPage:
     notes: tuple[RunNote, ...] = ()
     tags: tuple[str, ...] = ()
     charges: Decimal | None = None
+    slippage: Decimal | None = None
+    drawdown: Decimal | None = None
 
     @property
     def key(self) -> str:
@@ -171,7 +187,16 @@ def run_page(run: Run) -> RunPage:
         notes=tuple(RunNote.objects.filter(run=run).select_related("author")),
         tags=tuple(next(iter(RunTags.objects.filter(run=run).values_list("words", flat=True)), ())),
         charges=run_charges([run.pk]).get(run.pk),
+        slippage=run_slippage([run.pk]).get(run.pk),
+        drawdown=_drawdown(run, rows),
     )
+
+
+def _drawdown(run: Run, books: tuple[BookRow, ...]) -> Decimal | None:
+    row = RunExtremes.objects.filter(run=run).first()
+    if row is None or run.state != Run.State.CLOSED:
+        return None if row is None else row.drawdown
+    return extremes.drawdown(row, sum((book.pnl.realised for book in books), Decimal(0)))
 
 
 def _book(book: Book, quotes: Mapping[str, Quote], now: datetime) -> BookRow:

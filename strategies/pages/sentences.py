@@ -22,8 +22,18 @@ class Said:
 
 DECISIONS = frozenset(
     {"run", "run.started", "run.exit_asked", "risk.tripped", "risk.blind", "exit.requested", "exit.done", "exit.stuck"}
-    | {"kill.asked", "guard.armed", "limits.changed", "book.frozen", "book.thawed", "book.reducing"}
+    | {"kill.asked", "guard.armed", "limits.changed", "book.frozen", "book.thawed", "book.reducing", "book.settled"}
 )
+
+# The words that docs/WORDS.md gives the states of orders; others are their own words.
+WORDS = {
+    "INITIALIZED": "requested",
+    "SUBMITTED": "sent",
+    "UNKNOWN": "unknown, checking",
+    "PARTIALLY_FILLED": "part filled",
+    "PENDING_CANCEL": "cancelling",
+    "CANCELED": "cancelled",
+}
 
 
 def said(row: Journal, accounts: Mapping[int, str]) -> Said:
@@ -39,7 +49,7 @@ def _text(row: Journal) -> str:
             return f"Started {row.why}: {numbers.get('orders')} orders on {len(numbers.get('accounts', []))} accounts."
         case "run":
             why = f": {row.why}" if row.why else ""
-            return f"Run {row.moved_from} → {row.moved_to}{why}."
+            return f"Run {_words(row.moved_from)} → {_words(row.moved_to)}{why}."
         case "fill":
             price = _rupees(numbers.get("price"))
             return f"{numbers.get('action')} {numbers.get('units')} {numbers.get('symbol')} filled at {price}."
@@ -47,7 +57,14 @@ def _text(row: Journal) -> str:
             return row.why
         case "guard.armed":
             name = RULE_NAMES.get(row.subject, row.subject)
+            if numbers.get("level") is None:
+                return f"{name} armed."
             return f"{name} armed at {_rupees(numbers.get('level'))} (P&L {_rupees(numbers.get('value'))})."
+        case "book.settled":
+            what, worth = f"{numbers.get('units')} units of {numbers.get('symbol')}", _rupees(numbers.get("price"))
+            return f"Expired: {what} settled at {worth}, the index closed at {numbers.get('index')}; provisional."
+        case "settlement.confirmed":
+            return f"Settlement confirmed: {row.why}."
         case "exit.requested":
             return f"Exit asked by {row.actor}: {RULE_NAMES.get(row.subject, row.subject)}."
         case "exit.order":
@@ -65,9 +82,13 @@ def _text(row: Journal) -> str:
         case "order" | "order.late":
             late = "late truth: " if row.kind == "order.late" else ""
             why = f" ({row.why})" if row.why else ""
-            return f"{late}{row.subject} {row.moved_from} → {row.moved_to}{why}"
-    moved = f" {row.moved_from} → {row.moved_to}" if row.moved_to else ""
-    return f"{row.kind}{moved}{': ' + row.why if row.why else ''}"
+            return f"{late}{row.subject} {_words(row.moved_from)} → {_words(row.moved_to)}{why}"
+    moved = f" {_words(row.moved_from)} → {_words(row.moved_to)}" if row.moved_to else ""
+    return f"{row.kind.replace('.', ' ').replace('_', ' ')}{moved}{': ' + row.why if row.why else ''}"
+
+
+def _words(state: str) -> str:
+    return WORDS.get(state, state.lower().replace("_", " "))
 
 
 def _rupees(value: object) -> str:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Prefetch
 
+from algomirror.kernel import clock
+from marketdata import calendar
 from strategies.domain.legs import LegSpec, warnings
 from strategies.domain.resolve import Contract, Line
-from strategies.models import Leg, Schedule, Strategy, Version
+from strategies.domain.schedules import next_opening
+from strategies.models import Leg, Schedule, ScheduledStart, Strategy, Version
 from strategies.services import resolving
+from strategies.services.build import schedule_terms
 from strategies.services.legrows import spec_of
 from trading.models import Run
 
@@ -26,6 +31,9 @@ class StrategyRow:
     accounts: tuple[str, ...]
     open_run: Run | None
     last_run: Run | None
+    # When a schedule that is on begins next, and what became of its newest day.
+    next_at: datetime | None
+    newest_day: ScheduledStart | None
 
 
 def strategies_page(*, archived: bool = False, tag: str = "") -> list[StrategyRow]:
@@ -39,10 +47,21 @@ def strategies_page(*, archived: bool = False, tag: str = "") -> list[StrategyRo
     found = [strategy for strategy in shown if not tag or tag in strategy.tags]
     ids = [strategy.pk for strategy in found]
     last = {run.strategy_id: run for run in Run.objects.filter(strategy_id__in=ids).order_by("id")}
-    return [_row(strategy, last.get(strategy.pk)) for strategy in found]
+    days = {row.strategy_id: row for row in ScheduledStart.objects.filter(strategy_id__in=ids).order_by("trading_day")}
+    return [_row(strategy, last.get(strategy.pk), days.get(strategy.pk)) for strategy in found]
 
 
-def _row(strategy: Strategy, last: Run | None) -> StrategyRow:
+def _next_at(strategy: Strategy, version: Version | None) -> datetime | None:
+    times = getattr(version, "schedule", None)
+    if version is None or times is None or strategy.scheduled_at is None:
+        return None
+    exchanges = {leg.underlying.derivative_exchange for leg in version.legs.all()}
+    return next_opening(
+        schedule_terms(times), clock.now(), lambda day: all(calendar.sessions().windows(one, day) for one in exchanges)
+    )
+
+
+def _row(strategy: Strategy, last: Run | None, newest_day: ScheduledStart | None) -> StrategyRow:
     version = next(iter(strategy.versions.all()), None)
     return StrategyRow(
         strategy=strategy,
@@ -52,6 +71,8 @@ def _row(strategy: Strategy, last: Run | None) -> StrategyRow:
         accounts=() if version is None else tuple(account.name for account in version.accounts.all()),
         open_run=last if last is not None and last.state != Run.State.CLOSED else None,
         last_run=last,
+        next_at=_next_at(strategy, version),
+        newest_day=newest_day,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,11 +13,11 @@ from accounts.models import Account, User
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Conflict, Refused
 from algomirror.ops import journal
-from marketdata.models import Underlying
+from marketdata.models import Instrument, Underlying
 from risk.domain.limits import LimitTerms
 from risk.domain.terms import row_of, terms_of
 from risk.models import TradeGrade
-from strategies.domain.drafts import Draft, ScheduleTerms, SizingTerms, dated_faults, faults
+from strategies.domain.drafts import Draft, ScheduleTerms, SizingTerms, dated_faults, faults, gap_faults, tick_faults
 from strategies.domain.legs import LegSpec
 from strategies.models import Leg, Schedule, Strategy, StrategyAccount, Version
 from strategies.services.legrows import leg_row, spec_of
@@ -31,6 +32,8 @@ def save_strategy(
     found = faults(draft, is_template=is_template)
     underlyings = {row.symbol: row for row in Underlying.objects.filter(enabled=True)}
     found.update(dated_faults(draft.legs, clock.today(), {name: row.strike_step for name, row in underlyings.items()}))
+    found.update(tick_faults(draft.legs, _ticks(draft.legs)))
+    found.update(gap_faults(draft.legs, {name: row.derivative_exchange for name, row in underlyings.items()}))
     grade = TradeGrade.objects.filter(name=draft.sizing.grade).first() if draft.sizing.mode == "GRADE" else None
     if draft.sizing.mode == "GRADE" and grade is None:
         found["grade"] = "there is no such grade"
@@ -118,6 +121,16 @@ def _write(
     return version
 
 
+def _ticks(legs: Sequence[LegSpec]) -> dict[tuple[str, bool], Decimal]:
+    """The tick of the underlyings in which a leg names its own price; the contract's own is looked at when it is planned."""
+    names = {leg.underlying for leg in legs if leg.limit_price is not None or leg.trigger_price is not None}
+    if not names:
+        return {}
+    rows = Instrument.objects.filter(underlying__in=names, expiry__gte=clock.today()).exclude(kind=Instrument.Kind.INDEX)
+    ticks = rows.values_list("underlying", "kind", "tick").distinct().order_by("-tick")
+    return {(name, kind == Instrument.Kind.FUTURE): tick for name, kind, tick in ticks}
+
+
 def specs(version: Version) -> list[LegSpec]:
     """The legs of a saved version as the domain sees them."""
     return [spec_of(leg) for leg in version.legs.select_related("underlying").order_by("number")]
@@ -135,8 +148,10 @@ def sizing(version: Version) -> SizingTerms:
 
 def schedule(version: Version) -> ScheduleTerms | None:
     row = Schedule.objects.filter(version=version).first()
-    if row is None:
-        return None
+    return None if row is None else schedule_terms(row)
+
+
+def schedule_terms(row: Schedule) -> ScheduleTerms:
     return ScheduleTerms(
         tuple(row.weekdays), row.entry_time, row.latest_entry_time, row.days_to_expiry_min, row.days_to_expiry_max
     )

@@ -80,6 +80,8 @@ def permit(plan: Plan, lines: Sequence[PlannedLine], accounts: Sequence[Account]
                 price=line.price,
                 trigger_price=line.trigger_price,
                 quote_is_fresh=line.key in quotes,
+                reference=quotes[line.key].deciding_price if line.key in quotes else None,
+                exchange=line.exchange,
                 has_unacknowledged=(line.account_id, line.exchange, line.symbol, line.product, line.action) in waiting,
             )
         )

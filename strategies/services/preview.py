@@ -13,7 +13,7 @@ from accounts.models import Account, User
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied, Refused
 from algomirror.kernel.ids import new_key
-from algomirror.ops import journal
+from algomirror.ops import journal, sight
 from risk.domain.limits import LimitTerms, amount
 from risk.domain.pretrade import Code, Denial, check_account
 from risk.domain.terms import row_of, terms_of
@@ -28,11 +28,17 @@ from strategies.services.resolving import Resolved, resolve
 from trading.models import Run
 
 
-def preview(version: Version, accounts: Sequence[Account], *, user: User) -> Plan:
+def preview(version: Version, accounts: Sequence[Account], *, user: User, attended: bool = False) -> Plan:
     """A plan of this version for these accounts. Denied when the legs cannot be resolved or nobody may trade.
 
     Reads prices over REST where the store has none, so it runs outside any transaction.
     """
+    sight.require(account.pk for account in accounts)
+    with sight.whole():
+        return _preview(version, accounts, user, attended)
+
+
+def _preview(version: Version, accounts: Sequence[Account], user: User, attended: bool) -> Plan:
     strategy = version.strategy
     if strategy.is_template:
         raise Denied(Code.NOT_PERMITTED, f"{strategy.name} is a template: make a strategy of it first.")
@@ -44,7 +50,7 @@ def preview(version: Version, accounts: Sequence[Account], *, user: User) -> Pla
     found = resolve(legs)
     today = clock.today()
     gate.refuse(found.denials or condition_denials(version.market_condition, [c.expiry for c in found.choices], today))
-    mode = one_mode(accounts)
+    mode = one_mode(accounts, attended=attended)
     kept, skipped = split(accounts, mode)
     sizes = _sizes(version, legs, found, kept)
     kept, skipped = fitting(sizes, kept, skipped)
@@ -104,11 +110,17 @@ def fitting(
     return [account for account in kept if account.pk in takes], [*skipped, *short]
 
 
-def one_mode(accounts: Sequence[Account]) -> str:
-    """LIVE or PAPER; the two never share a plan."""
+def one_mode(accounts: Sequence[Account], *, attended: bool = False) -> str:
+    """LIVE or PAPER; the two never share a plan.
+
+    `attended`: somebody will look at the plan before it is sent. Then paper accounts beside live ones are left out and
+    shown as skipped; what starts by itself is refused instead.
+    """
     if not accounts:
         raise Refused("Choose at least one account.", fields={"accounts": "choose at least one account"})
     modes = {account.mode for account in accounts}
+    if len(modes) > 1 and attended:
+        return Account.Mode.LIVE.value
     if len(modes) > 1:
         raise Refused("Live and paper accounts cannot share one plan.", fields={"accounts": "live and paper are mixed"})
     return modes.pop()

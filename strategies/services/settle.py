@@ -9,15 +9,15 @@ from django.db import models, transaction
 from algomirror.kernel import clock
 from algomirror.ops import alarms, journal, push
 from strategies.domain.runs import BookFacts, next_state
-from trading.domain.orders import ENTRIES, LIVE_STATES, OrderState
+from trading.domain.orders import ENTRIES
 from trading.models import Book, ExitGoal, Fill, Order, Position, Run
 from trading.models.books import ExitReason
-from trading.services.enter import MAX_REPEGS
+from trading.services import enter, rest
+from trading.services.rest import MAY_FILL
 
 log = logging.getLogger(__name__)
 
 ENGINE = "engine:runs"
-MAY_FILL = [s.value for s in LIVE_STATES | {OrderState.INITIALIZED}]
 ENTRY_PURPOSES = [p.value for p in ENTRIES]
 
 
@@ -50,73 +50,32 @@ def settle(run_id: int) -> bool:
     run = Run.objects.filter(pk=run_id).exclude(state=Run.State.CLOSED).first()
     if run is None:
         return False
-    books = list(Book.objects.filter(run_id=run_id).order_by("id"))
-    _lay_to_rest(books)
-    target = next_state(run.state, [_facts(book) for book in books])
+    rest.idle(Book.objects.filter(run_id=run_id), by=ENGINE)
+    target = next_state(run.state, _facts(run_id))
     if target == run.state:
         return False
     with transaction.atomic():
-        return _close(run, books) if target == Run.State.CLOSED else _move(run, target)
+        return _close(run) if target == Run.State.CLOSED else _move(run, target)
 
 
-def _facts(book: Book) -> BookFacts:
-    goals = list(ExitGoal.objects.filter(book=book).exclude(state=ExitGoal.State.DONE).values_list("state", flat=True))
-    return BookFacts(
-        state=book.state,
-        has_entries_pending=book.state == Book.State.OPEN and _entries_pending(book),
-        has_open_goal=bool(goals),
-        has_stuck_goal=ExitGoal.State.STUCK in goals,
-        is_over=book.state == Book.State.FLAT,
-    )
-
-
-def _entries_pending(book: Book) -> bool:
-    """An entry may still be sent or fill, or one that follows the price is between two attempts."""
-    entries = Order.objects.filter(book=book, purpose__in=ENTRY_PURPOSES)
-    if entries.filter(state__in=MAY_FILL).exists():
-        return True
-    if book.entry_until is not None and clock.now() > book.entry_until:
-        return False
-    following = entries.filter(
-        protected=True, state=OrderState.CANCELED.value, cancel_asked_at__isnull=False, filled_units__lt=models.F("units")
-    )
-    newest: dict[tuple[int, int], int] = {}
-    for leg, slice_no, attempt in entries.values_list("leg", "slice_no", "attempt"):
-        newest[leg, slice_no] = max(attempt, newest.get((leg, slice_no), 0))
-    return any(
-        attempt < MAX_REPEGS and newest[leg, slice_no] == attempt
-        for leg, slice_no, attempt in following.values_list("leg", "slice_no", "attempt")
-    )
-
-
-def _lay_to_rest(books: list[Book]) -> None:
-    """A book that holds nothing, may fill nothing and is asked nothing is flat, also when no exit was ever needed."""
-    for book in books:
-        if book.state not in (Book.State.OPEN, Book.State.REDUCING) or not _is_idle(book):
-            continue
-        done = Book.objects.filter(pk=book.pk, version=book.version, state=book.state).update(
-            state=Book.State.FLAT, flat_at=clock.now(), version=models.F("version") + 1
+def _facts(run_id: int) -> list[BookFacts]:
+    """What the state follows from, for all books of the run in as many queries as for one."""
+    books = list(Book.objects.filter(run_id=run_id).order_by("id"))
+    goals: dict[int, set[str]] = {}
+    for book_id, state in ExitGoal.objects.filter(book__run_id=run_id).exclude(state="DONE").values_list("book_id", "state"):
+        goals.setdefault(book_id, set()).add(state)
+    entries = Order.objects.filter(book__run_id=run_id, purpose__in=ENTRY_PURPOSES, state__in=MAY_FILL)
+    entering = set(entries.values_list("book_id", flat=True)) | enter.following_books(run_id)
+    return [
+        BookFacts(
+            state=book.state,
+            has_entries_pending=book.state == Book.State.OPEN and book.pk in entering,
+            has_open_goal=book.pk in goals,
+            has_stuck_goal=ExitGoal.State.STUCK in goals.get(book.pk, ()),
+            is_over=book.state == Book.State.FLAT,
         )
-        if done:
-            journal.record(
-                "book.flat",
-                actor=ENGINE,
-                why="nothing is open and no order of it can fill",
-                moved=(book.state, "FLAT"),
-                run_id=book.run_id,
-                account_id=book.account_id,
-                book_id=book.pk,
-            )
-            book.state = Book.State.FLAT
-
-
-def _is_idle(book: Book) -> bool:
-    return not (
-        Position.objects.filter(book=book).exclude(units=0).exists()
-        or Order.objects.filter(book=book, state__in=MAY_FILL).exists()
-        or ExitGoal.objects.filter(book=book).exclude(state=ExitGoal.State.DONE).exists()
-        or (book.state == Book.State.OPEN and _entries_pending(book))
-    )
+        for book in books
+    ]
 
 
 def _move(run: Run, target: str) -> bool:
@@ -125,12 +84,28 @@ def _move(run: Run, target: str) -> bool:
         journal.record("run", actor=ENGINE, moved=(run.state, target), run_id=run.pk, subject=run.name)
         if target == Run.State.STUCK:
             alarms.ring("RUN_STUCK", f"{run.name} does not move by itself; a person is needed.", run_id=run.pk)
+        if (run.state, target) == (Run.State.ENTERING, Run.State.OPEN):
+            _say_what_is_lacking(run)
         _tell(run.pk)
     return bool(done)
 
 
-def _close(run: Run, books: list[Book]) -> bool:
-    reason = _why_closed(run.pk, books)
+def _say_what_is_lacking(run: Run) -> None:
+    """An entry that is over and is not what was planned: refused, unwound, or cut off by its window."""
+    wanted = models.Sum("units", filter=models.Q(attempt=0))
+    rows = Order.objects.filter(book__run=run, purpose__in=ENTRY_PURPOSES).values("account__name").order_by("account__name")
+    lacking = [
+        f"{row['account__name']} {row['got']} of {row['wanted']}"
+        for row in rows.annotate(wanted=wanted, got=models.Sum("filled_units"))
+        if row["got"] < row["wanted"]
+    ]
+    if lacking:
+        text = f"{run.name} is entered, but not as planned: {', '.join(lacking)} units filled."
+        alarms.ring("ENTRY_INCOMPLETE", text[:500], run_id=run.pk, accounts=len(lacking))
+
+
+def _close(run: Run) -> bool:
+    reason = _why_closed(run.pk)
     flat_at = Book.objects.filter(run_id=run.pk).aggregate(last=models.Max("flat_at"))["last"] or clock.now()
     done = Run.objects.filter(pk=run.pk, state=run.state).update(state=Run.State.CLOSED, exit_reason=reason, flat_at=flat_at)
     if done:
@@ -148,13 +123,17 @@ def _close(run: Run, books: list[Book]) -> bool:
     return bool(done)
 
 
-def _why_closed(run_id: int, books: list[Book]) -> str:
-    """The reason of the first exit that was asked for; without any, nothing was filled or it was closed outside."""
-    first = ExitGoal.objects.filter(book__run_id=run_id).order_by("id").values_list("reason", flat=True).first()
+def _why_closed(run_id: int) -> str:
+    """The reason of the first exit that was asked for; without any it expired, was closed outside, or nothing filled."""
+    # One account's aborted entry is not why the others left.
+    goals = ExitGoal.objects.filter(book__run_id=run_id).exclude(reason=ExitReason.ENTRY_ABORTED)
+    first = goals.order_by("id").values_list("reason", flat=True).first()
     if first is not None:
         return first
-    has_fills = Fill.objects.filter(book__in=books).exists()
-    return ExitReason.CLOSED_OUTSIDE if has_fills else ExitReason.ENTRY_ABORTED
+    others = Fill.objects.filter(book__run_id=run_id).exclude(book__goals__reason=ExitReason.ENTRY_ABORTED)
+    if others.filter(source=Fill.Source.SETTLEMENT).exists():
+        return ExitReason.EXPIRY
+    return ExitReason.CLOSED_OUTSIDE if others.exists() else ExitReason.ENTRY_ABORTED
 
 
 def _tell(run_id: int) -> None:

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Account
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Conflict, Denied, Refused
-from algomirror.ops import journal, push
+from algomirror.ops import journal, push, sight
 from risk.domain.pretrade import Code
 from risk.services import arming, reserving
 from strategies.domain.plans import PlannedLine
@@ -33,6 +33,12 @@ def start(plan_key: str, *, digest: str, idempotency_key: str, by: str) -> Run:
     plan = Plan.objects.select_related("version__strategy", "run", "owner").filter(key=plan_key).first()
     if plan is None or plan.kind != Plan.Kind.STRATEGY:
         raise Denied(Code.PLAN_CHANGED, "This plan does not exist. Preview again.")
+    sight.require(row["account"] for row in plan.lines)
+    with sight.whole():
+        return _start(plan, digest, idempotency_key, by)
+
+
+def _start(plan: Plan, digest: str, idempotency_key: str, by: str) -> Run:
     if (first := _first_run(plan, idempotency_key)) is not None:
         return first
     lines = claiming.check_is_the_previewed(plan, digest)

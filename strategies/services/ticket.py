@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from django.db import models, transaction
 
@@ -11,18 +12,20 @@ from accounts.models import Account, User
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied, Refused
 from algomirror.kernel.money import ZERO
+from algomirror.ops import sight
 from marketdata.domain.quotes import Quote
 from risk.domain.pretrade import Code
 from strategies.domain import tickets
 from strategies.domain.drafts import SizingTerms
 from strategies.domain.plans import PlannedLine, planned
-from strategies.domain.resolve import Contract, Line, net_premium, phase, price_line
+from strategies.domain.resolve import Contract, Line, net_premium, out_of_range, phase, price_line
 from strategies.domain.sizes import Size, encode_size
 from strategies.domain.tickets import Ticket
 from strategies.models import Plan
 from strategies.services import claiming, sizing
 from strategies.services import preview as plans
 from strategies.services.resolving import Resolved, contract_of, contracts_by_key, fresh_quotes, quote_row
+from trading.domain.smart import smart_price
 from trading.models import Book, ExitGoal, Order, Position
 from trading.models.books import ExitReason
 from trading.services import flatten, intents, wake
@@ -44,7 +47,12 @@ def preview_ticket(ticket: Ticket, *, user: User) -> Plan:
     accounts = list(Account.objects.filter(pk__in=ticket.account_ids, archived_at=None))
     if len(accounts) != len(set(ticket.account_ids)):
         raise Refused("The ticket is not complete.", fields={"accounts": "an account is unknown or archived"})
-    mode = plans.one_mode(accounts)
+    with sight.whole():
+        return _preview(ticket, accounts, user)
+
+
+def _preview(ticket: Ticket, accounts: list[Account], user: User) -> Plan:
+    mode = plans.one_mode(accounts, attended=not ticket.reduce_only)
     resolved = _price(ticket)
     kept, skipped = (accounts, []) if ticket.reduce_only else plans.split(accounts, mode)
     sizes: list[Size] = []
@@ -95,11 +103,14 @@ def _price(ticket: Ticket) -> Resolved:
     if missing:
         raise Denied(Code.QUOTE_STALE, f"No fresh price of {', '.join(missing)}.")
     now = clock.now()
+    lines = sorted(_lines(ticket, contracts, quotes), key=phase)
+    if ticket.price_type != "MARKET_PROTECTED" and (wrong := out_of_range(lines[0])):
+        raise Refused("The price is outside the exchange's range.", fields=wrong)
     return Resolved(
         at=now,
         choices=[],
         contracts={},
-        lines=sorted(_lines(ticket, contracts, quotes), key=phase),
+        lines=lines,
         denials=[],
         snapshot={"at": now.isoformat(), "spot": {}, "quotes": {key: quote_row(quote, now) for key, quote in quotes.items()}},
     )
@@ -119,7 +130,9 @@ def _lines(ticket: Ticket, contracts: dict[str, tuple[str, Contract]], quotes: d
             quote=quotes[leg.key],
             hedge_legs=covers.get(n, tuple(waits)),
         )
-        if ticket.price_type != "MARKET_PROTECTED":
+        if ticket.price_type == "SMART":
+            line = replace(line, price=_smart(line, quotes[leg.key]), protected=False)
+        elif ticket.price_type != "MARKET_PROTECTED":
             line = replace(
                 line,
                 price_type=ticket.price_type,
@@ -129,6 +142,14 @@ def _lines(ticket: Ticket, contracts: dict[str, tuple[str, Contract]], quotes: d
             )
         found.append(line)
     return found
+
+
+def _smart(line: Line, quote: Quote) -> Decimal:
+    price = smart_price(quote, line.action, line.contract.tick, future=line.contract.kind == "FUT")
+    if price is None:
+        text = f"{line.contract.symbol} has no bid and ask now: type a limit, or send it market-protected"
+        raise Refused("No smart price.", fields={"price_type": text})
+    return price
 
 
 def _check_owned(lines: Sequence[PlannedLine]) -> None:
@@ -163,6 +184,12 @@ def send_ticket(plan_key: str, *, digest: str, by: str) -> Sent:
     plan = Plan.objects.filter(key=plan_key, kind=Plan.Kind.TICKET).first()
     if plan is None:
         raise Denied(Code.PLAN_CHANGED, "This ticket does not exist. Preview again.")
+    sight.require(row["account"] for row in plan.lines)
+    with sight.whole():
+        return _send(plan, digest, by)
+
+
+def _send(plan: Plan, digest: str, by: str) -> Sent:
     lines = claiming.check_is_the_previewed(plan, digest)
     if plan.used_at is not None:
         return _sent(plan)

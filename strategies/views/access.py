@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest
 
 from accounts.models import User
 from algomirror.kernel.errors import Refused
+from algomirror.ops import sight
 from strategies.models import Strategy, Version
 from trading.models import Run
 
@@ -22,6 +23,14 @@ def trader(request: HttpRequest) -> User:
     """Owner and traders: strategies, runs, tickets, limits."""
     user = user_of(request)
     if not user.may_trade:
+        raise PermissionDenied
+    return user
+
+
+def whole_trader(request: HttpRequest) -> User:
+    """For what all accounts share: nobody who is limited to some of them."""
+    user = trader(request)
+    if sight.is_limited():
         raise PermissionDenied
     return user
 

@@ -19,7 +19,9 @@ from marketdata.models import Underlying
 from risk.models import MarginRequirement, TradeGrade
 from risk.services import margins
 from strategies.pages import margin as page
-from strategies.views.access import actor, checked, trader, user_of
+from strategies.pages import tracker as tracks
+from strategies.services import asking
+from strategies.views.access import actor, checked, trader, user_of, whole_trader
 
 
 class GradeForm(forms.Form):
@@ -100,7 +102,7 @@ def requirements(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     refused: Refused | None = None
     if request.method == "POST":
-        trader(request)
+        whole_trader(request)
         try:
             _set_figure(request, actor(user))
             return redirect("margin-requirements")
@@ -127,7 +129,7 @@ def grades(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     form = GradeForm(request.POST or None)
     if request.method == "POST":
-        trader(request)
+        whole_trader(request)
         if form.is_valid():
             typed = dict(form.cleaned_data)
             number = typed.pop("grade")
@@ -146,7 +148,7 @@ def grades(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def archive_grade(request: HttpRequest, pk: int) -> HttpResponse:
-    user = trader(request)
+    user = whole_trader(request)
     grade = TradeGrade.objects.filter(pk=pk, archived_at=None).first()
     if grade is None:
         raise Http404
@@ -176,4 +178,42 @@ def calculator(request: HttpRequest) -> HttpResponse:
             for name, what in refused.fields.items():
                 if name in form.fields and name not in form.errors:
                     form.add_error(name, what)
-    return render(request, "strategies/calculator.html", {"form": form, "answer": answer}, status=422 if form.errors else 200)
+    return _calculated(request, form, answer=answer)
+
+
+def _calculated(request: HttpRequest, form: CalculatorForm, **more: Any) -> HttpResponse:
+    context = {
+        "form": form,
+        "may_trade": user_of(request).may_trade,
+        "accounts": Account.objects.filter(archived_at=None),
+        **more,
+    }
+    return render(request, "strategies/calculator.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def ask_brokers(request: HttpRequest) -> HttpResponse:
+    """The chosen accounts' brokers are asked what one such structure blocks; shown beside our table, kept nowhere."""
+    trader(request)
+    form = CalculatorForm(request.POST)
+    numbers = [int(pk) for pk in request.POST.getlist("asked") if pk.isdecimal() and len(pk) < 10]
+    chosen = list(Account.objects.filter(pk__in=numbers, archived_at=None))
+    asked = None
+    try:
+        checked(form)
+        if not chosen or len(chosen) != len(request.POST.getlist("asked")):
+            raise Refused("Nobody is asked.", fields={"account": "choose accounts that exist to ask their brokers"})
+        asked = asking.ask_baskets(page.legs_of(form.cleaned_data["underlying"], form.cleaned_data["what"]), chosen)
+    except Refused as refused:
+        for name, what in refused.fields.items():
+            if name in form.fields and name not in form.errors:
+                form.add_error(name, what)
+    return _calculated(request, form, asked=asked, chosen=set(numbers))
+
+
+@require_safe
+def tracker(request: HttpRequest) -> HttpResponse:
+    """Margin in use over the last days; anything but a day count it offers means the first."""
+    typed = request.GET.get("days", "")
+    days = next((n for n in tracks.DAYS if str(n) == typed), tracks.DAYS[0])
+    return render(request, "strategies/tracker.html", tracks.tracker_page(days))

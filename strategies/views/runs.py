@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
+from algomirror.ops.sheets import csv_response
 from risk.domain.terms import terms_of
 from risk.forms import risk_initial
 from risk.models import RunLimits
@@ -17,6 +18,8 @@ from risk.services import arming
 from strategies import forms
 from strategies.pages import payoffs
 from strategies.pages import runs as page
+from strategies.pages.curve import pnl_chart
+from strategies.pages.runs_table import runs_table
 from strategies.services import start as starting
 from strategies.services import stop
 from strategies.views.access import actor, checked, is_fragment, reducer, run_or_404, trader
@@ -31,6 +34,11 @@ def runs(request: HttpRequest) -> HttpResponse:
 @require_safe
 def rows(request: HttpRequest) -> HttpResponse:
     return render(request, "strategies/_runs.html", page.runs_page())
+
+
+@require_safe
+def export(request: HttpRequest) -> HttpResponseBase:
+    return csv_response(runs_table())
 
 
 def _context(request: HttpRequest, run: Run) -> dict[str, Any]:
@@ -65,11 +73,17 @@ def run_body(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def payoff(request: HttpRequest, pk: int) -> HttpResponse:
-    """The curve of what the run holds now; the what-if comes from the address."""
+    """The curves of what the run holds now; the what-if comes from the address."""
     found = run_or_404(pk)
     typed = forms.WhatIfForm(request.GET)
-    curve = payoffs.of_run(found, typed.what_if()) if typed.is_valid() else None
-    return render(request, "strategies/_run_payoff.html", {"run": found, "curve": curve, "whatif": typed})
+    curves = payoffs.of_run(found, typed.what_if()) if typed.is_valid() else []
+    return render(request, "strategies/_run_payoff.html", {"run": found, "curves": curves, "whatif": typed})
+
+
+@require_safe
+def pnl(request: HttpRequest, pk: int) -> JsonResponse:
+    """The P&L of the run over time with its stop lines, for the chart."""
+    return JsonResponse(pnl_chart(run_or_404(pk)))
 
 
 @require_POST

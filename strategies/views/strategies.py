@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -16,6 +16,7 @@ from algomirror.kernel.errors import Refused
 from strategies import builderform, forms, legforms
 from strategies.domain.drafts import Draft
 from strategies.models import Strategy
+from strategies.pages import ladder as ladders
 from strategies.pages import payoffs, plans
 from strategies.pages import strategies as page
 from strategies.services import baskets, build, library
@@ -94,12 +95,30 @@ def legs(request: HttpRequest) -> HttpResponse:
     trader(request)
     rows = legforms.change_rows(legforms.leg_rows(request.POST), request.POST.get("op", ""))
     if not is_fragment(request):
-        number = request.POST.get("strategy", "")
-        strategy = strategy_or_404(int(number)) if number.isdecimal() and len(number) < 19 else None
-        return _builder(request, builderform.StrategyForm(request.POST), _legs(rows), strategy=strategy)
+        return _typed_again(request, rows)
     response = render(request, "strategies/_legs.html", {"legs": _legs(rows), "may_trade": True})
     response["HX-Trigger-After-Settle"] = json.dumps({"am:legs": {}})
     return response
+
+
+def _typed_again(request: HttpRequest, rows: list[dict[str, Any]], **more: Any) -> HttpResponse:
+    """The whole builder as typed, for a browser without scripts."""
+    number = request.POST.get("strategy", "")
+    strategy = strategy_or_404(int(number)) if number.isdecimal() and len(number) < 19 else None
+    return _builder(request, builderform.StrategyForm(request.POST), _legs(rows), strategy=strategy, **more)
+
+
+@require_POST
+def strikes(request: HttpRequest) -> HttpResponse:
+    """The strikes one typed leg could have, with prices; the broker may be asked for them. Nothing is saved."""
+    trader(request)
+    rows, at = legforms.leg_rows(request.POST), legforms.row_of(request.POST.get("op", ""))
+    if not 0 <= at < len(rows):
+        raise Http404
+    chain = ladders.ladder(rows[at], at)
+    if not is_fragment(request):
+        return _typed_again(request, rows, chain=chain)
+    return render(request, "strategies/_strikes.html", {"chain": chain})
 
 
 @require_POST
@@ -113,8 +132,8 @@ def draft_preview(request: HttpRequest) -> HttpResponse:
     ask = user.may_trade and request.POST.get("ask") == "1"
     draft = page.draft_preview(legforms.legs_of(formset), has_max_loss=has_max_loss, ask=ask)
     typed = forms.WhatIfForm(request.POST)
-    curve = payoffs.of_resolved(draft.found, typed.what_if()) if typed.is_valid() else None
-    return render(request, "strategies/_draft.html", {"draft": draft, "curve": curve, "whatif": typed})
+    curves = payoffs.of_resolved(draft.found, typed.what_if()) if typed.is_valid() else []
+    return render(request, "strategies/_draft.html", {"draft": draft, "curves": curves, "whatif": typed})
 
 
 @require_POST
@@ -131,7 +150,7 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
     user = trader(request)
     version = version_or_404(strategy_or_404(pk))
     accounts = list(Account.objects.filter(pk__in=version.accounts.values("pk")))
-    plan = planning.preview(version, accounts, user=user)
+    plan = planning.preview(version, accounts, user=user, attended=True)
     return render(request, _plan_template(request), {"page": plans.plan_page(plan)})
 
 

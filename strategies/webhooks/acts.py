@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from django.db import models
 
+from accounts import assigned
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied, Refused
-from algomirror.ops import journal, push
+from algomirror.ops import journal, push, sight
 from risk.services import kill
-from strategies.domain.signals import Act, Message, Verdict, is_young
+from strategies.domain.signals import OF_A_LEG, Act, Message, Verdict, is_young
 from strategies.services import build, preview, stop
 from strategies.services import start as starting
 from strategies.webhooks.models import Signal, Webhook
-from trading.models import Run
+from trading.models import Position, Run
+from trading.services import byhand, evidence
 
 
 def close(row: Signal, verdict: Verdict, why: str, *, run_id: int | None = None, goals: list[int] | None = None) -> Signal:
@@ -39,7 +41,7 @@ def by(hook: Webhook) -> str:
 
 
 def leave(row: Signal, hook: Webhook, message: Message) -> Signal:
-    """EXIT, STOP and KILL work whatever the session, switches or limits say."""
+    """All but START work whatever the session, switches or limits say."""
     why = message.why or f"signal {message.act.value.lower()} of {hook.name}"
     if message.act is Act.STOP:
         changed = build.set_entries(hook.strategy, enabled=False, by=by(hook))
@@ -51,9 +53,38 @@ def leave(row: Signal, hook: Webhook, message: Message) -> Signal:
         build.set_entries(hook.strategy, enabled=False, by=by(hook))
         done = kill.kill(scope="run", target=run.pk, level="FLATTEN", by=by(hook), reason=why)
         return close(row, Verdict.ACCEPTED, "entries off, run flattened", run_id=run.pk, goals=done.goals)
+    if message.act in OF_A_LEG:
+        return _leave_part(row, hook, message, run)
     goals = stop.exit_run(run.pk, by=by(hook), why=why, account_id=message.account)
     said = f"{len(goals)} exits asked" if goals else "nothing open there"
     return close(row, Verdict.ACCEPTED if goals else Verdict.NOTHING_OPEN, said, run_id=run.pk, goals=goals)
+
+
+def _leave_part(row: Signal, hook: Webhook, message: Message, run: Run) -> Signal:
+    """One leg, wholly or by some lots, in each account it is held in; each asks for its exit goal alone."""
+    held = Position.objects.filter(book__run=run, leg=message.leg or 0).exclude(units=0).select_related("book")
+    if message.account is not None:
+        held = held.filter(book__account_id=message.account)
+    goals, refusals = [], []
+    for position in held.order_by("book__account_id"):
+        try:
+            goal = _close_part(position, message, by(hook), f"signal-{row.public_id}")
+        except Refused as refused:
+            refusals.append(f"account {position.book.account_id}: {refused.message}")
+        else:
+            goals += [] if goal is None else [goal]
+    said = f"{len(goals)} exits asked" if goals else "nothing open there"
+    verdict = Verdict.ACCEPTED if goals else Verdict.DENIED if refusals else Verdict.NOTHING_OPEN
+    return close(row, verdict, "; ".join(refusals if refusals and not goals else [said, *refusals]), run_id=run.pk, goals=goals)
+
+
+def _close_part(position: Position, message: Message, who: str, key: str) -> int | None:
+    units = None
+    if message.lots is not None:
+        lot = evidence.terms(position.book_id, (position.exchange, position.symbol, position.product)).lot_units
+        units = min(message.lots * lot, abs(position.units))
+    asked = byhand.close_position(position.pk, by=who, key=key, units=units)
+    return None if asked.goal is None else asked.goal.pk
 
 
 def start(signal_id: int) -> None:
@@ -88,6 +119,7 @@ def _start(row: Signal, hook: Webhook) -> tuple[Verdict, str, int | None]:
     accounts = list(version.accounts.filter(models.Q(pk__in=only) if only else models.Q(), archived_at=None))
     if hook.paper_only and any(account.mode != "PAPER" for account in accounts):
         return Verdict.DENIED, "this webhook trades paper accounts only", None
-    plan = preview.preview(version, accounts, user=hook.owner)
+    with sight.limited_to(assigned.of(hook.owner)):
+        plan = preview.preview(version, accounts, user=hook.owner)
     run = starting.start(plan.key, digest=plan.digest, idempotency_key=f"signal-{row.public_id}", by=by(hook))
     return Verdict.ACCEPTED, f"run {run.pk} started", run.pk

@@ -14,6 +14,8 @@ DAYS = [(0, "Mon"), (1, "Tue"), (2, "Wed"), (3, "Thu"), (4, "Fri"), (5, "Sat"), 
 WORDS = {
     Act.START: "start: preview and start a run",
     Act.EXIT: "exit: bring the open run to flat",
+    Act.EXIT_LEG: "exit_leg: close one leg of the open run",
+    Act.REDUCE: "reduce: close some lots of one leg",
     Act.STOP: "stop: entries of the strategy off",
     Act.KILL: "kill: entries off, cancel, flatten the open run",
 }

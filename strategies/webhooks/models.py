@@ -3,6 +3,19 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import Q
+
+from algomirror.ops.sight import Sighted
+
+
+class WebhookManager(Sighted["Webhook"]):
+    """A webhook is a limited person's when its strategy is, and no account of its own is another's."""
+
+    def within(self, ids: frozenset[int]) -> Q:
+        from strategies.models import Strategy  # which imports this module
+
+        others = Webhook.accounts.through.objects.filter(webhook=models.OuterRef("pk")).exclude(account_id__in=ids)
+        return Q(strategy__in=Strategy.objects.all()) & ~Q(models.Exists(others))
 
 
 class Webhook(models.Model):
@@ -29,6 +42,8 @@ class Webhook(models.Model):
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()
 
+    objects = WebhookManager()
+
     class Meta:
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["owner", "name"], name="webhook_name_unique_per_owner")]
@@ -44,7 +59,7 @@ class Signal(models.Model):
     hook = models.ForeignKey(Webhook, on_delete=models.PROTECT, related_name="signals")
     received_at = models.DateTimeField(db_index=True)
     source = models.CharField(max_length=45, blank=True)
-    act = models.CharField(max_length=5, blank=True)
+    act = models.CharField(max_length=8, blank=True)
     account_id = models.BigIntegerField(null=True)
     key = models.CharField(max_length=80)
     body = models.CharField(max_length=1000, blank=True)

@@ -117,7 +117,7 @@ def judge(hook: Webhook, raw: bytes, *, source: str = "") -> list[tuple[str, boo
     if isinstance(message, str):
         return [("Readable", False, message)]
     now = clock.now()
-    rows = [("Readable", True, f"{message.act.value.lower()}{f' of account {message.account}' if message.account else ''}")]
+    rows = [("Readable", True, _said(message))]
     rows.append(("Webhook is on", hook.enabled, "" if hook.enabled else "switch it on"))
     if source:
         rows.append(("Source", from_allowed(source, hook.sources), source))
@@ -127,6 +127,14 @@ def judge(hook: Webhook, raw: bytes, *, source: str = "") -> list[tuple[str, boo
     if not rules:
         rows.append(("Rules of this webhook", True, "permitted; the gate is asked when it acts"))
     return rows
+
+
+def _said(message: Message) -> str:
+    words = [message.act.value.lower()]
+    words += [f"by {message.lots} lots"] if message.lots is not None else []
+    words += [f"of leg {message.leg}"] if message.leg is not None else []
+    words += [f"in account {message.account}"] if message.account is not None else []
+    return " ".join(words)
 
 
 def _claim_key(hook: Webhook, request: Request, message: Message, now: datetime) -> tuple[Signal, bool]:

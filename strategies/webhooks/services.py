@@ -15,7 +15,7 @@ from algomirror.kernel import clock, ids
 from algomirror.kernel.errors import Conflict, Refused
 from algomirror.ops import journal
 from strategies.domain.signals import Act
-from strategies.models import Strategy
+from strategies.models import Strategy, StrategyAccount
 from strategies.webhooks.models import Webhook
 
 OVERLAP = timedelta(hours=24)
@@ -62,6 +62,34 @@ class Made:
 
 def new_secret() -> str:
     return secrets.token_urlsafe(32)
+
+
+def as_it_is(hook: Webhook) -> Wanted:
+    """What would change nothing; for doors that are told only what shall differ."""
+    return Wanted(
+        name=hook.name,
+        strategy_id=hook.strategy_id,
+        acts=tuple(hook.acts),
+        account_ids=tuple(hook.accounts.values_list("pk", flat=True)),
+        sources=tuple(hook.sources),
+        weekdays=tuple(hook.weekdays),
+        opens=hook.opens,
+        closes=hook.closes,
+        max_starts_a_day=hook.max_starts_a_day,
+        cool_off_s=hook.cool_off_s,
+        paper_only=hook.paper_only,
+        enabled=hook.enabled,
+    )
+
+
+def reach(hook: Webhook) -> frozenset[int]:
+    """The accounts it may act on: its own choice, or those of its strategy."""
+    return frozenset(account.pk for account in hook.accounts.all()) or reach_of_strategy(hook.strategy_id)
+
+
+def reach_of_strategy(strategy_id: int) -> frozenset[int]:
+    rows = StrategyAccount.objects.filter(version__strategy=strategy_id)
+    return frozenset(rows.values_list("account_id", flat=True))
 
 
 def make(owner: User, wanted: Wanted) -> Made:

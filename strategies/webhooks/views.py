@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import User
 from algomirror.kernel.errors import Refused
-from strategies.domain.signals import MOST_BYTES
+from strategies.domain.signals import MOST_BYTES, OF_A_LEG, Act
 from strategies.views.access import trader, user_of
 from strategies.webhooks import receive, services
 from strategies.webhooks.forms import WebhookForm, initial_of
@@ -34,7 +34,8 @@ def template_of(hook: Webhook) -> str:
     """What to paste in TradingView's message box; its {{timenow}} is filled when the alert fires."""
     act = "START" if "START" in hook.acts else hook.acts[0]
     told = {"action": act.lower(), "timestamp": "{{timenow}}", "secret": "YOUR SECRET", "id": "{{ticker}}-{{timenow}}"}
-    return json.dumps(told)
+    part = {"leg": 1} if act in OF_A_LEG else {}
+    return json.dumps({**told, **part, **({"lots": 1} if act == Act.REDUCE else {})})
 
 
 @require_safe

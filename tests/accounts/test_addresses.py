@@ -72,5 +72,5 @@ def test_private_addresses_need_the_setting(settings: Any) -> None:
 
 def test_a_name_that_is_not_known_is_said(world: World) -> None:
     tried = try_connection(host_url="http://no-such-host.invalid", websocket_url="ws://127.0.0.1:1", key="k" * 20)
-    assert not tried.is_good and tried.trouble == "Address: This host name is not known."
+    assert not tried.is_good and tried.trouble == "Address: This host name is not known: check its spelling."
     assert [s.is_good for s in tried.steps] == [False, None, None, None, None]

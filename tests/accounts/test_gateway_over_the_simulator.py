@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from accounts.gateway.openalgo import InTransaction
 from accounts.gateway.reports import Failed, OrderTicket, Read, Verdict, Why, Word
+from algomirror.ops.outgoing import InTransaction
 from simulator.world import World
 from tests.accounts.far import gateway
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
 from datetime import time
 from typing import Any
 
@@ -20,21 +19,6 @@ from tests.cast import FRIDAY
 
 pytestmark = pytest.mark.django_db
 NEVER = (None, None)
-
-
-@pytest.fixture(autouse=True)
-def now() -> Iterator[FrozenClock]:
-    frozen = FrozenClock(FRIDAY)
-    with clock.use(frozen):
-        yield frozen
-
-
-@pytest.fixture
-def inbox(settings: Any) -> Iterator[far.Inbox]:
-    with far.http() as found:
-        settings.TELEGRAM_URL = found.url
-        settings.PUBLIC_URL = "https://desk.example.org"
-        yield found
 
 
 def webhook(inbox: far.Inbox, name: str = "pager", **more: Any) -> AlertChannel:

@@ -38,3 +38,20 @@ def test_only_the_owner_sees_it() -> None:
     assert viewer.get("/alerts/settings").status_code == 403
     assert viewer.post("/alerts/rules").status_code == 403
     assert signed_in(None).get("/alerts/settings").status_code == 302
+
+
+def test_quiet_hours_are_kept_with_the_channel() -> None:
+    with far.http() as inbox:
+        form = {"kind": "WEBHOOK", "name": "night", "url": f"{inbox.url}/in", "quiet_from": "22:00", "quiet_to": "06:30"}
+        signed_in(alice()).post("/alerts/settings", form)
+    made = AlertChannel.objects.get()
+    assert (f"{made.quiet_from:%H:%M}", f"{made.quiet_to:%H:%M}") == ("22:00", "06:30")
+
+
+def test_the_login_of_a_mail_server_is_kept_sealed_and_not_shown() -> None:
+    form = {"kind": "EMAIL", "name": "mail", "host": "127.0.0.1", "port": "25", "security": "none", "sender": "a@example.org"}
+    page = signed_in(alice())
+    page.post("/alerts/settings", {**form, "recipient": "b@example.org", "user": "desk", "password": "pass-of-the-desk"})
+    kept = channels.config_of(AlertChannel.objects.get())
+    assert (kept["user"], kept["password"]) == ("desk", "pass-of-the-desk")
+    assert "pass-of-the-desk" not in text_of(page.get("/alerts/settings"))

@@ -52,10 +52,11 @@ def free_block(length: int) -> int:
 class House:
     """`make demo` without the installing: processes, control port, database file, login."""
 
-    def __init__(self, *, env: dict[str, str] | None = None) -> None:
+    def __init__(self, *, accounts: int = 3, env: dict[str, str] | None = None) -> None:
         self.var = Path(tempfile.mkdtemp(prefix="algomirror-e2e-"))
-        base = free_block(12)
-        self.sim_base, self.web_port, self.redis_port = base, base + 8, base + 9
+        beyond = 2 * accounts + 2
+        base = free_block(beyond + 4)
+        self.sim_base, self.web_port, self.redis_port = base, base + beyond, base + beyond + 1
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("ALGOMIRROR_", "DJANGO_"))}
         for name in ("REDIS_URL", "DATABASE_URL", "DEBUG"):
             clean.pop(name, None)
@@ -65,6 +66,7 @@ class House:
             "WEB_PORT": str(self.web_port),
             "REDIS_PORT": str(self.redis_port),
             "SIM_PORT_BASE": str(self.sim_base),
+            "DEMO_ACCOUNTS": str(accounts),
             **(env or {}),
         }
         self.lines: list[str] = []

@@ -119,6 +119,13 @@ def test_hours_are_ended_and_not_removed(browser: Client) -> None:
     assert calendar.session_close("NFO", date(2026, 11, 16)) and not calendar.session_close("NFO", date(2026, 11, 30))
 
 
+def test_hours_may_be_ended_on_a_day_of_choice(browser: Client) -> None:
+    row = TradingHours.objects.get(exchange="NFO", weekday=0, effective_to=None)
+    browser.post("/settings/calendar/retire", {"kind": "HOURS", "row": row.pk, "last_day": "2026-12-14"})
+    row.refresh_from_db()
+    assert row.effective_to == date(2026, 12, 14)
+
+
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [

@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
 from django.db import connections
+from django.test import Client
 
 from accounts.models import User
 from algomirror.kernel import clock
@@ -19,6 +20,7 @@ from algomirror.ops import push
 from marketdata import chain_figures, consumers, quotes, viewing
 from marketdata.chain_sink import ChainSink
 from marketdata.consumers import LiveConsumer
+from marketdata.feed.wanted import Wanted, wanted
 from marketdata.instruments import _index_row
 from marketdata.models import Underlying, ViewingSession
 from marketdata.reference.load import load
@@ -34,12 +36,19 @@ NIFTY = "NSE_INDEX:NIFTY"
 Plug = Callable[..., Any]
 
 
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
 class Tab:
     """A browser tab."""
 
     def __init__(self, user: Any) -> None:
         self.wire = WebsocketCommunicator(LiveConsumer.as_asgi(), "/ws")
         self.wire.scope["user"] = user
+        self.wire.scope["session"] = signed_in(user).session
 
     async def open(self) -> Tab:
         connected, _ = await self.wire.connect()
@@ -69,7 +78,7 @@ def _market() -> User:
 
 @pytest.fixture
 async def tab(guards: Guards) -> AsyncIterator[Tab]:
-    tab = await Tab(await sync_to_async(_market)()).open()
+    tab = await (await sync_to_async(Tab)(await sync_to_async(_market)())).open()
     yield tab
     await tab.wire.disconnect()
     await sync_to_async(connections.close_all)()
@@ -175,7 +184,7 @@ async def test_a_chain_brings_the_stored_prices_at_once_and_makes_a_session_of_t
 async def test_ticks_pushed_for_the_chain_arrive_and_leaving_ends_the_session(tab: Tab) -> None:
     await tab.say(op="subscribe", topic=CHAIN)
     await tab.hear("ticks", CHAIN)
-    await sync_to_async(push.push)(CHAIN, "ticks", q={CALL: {"l": "105", "t": 1}})
+    await sync_to_async(push.push_ticks)(CHAIN, {CALL: '{"l":"105","t":1}'})
     while (await tab.hear("ticks", CHAIN))["q"].get(CALL, {}).get("l") != "105":
         pass
     await tab.wire.disconnect()
@@ -187,8 +196,30 @@ async def test_a_list_of_symbols_is_watched_under_its_own_name(tab: Tab) -> None
     await tab.say(op="subscribe", topic=topic)
     assert set((await tab.hear("ticks", topic))["q"]) == {CALL, NIFTY}
     session = await ViewingSession.objects.aget()
-    await sync_to_async(push.push)(session.topic, "ticks", q={CALL: {"l": "106", "t": 2}})
+    await sync_to_async(push.push_ticks)(session.topic, {CALL: '{"l":"106","t":2}'})
     assert (await tab.hear("ticks", topic))["q"] == {CALL: {"l": "106", "t": 2}}
+
+
+async def test_a_symbol_is_wanted_as_long_as_anybody_watches_it(tab: Tab) -> None:
+    """A basket's leg of an expiry whose chain nobody has open; in two tabs, and in a chain besides."""
+    topic = f"symbols:{CALL}"
+    other = await (await sync_to_async(Tab)(await User.objects.aget())).open()
+    for one in (tab, other):
+        await one.say(op="subscribe", topic=topic)
+        await one.hear("ticks", topic)
+    await tab.say(op="subscribe", topic=CHAIN)
+    await tab.hear("ticks", CHAIN)
+
+    async def is_wanted() -> bool:
+        return CALL in (await sync_to_async(wanted)(Wanted())).all
+
+    await tab.say(op="unsubscribe", topic=CHAIN)
+    await tab.say(op="unsubscribe", topic=topic)
+    await tab.say(op="ping")
+    await tab.hear("pong")
+    assert await is_wanted()
+    await other.wire.disconnect()
+    assert not await is_wanted()
 
 
 async def test_when_spot_moves_the_chain_follows_after_the_old_centre_was_kept(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,24 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
+from algomirror import settings as settings_file
+from algomirror.kernel import clock
 from algomirror.ops import alarms, heartbeat, queue
 from algomirror.ops.logs import JsonFormatter
+from algomirror.ops.models import Check
+from risk.models import RiskEvent
 from tests import cast
+from trading.models import ExitGoal
 
 pytestmark = pytest.mark.django_db
 
@@ -81,3 +90,44 @@ def test_a_json_line_has_its_words_as_fields_ist_time_and_no_secret() -> None:
 def test_money_stays_text_in_the_line() -> None:
     record = logging.LogRecord("trading", logging.INFO, "x.py", 1, "fill price=%s", (Decimal("104.25"),), None)
     assert json.loads(JsonFormatter().format(record))["price"] == "104.25"
+
+
+def test_the_wait_from_the_tick_to_its_exit_goal_is_told() -> None:
+    """Forty milliseconds old when it was judged, ten more until the goal stood."""
+    book = cast.book(cast.account(), run := cast.run())
+    now = clock.now()
+    goal = ExitGoal.objects.create(
+        book=book, reason="MAX_LOSS", asked_by="engine:tick", requested_at=now, state=ExitGoal.State.REQUESTED
+    )
+    legs = [{"key": "NFO:A", "age_ms": 40}, {"key": "NFO:B", "age_ms": 900}, {"key": "NFO:C", "age_ms": None}]
+    given = {"run": run, "kind": "MAX_LOSS", "action": "EXIT", "numbers": {"legs": legs}}
+    RiskEvent.objects.create(at=now - timedelta(milliseconds=10), seen_by="tick", goal_ids=[goal.pk], **given)
+    RiskEvent.objects.create(at=now, seen_by="sweep", goal_ids=[goal.pk], **given)
+    RiskEvent.objects.create(at=now, seen_by="tick", goal_ids=[], **given)
+    told = figures()
+    name = "algomirror_tick_to_exit_goal_seconds"
+    assert told[f"{name}_count", ()] == 1
+    assert told[f"{name}_sum", ()] == pytest.approx(0.05)
+    assert (told[f"{name}_bucket", ("0.025",)], told[f"{name}_bucket", ("0.05",)]) == (0, 1)
+
+
+def test_the_board_and_the_backups_are_told(settings: Any, tmp_path: Path) -> None:
+    now = clock.now()
+    Check.objects.create(name="disk", state="RED", since=now, checked_at=now)
+    settings.BACKUP_DIR = str(tmp_path)
+    assert ("algomirror_backup_age_seconds", ()) not in figures()
+    (tmp_path / f"algomirror-{now - timedelta(hours=1):%Y%m%dT%H%M%S.%fZ}.sqlite3").touch()
+    told = figures()
+    assert told["algomirror_readiness_lines", ("RED",)] == 1
+    assert 3_600 <= told["algomirror_backup_age_seconds", ()] < 3_700
+
+
+def test_every_figure_of_the_shipped_dashboard_and_alerts_is_told() -> None:
+    """A panel over a name that nobody tells stays empty for ever."""
+    text = Client().get("/metrics").content.decode()
+    known = {family.name for family in text_string_to_metric_families(text)}
+    wanted = set()
+    for name in ("grafana.json", "alerts.yml"):
+        wanted |= set(re.findall(r"algomirror_[a-z_]+", (settings_file.BASE_DIR / "deploy" / name).read_text()))
+    bare = {re.sub(r"_(bucket|count|sum)$", "", one) for one in wanted}
+    assert bare - known == set()

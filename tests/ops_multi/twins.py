@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,12 +12,14 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
 
 from tests.e2e.house import ROOT, free_block
 from tests.environment import start_postgres, start_redis
+from tests.ops_multi.lines import Line
 
 PASSWORD = "Twin-Horses-7-Ride"
 KEYS = {
@@ -44,6 +47,8 @@ class Twins:
             "REDIS_PORT": str(self.base + 10),
             "OWNER_PASSWORD": PASSWORD,
         }
+        # Whatever is called "-a" stands behind two cables of its own, as another machine would.
+        self.cables = [Line(_port(self.database)), Line(_port(self._env["REDIS_URL"]))]
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.url = f"http://127.0.0.1:{self.webs['web-b']}"
         self.password = PASSWORD
@@ -73,11 +78,25 @@ class Twins:
                 self.start(f"{cluster}-{twin}", "manage.py", "run_cluster", cluster, cluster=cluster)
 
     def start(self, name: str, *arguments: str, cluster: str = "") -> None:
-        env = self._env | ({"Q_CLUSTER_NAME": cluster} if cluster else {})
+        env = self._env | ({"Q_CLUSTER_NAME": cluster} if cluster else {}) | (self._far() if name.endswith("-a") else {})
         log = (self.var / f"{name}.log").open("ab")
         self.processes[name] = subprocess.Popen(
             [sys.executable, *arguments], cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True
         )
+
+    def _far(self) -> dict[str, str]:
+        database, queue = self.cables
+        urls = {"DATABASE_URL": (self.database, database.port), "REDIS_URL": (self._env["REDIS_URL"], queue.port)}
+        return {name: re.sub(r":\d+/", f":{port}/", url) for name, (url, port) in urls.items()}
+
+    def cut(self) -> None:
+        """Machine a hears and says nothing any more; its processes go on running."""
+        for cable in self.cables:
+            cable.cut()
+
+    def mend(self) -> None:
+        for cable in self.cables:
+            cable.mend()
 
     def kill(self, name: str) -> None:
         """kill -9 of the whole group: a machine that lost its power."""
@@ -124,6 +143,10 @@ class Twins:
         for trade in self.control("GET", f"/accounts/{account}/books")["trades"]:
             out[trade["symbol"], trade["action"]] += int(trade["quantity"])
         return out
+
+
+def _port(url: str) -> int:
+    return urlsplit(url).port or 0
 
 
 def moved_within(ask: Any, before: str, seconds: float) -> float:

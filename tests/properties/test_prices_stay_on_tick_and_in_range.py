@@ -36,6 +36,15 @@ def test_a_protected_limit_is_on_tick_in_range_and_on_the_side_that_fills(
     assert limit >= reference if action == "BUY" else limit <= reference
 
 
+@examples(200)
+@given(st.integers(100_000, 6_000_000).map(lambda n: n * Decimal("0.01")), actions, st.integers(0, 4))
+def test_no_rung_of_a_future_leaves_its_narrower_range(reference: Decimal, action: Action, step: int) -> None:
+    tick = Decimal("0.05")
+    quote = Quote("NFO:X", reference, NOW, Source.STREAM)
+    price = ladder_price(action, tick, step=step, fresh=quote, last_known=reference, future=True)
+    assert abs(price - reference) <= max(reference * Decimal("0.02"), Decimal(200)) and price % tick == 0
+
+
 @examples(300)
 @given(priced(), actions)
 def test_each_rung_reaches_at_least_as_far_as_the_one_before(at: tuple[Decimal, Decimal], action: Action) -> None:

@@ -68,6 +68,8 @@ def line(lots, symbol):
         trigger_price=D(0),
         quote_is_fresh=True,
         has_unacknowledged=False,
+        reference=D("100"),
+        exchange="NFO",
     )
 
 

@@ -17,7 +17,7 @@ SESSION = SessionFacts("NFO", True, True)
 ACCOUNT = AccountFacts(1, "Alice Zerodha", True, True, TradingMode.ACTIVE, TradingMode.ACTIVE, "UP", "PAPER", "PAPER", 1.0)
 LINE = LineFacts(
     1, "NIFTY24NOV2626000CE", True, date(2026, 11, 24), date(2026, 11, 20), 65, 65, Decimal("0.05"),
-    "LIMIT", Decimal("100.05"), Decimal(0), True, False,
+    "LIMIT", Decimal("100.05"), Decimal(0), True, False, Decimal(100), "NFO",
 )  # fmt: skip
 
 
@@ -95,12 +95,46 @@ def test_each_account_fact_has_its_code(change, code):
         ({"price_type": "SL", "trigger_price": Decimal(0)}, Code.TRIGGER_REQUIRED),
         ({"price_type": "SL-M", "trigger_price": None}, Code.TRIGGER_REQUIRED),
         ({"price_type": "SL-M", "trigger_price": Decimal("90.01")}, Code.PRICE_OFF_TICK),
+        ({"price": Decimal("140.05")}, Code.PRICE_OUT_OF_RANGE),
+        ({"price": Decimal("59.95")}, Code.PRICE_OUT_OF_RANGE),
+        ({"price_type": "SL-M", "trigger_price": Decimal("140.05")}, Code.PRICE_OUT_OF_RANGE),
+        ({"price_type": "SL", "price": Decimal("130"), "trigger_price": Decimal("90")}, Code.PRICE_OUT_OF_RANGE),
         ({"quote_is_fresh": False}, Code.QUOTE_STALE),
         ({"has_unacknowledged": True}, Code.UNACKNOWLEDGED_ORDER),
     ],
 )
 def test_each_line_fact_has_its_code(change, code):
     assert codes(line=replace(LINE, **change)) == [code]
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [
+        {"price": Decimal(60)},
+        {"price": Decimal(140)},
+        {"price_type": "SL-M", "trigger_price": Decimal(140)},
+        # The limit of a stop is judged around its trigger, not around today's market.
+        {"price_type": "SL", "trigger_price": Decimal(130), "price": Decimal(160)},
+        {"symbol": "NIFTY24NOV26FUT", "reference": Decimal(24000), "price": Decimal(24480)},
+    ],
+)
+def test_the_edges_of_the_range_are_inside(prices):
+    assert codes(line=replace(LINE, **prices)) == []
+
+
+@pytest.mark.parametrize(
+    ("trigger", "price", "is_refused"),
+    [("100", "120", False), ("100", "120.05", True), ("50", "60", False), ("50", "60.05", True), ("50.05", "60.05", False)],
+)
+def test_bse_bounds_the_gap_of_a_stop(trigger, price, is_refused):
+    stop = replace(LINE, price_type="SL", trigger_price=Decimal(trigger), price=Decimal(price), reference=Decimal(trigger))
+    assert codes(line=replace(stop, exchange="BFO")) == ([Code.PRICE_OUT_OF_RANGE] if is_refused else [])
+    assert codes(line=stop) == []
+
+
+def test_a_future_has_a_narrower_range():
+    future = replace(LINE, symbol="NIFTY24NOV26FUT", reference=Decimal(24000))
+    assert codes(line=replace(future, price=Decimal("24480.05"))) == [Code.PRICE_OUT_OF_RANGE]
 
 
 def test_both_sides_of_the_lot_cap_and_of_the_books_age():

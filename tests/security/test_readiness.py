@@ -186,7 +186,7 @@ def test_the_number_of_queries_does_not_grow_with_the_accounts(django_assert_max
     for name in ("Two", "Three", "Four"):
         cast.account(f"Account {name}")
     board.run()
-    with django_assert_max_num_queries(len(small) + 3 * 7 + 2):
+    with django_assert_max_num_queries(len(small) + 3 * 8 + 2):
         board.run()
 
 

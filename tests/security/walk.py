@@ -61,7 +61,7 @@ class World:
 
     def value(self, name: str, route: Route) -> Any:
         if name == "pk":
-            for part in ("strategies", "runs", "accounts", "orders", "positions", "alerts"):
+            for part in ("strategies", "runs", "accounts", "funds", "webhooks", "orders", "positions", "books", "alerts"):
                 if f"/{part}/" in route.path:
                     return self.numbers[part]
             return 1
@@ -90,8 +90,11 @@ def build() -> World:
         "account_id": account.pk,
         "runs": run.pk,
         "orders": order.pk,
+        "books": book.pk,
         "positions": position.pk,
         "strategies": strategy.pk,
+        "funds": account.pk,
+        "webhooks": 1,
         "alerts": Alarm.objects.get().pk,
         "alarm_id": Alarm.objects.get().pk,
         "token": token,

@@ -150,3 +150,10 @@ def test_it_needs_no_django_and_no_other_package_of_the_project() -> None:
         "sys.exit(bool(banned & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
+
+
+def test_capital_is_what_funds_follow(desk: Desk) -> None:
+    assert desk.control("POST", "/capital", account=2, rupees=50_000)[0] == 200
+    funds = [desk.ask("funds", account=number)["data"]["availablecash"] for number in (1, 2)]
+    assert [Decimal(str(cash)) for cash in funds] == [Decimal(10_000_000), Decimal(50_000)]
+    assert desk.control("POST", "/capital", account=2, rupees=-1)[1]["field"] == "rupees"

@@ -88,6 +88,56 @@ def market(*, spot: Decimal = SPOT) -> None:
             tick(row.key, premium(row))
 
 
+def second_index() -> None:
+    """SENSEX at 80,000 beside NIFTY: every option at 300, lot 20."""
+    Underlying.objects.update_or_create(
+        symbol="SENSEX",
+        defaults={
+            "index_exchange": "BSE_INDEX",
+            "derivative_exchange": "BFO",
+            "strike_step": Decimal(100),
+            "has_weeklies": True,
+            "enabled": True,
+        },
+    )
+    for exchange in ("BSE", "BFO"):
+        Holiday.objects.get_or_create(exchange=exchange, date=date(2026, 12, 25), defaults={"name": "Christmas"})
+        for weekday in range(5):
+            TradingHours.objects.get_or_create(
+                exchange=exchange,
+                weekday=weekday,
+                effective_from=date(2026, 1, 1),
+                defaults={"opens": time(9, 15), "closes": time(15, 30)},
+            )
+    for kind, rupees in (("SHORT_SINGLE", 220000), ("SHORT_PAIR", 290000), ("FUTURE", 185000), ("OPTION_BUY", 20000)):
+        for is_expiry in (True, False):
+            MarginRequirement.objects.get_or_create(
+                underlying="SENSEX", kind=kind, is_expiry=is_expiry, defaults={"rupees": Decimal(rupees)}
+            )
+    calendar.forget()
+    day = date(2026, 11, 26)
+    rows = [
+        Instrument(
+            exchange="BFO",
+            symbol=option_symbol("SENSEX", day, Decimal(strike), "CE" if kind == "CE" else "PE"),
+            underlying="SENSEX",
+            kind=kind,
+            expiry=day,
+            strike=Decimal(strike),
+            lot_units=20,
+            tick=Decimal("0.05"),
+            freeze_units=1000,
+            listed_on=date(2026, 11, 20),
+        )
+        for strike in range(79_000, 81_001, 100)
+        for kind in ("CE", "PE")
+    ]
+    Instrument.objects.bulk_create(rows, ignore_conflicts=True)
+    tick("BSE_INDEX:SENSEX", 80_000)
+    for row in rows:
+        tick(row.key, 300)
+
+
 def _option(day: date, strike: Decimal, kind: str) -> Instrument:
     symbol = option_symbol("NIFTY", day, strike, "CE" if kind == "CE" else "PE")
     return _instrument(symbol, kind, day, strike)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -89,8 +90,8 @@ def test_every_template_has_a_silhouette(template):
 def test_a_draft_at_present_prices_has_a_curve():
     with stage.at():
         stage.market()
-        curve = payoffs.of_resolved(resolve(stage.condor()), WhatIf())
-    assert curve is not None and curve.max_loss is not None and curve.max_profit is not None
+        (curve,) = payoffs.of_resolved(resolve(stage.condor()), WhatIf())
+    assert curve.max_loss is not None and curve.max_profit is not None
     drawn = json.loads(curve.data)
     assert len(drawn["x"]) == len(drawn["expiry"]) == len(drawn["now"]) and drawn["spot"] == 24025
 
@@ -101,7 +102,7 @@ def test_without_a_price_there_is_no_curve():
         stage.market()
         frozen.advance(60)
         stage.tick("NSE_INDEX:NIFTY", stage.SPOT)
-        assert payoffs.of_resolved(resolve(stage.condor(), ask=False), WhatIf()) is None
+        assert payoffs.of_resolved(resolve(stage.condor(), ask=False), WhatIf()) == []
 
 
 @pytest.mark.django_db
@@ -109,8 +110,25 @@ def test_a_live_run_is_drawn_from_its_own_fills():
     with stage.at():
         stage.market()
         run = stage.started([stage.account(1), stage.account(2)])
-        assert payoffs.of_run(run, WhatIf()) is None
+        assert payoffs.of_run(run, WhatIf()) == []
         stage.filled(run)
-        curve = payoffs.of_run(run, WhatIf())
-    assert curve is not None and curve.underlying == "NIFTY" and curve.max_profit is not None
+        (curve,) = payoffs.of_run(run, WhatIf())
+    assert curve.underlying == "NIFTY" and curve.max_profit is not None
     assert curve.max_profit > 0 > (curve.max_loss or 0) and curve.spot == Decimal("24025.00")
+
+
+@pytest.mark.django_db
+def test_several_underlyings_have_a_curve_each_and_no_level_in_common():
+    with stage.at():
+        stage.market()
+        stage.second_index()
+        legs = [*stage.condor(), replace(stage.leg(5, "BUY", "ATM", "CE"), underlying="SENSEX")]
+        curves = payoffs.of_resolved(resolve(legs), WhatIf(spot=99999.0))
+        assert [(curve.underlying, curve.spot) for curve in curves] == [
+            ("NIFTY", Decimal("24025.00")),
+            ("SENSEX", Decimal("80000.00")),
+        ]
+        assert curves[1].max_loss == Decimal("-6000.00") and curves[1].max_profit is None
+        run = stage.started([stage.account(1)], legs=legs)
+        stage.filled(run)
+        assert [curve.underlying for curve in payoffs.of_run(run, WhatIf())] == ["NIFTY", "SENSEX"]

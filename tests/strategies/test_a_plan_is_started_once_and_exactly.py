@@ -194,6 +194,14 @@ def test_live_and_paper_never_share_a_plan():
     assert "accounts" in refused.value.fields
 
 
+def test_when_somebody_looks_paper_stays_out_of_a_live_plan_and_is_shown():
+    paper, live = stage.account(1), stage.account(2, mode="LIVE")
+    version = stage.saved([paper, live])
+    plan = preview.preview(version, [paper, live], user=stage.alice(), attended=True)
+    assert plan.terms["mode"] == "LIVE" and {row["account"] for row in plan.lines} == {live.pk}
+    assert [(row["account"], row["code"]) for row in plan.skipped] == [(paper.pk, "MODE_MISMATCH")]
+
+
 def test_a_closed_strategy_can_run_again():
     accounts = [stage.account(1)]
     version = stage.saved(accounts)

@@ -4,9 +4,10 @@ import pytest
 
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
+from algomirror.ops.models import Alarm
 from strategies.services import settle, stop
 from tests.strategies import stage
-from trading.models import Book, ExitGoal, Order, Run
+from trading.models import Book, ExitGoal, Fill, Order, Run
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +51,8 @@ def test_a_run_where_every_order_failed_is_over_and_the_strategy_free():
 def test_an_entry_between_two_attempts_is_still_entering(_now):
     run = stage.started([stage.account(1)])
     stage.filled(run)
-    Order.objects.filter(leg=1).update(state="CANCELED", filled_units=0, cancel_asked_at=clock.now())
+    between = {"cancel_asked_at": clock.now(), "finished_at": clock.now(), "follows_price": True}
+    Order.objects.filter(leg=1).update(state="CANCELED", filled_units=0, **between)
     assert settle.settle(run.pk) is False and state(run) == "ENTERING"
     _now.advance(301)
     assert settle.settle(run.pk) and state(run) == "OPEN"
@@ -82,3 +84,39 @@ def test_a_frozen_book_makes_the_run_stuck_and_back():
     assert settle.settle(run.pk) and state(run) == "STUCK"
     Book.objects.filter(run=run).update(state="OPEN")
     assert settle.settle(run.pk) and state(run) == "OPEN"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "exit_reason"),
+    [
+        (["ENTRY_ABORTED", "MANUAL"], "MANUAL"),
+        (["ENTRY_ABORTED", None], "CLOSED_OUTSIDE"),
+        (["ENTRY_ABORTED", "ENTRY_ABORTED"], "ENTRY_ABORTED"),
+        (["MAX_LOSS", "KILL_SWITCH"], "MAX_LOSS"),
+    ],
+)
+def test_one_account_s_aborted_entry_is_not_why_the_others_left(reasons, exit_reason):
+    run = stage.started([stage.account(1), stage.account(2)])
+    stage.filled(run)
+    for book, reason in zip(run.books.order_by("id"), reasons, strict=True):
+        order = book.orders.first()
+        Fill.objects.create(
+            order=order, book=book, account=book.account, trading_day=order.trading_day, broker_order_id=f"b{book.pk}",
+            cumulative_units=65, units=65, value=1, action=order.action, first_seen_at=clock.now(),
+        )  # fmt: skip
+        if reason is not None:
+            ExitGoal.objects.create(
+                book=book, reason=reason, asked_by="test", requested_at=clock.now(), state="DONE", done_at=clock.now()
+            )
+        stage.flat(book)
+    assert settle.settle(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.exit_reason) == ("CLOSED", exit_reason)
+
+
+def test_an_entry_that_is_less_than_planned_is_said_once():
+    run = stage.started([stage.account(1), stage.account(2)])
+    stage.filled(run)
+    Order.objects.filter(book=run.books.last(), leg=1).update(state="REJECTED", filled_units=0)
+    assert settle.settle(run.pk) and state(run) == "OPEN"
+    assert "Account 2 195 of 260" in Alarm.objects.get(kind="ENTRY_INCOMPLETE").text

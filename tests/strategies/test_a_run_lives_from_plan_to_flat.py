@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from decimal import Decimal
 
 import pytest
 
-from accounts.crypto import seal
 from accounts.models import Account
 from algomirror.kernel import clock
 from marketdata import rest
 from marketdata import selectors as market
-from marketdata.instruments import import_instruments
-from marketdata.reference.load import load
 from risk.models import GuardState, RiskEvent
-from risk.services import watch
 from risk.services.kill import kill
-from simulator.clock import SimClock
-from simulator.world import World
 from strategies.models import Version
-from strategies.services import preview, settle, start
+from strategies.services import preview, start
 from tests.strategies import stage
+from tests.strategies.living import a_far_side, is_, live
 from tests.trading.far_side import FarSide
-from trading import selectors
-from trading.models import ExitGoal, Order, Run
+from trading.models import ExitGoal, Run
 from trading.services import work
 
 pytestmark = pytest.mark.django_db
@@ -32,34 +25,8 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def far(db):
-    with ExitStack() as stack:
-        frozen = stack.enter_context(stage.at())
-        world = World(accounts=2, clock=SimClock(stage.NOW, frozen=True), always_open=True)
-        side = FarSide(world, frozen)
-        load(actor="test")
-        accounts = [
-            stage.account(n, sealed_key=seal(world.accounts[n - 1].api_key), host_url=f"http://sim{n}.test") for n in (1, 2)
-        ]
-        stack.enter_context(side.behind_the_door({account.pk: n for n, account in enumerate(accounts, start=1)}))
-        outcome = import_instruments(accounts[0].pk, actor="test")
-        assert outcome.complete, outcome
+    with a_far_side() as side:
         yield side
-        assert side.broken == []
-
-
-def live(far: FarSide, seconds: float, until=lambda: False) -> None:
-    """What the clusters do, one account after another, on a clock that the test moves."""
-    for _ in range(int(seconds / 0.25)):
-        if until():
-            return
-        far.advance(0.25)
-        far.world.tick()
-        rest.refresh(selectors.open_symbols())
-        watch.sweep()
-        for account in Account.objects.all():
-            work.step(account.pk)
-        settle.sweep()
-    assert until(), {o.client_order_id: (o.state, o.reason) for o in Order.objects.all()}
 
 
 def begin(far: FarSide, **limits) -> Run:
@@ -67,10 +34,6 @@ def begin(far: FarSide, **limits) -> Run:
     version: Version = stage.saved(accounts, **{"max_loss": Decimal(5000), "max_profit": Decimal(50_000), **limits})
     plan = preview.preview(version, accounts, user=stage.alice())
     return start.start(plan.key, digest=plan.digest, idempotency_key="k", by="user:alice")
-
-
-def is_(run: Run, state: str):
-    return lambda: Run.objects.get(pk=run.pk).state == state
 
 
 def test_it_enters_hedges_first_and_the_max_loss_brings_every_account_to_flat(far):

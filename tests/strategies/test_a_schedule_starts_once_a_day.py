@@ -18,6 +18,7 @@ from strategies import beats
 from strategies.domain.drafts import Draft, ScheduleTerms
 from strategies.models import ScheduledStart, Strategy
 from strategies.services import build, schedules
+from tests.page_rules import text_of
 from tests.strategies import stage
 from trading.models import Run
 
@@ -163,3 +164,16 @@ def test_the_beat_only_enqueues(_now, monkeypatch):
     scheduled()
     beats.enqueue()
     assert asked == [("signals", "strategies.tasks.scheduled")] and clock.now()
+
+
+def test_the_list_says_when_it_begins_next_and_what_became_of_the_last_day(_now, client):
+    strategy = scheduled()
+    client.force_login(stage.alice())
+    assert "next Mon 23 Nov 2026 09:20" in " ".join(text_of(client.get("/strategies")).split())
+    Account.objects.update(link="DOWN")
+    at(_now, MONDAY)
+    at(_now, MONDAY + timedelta(minutes=6))
+    page = " ".join(text_of(client.get("/strategies")).split())
+    assert "next Tue 24 Nov 2026 09:20" in page and "missed" in page and "not UP" in page
+    schedules.switch(strategy, on=False, by="user:alice")
+    assert "next Tue" not in text_of(client.get("/strategies"))

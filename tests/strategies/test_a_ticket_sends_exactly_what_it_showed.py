@@ -4,7 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied, Refused
+from marketdata import quotes
+from marketdata.domain.quotes import Quote, Source
 from strategies.domain.tickets import Ticket, TicketLeg
 from strategies.services import ticket as tickets
 from tests.strategies import stage
@@ -50,6 +53,20 @@ def test_a_trader_s_limit_rests_as_typed():
     assert (order.price_type, order.price, order.protected) == ("LIMIT", Decimal("90.05"), False)
 
 
+@pytest.mark.parametrize(("side", "price"), [("BUY", "95.15"), ("SELL", "94.85")])
+def test_a_smart_price_is_a_limit_that_rests(side, price):
+    send(ask([one(side)], [stage.account(1)], price_type="SMART"))
+    order = Order.objects.get()
+    assert (order.price_type, order.price, order.protected) == ("LIMIT", Decimal(price), False)
+
+
+def test_without_both_sides_there_is_no_smart_price():
+    quotes.put([Quote(one().key, Decimal(95), clock.now(), Source.STREAM, bid=Decimal("94.95"))])
+    with pytest.raises(Refused) as refused:
+        ask([one()], [stage.account(1)], price_type="SMART")
+    assert "no bid and ask" in refused.value.fields["price_type"]
+
+
 def test_a_stop_carries_its_trigger():
     send(ask([one("SELL")], [stage.account(1)], price_type="SL-M", trigger_price=Decimal("80.00")))
     order = Order.objects.get()
@@ -71,9 +88,20 @@ def test_a_basket_links_its_hedge_and_its_leg_numbers_are_new_in_the_book():
         ({"price_type": "LIMIT"}, "price"),
         ({"price_type": "LIMIT", "price": Decimal(0)}, "price"),
         ({"price_type": "LIMIT", "price": Decimal("90.02")}, "price"),
+        # 95 at the market: 57 to 133 is the range; a stop's trigger has the same, its limit lies around the trigger.
+        ({"price_type": "LIMIT", "price": Decimal("133.05")}, "price"),
+        ({"price_type": "LIMIT", "price": Decimal("56.95")}, "price"),
+        ({"price_type": "SL-M", "trigger_price": Decimal("133.05")}, "trigger_price"),
+        ({"price_type": "SL", "price": Decimal("140.05"), "trigger_price": Decimal(100)}, "price"),
         ({"price_type": "SL", "price": Decimal(90)}, "trigger_price"),
         ({"price_type": "SL", "price": Decimal(90), "trigger_price": Decimal(95)}, "price"),
         ({"price_type": "SL-M"}, "trigger_price"),
+        # A stop that the market has met already is none: 95 is the last price.
+        ({"price_type": "SL-M", "trigger_price": Decimal(95)}, "trigger_price"),
+        ({"price_type": "SL", "price": Decimal(95), "trigger_price": Decimal(90)}, "trigger_price"),
+        ({"price_type": "SMART", "price": Decimal(90)}, "price"),
+        ({"price_type": "SMART", "trigger_price": Decimal(90)}, "trigger_price"),
+        ({"price_type": "SMART", "reduce_only": True}, "price_type"),
         ({"price_type": "MARKET"}, "price_type"),
         ({"price": Decimal(90)}, "price"),
         ({"price_type": "LIMIT", "price": Decimal(90), "reduce_only": True}, "price_type"),

@@ -9,10 +9,12 @@ from decimal import Decimal
 import pytest
 
 from algomirror.kernel.errors import Denied, Refused
+from marketdata.models import Underlying
 from strategies.domain.legs import LegSpec, structure, with_hedges
 from strategies.models import Plan
-from strategies.services import build, preview
+from strategies.services import build, preview, start
 from tests.strategies import stage
+from trading.models import Run
 
 pytestmark = pytest.mark.django_db
 D = Decimal
@@ -104,9 +106,57 @@ def test_a_legs_own_order_type_is_what_is_planned(fields, expected):
 
 
 def test_a_price_off_tick_is_denied_with_its_leg():
+    """The list's tick changed after it was saved."""
+    accounts = [stage.account(1)]
+    version = stage.saved(accounts, legs=[leg(price_type="LIMIT", limit_price=D("91.05"))])
+    version.legs.update(limit_price=D("91.03"))
     with pytest.raises(Denied) as refused:
-        plan_of(leg(price_type="LIMIT", limit_price=D("91.03")))
+        preview.preview(version, accounts, user=stage.alice())
     assert refused.value.code == "PRICE_OFF_TICK" and "Leg 1" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"price_type": "LIMIT", "limit_price": D("133.05")},
+        {"price_type": "LIMIT", "limit_price": D("10")},
+        {"price_type": "SL_M", "trigger_price": D("900")},
+        {"price_type": "SL", "trigger_price": D("100"), "limit_price": D("140.05")},
+    ],
+)
+def test_a_price_the_exchange_would_not_take_is_denied_with_its_leg(fields):
+    with pytest.raises(Denied) as refused:
+        plan_of(leg(**fields))
+    assert refused.value.code == "PRICE_OUT_OF_RANGE" and "Leg 1" in refused.value.message
+
+
+def test_a_market_that_ran_away_since_the_preview_denies_the_send():
+    accounts = [stage.account(1)]
+    version = stage.saved(accounts, legs=[leg(price_type="LIMIT", limit_price=D("133.00"))])
+    plan = preview.preview(version, accounts, user=stage.alice())
+    stage.tick(stage.option(24050, "CE"), 90)
+    with pytest.raises(Denied) as refused:
+        start.start(plan.key, digest=plan.digest, idempotency_key="k", by="user:alice")
+    assert refused.value.code == "PRICE_OUT_OF_RANGE" and not Run.objects.exists()
+
+
+def test_bse_bounds_the_gap_of_a_stop_when_it_is_saved():
+    stage.market()
+    Underlying.objects.update_or_create(
+        symbol="SENSEX",
+        defaults={
+            "index_exchange": "BSE_INDEX",
+            "derivative_exchange": "BFO",
+            "strike_step": D(100),
+            "has_weeklies": True,
+            "enabled": True,
+        },
+    )
+    stop = replace(leg(price_type="SL", trigger_price=D(100), limit_price=D("120.05")), underlying="SENSEX")
+    with pytest.raises(Refused) as refused:
+        stage.saved([stage.account(1)], legs=[stop])
+    assert "20.00" in refused.value.fields["legs-0-limit_price"]
+    assert stage.saved([stage.account(2)], legs=[replace(stop, limit_price=D(120))])
 
 
 @pytest.mark.parametrize(
@@ -125,6 +175,7 @@ def test_a_price_off_tick_is_denied_with_its_leg():
         (leg(price_type="LIMIT"), "limit_price"),
         (leg(price_type="SL", limit_price=D(10), trigger_price=D(11)), "limit_price"),
         (leg(price_type="SL_M"), "trigger_price"),
+        (leg(price_type="LIMIT", limit_price=D("91.03")), "limit_price"),
         (leg(limit_price=D(10)), "limit_price"),
     ],
 )

@@ -222,6 +222,15 @@ def test_funds_are_shown_as_one_definition_reads_them(alice):
     assert Journal.objects.filter(kind="account.profile").count() == 1
 
 
+@pytest.mark.parametrize("field", ["collateral_included", "available_is_gross", "margin_trusted"])
+def test_each_word_of_the_funds_profile_is_kept(alice, field):
+    account = stage.account(1)
+    for value in (True, False):
+        alice.post(f"/funds/{account.pk}/profile", {field: "1"} if value else {})
+        account.refresh_from_db()
+        assert getattr(account, field) is value
+
+
 def test_a_margin_figure_is_changed_and_journaled(alice):
     posted = {"underlying": "NIFTY", "kind": "SHORT_SINGLE", "is_expiry": "0", "rupees": "2,60,000"}
     assert alice.post("/margin/requirements", posted).status_code == 302

@@ -261,7 +261,9 @@ def test_a_basket_asks_for_accounts_and_becomes_legs_too(alice):
     asked = alice.post("/ticket/preview", {"legs": legs, "underlying": "NIFTY"}, headers={"HX-Request": "true"}).content.decode()
     assert "Preview on these accounts" in asked and a.name in asked
     sent = {"legs": legs, "product": "NRML", "accounts": [a.pk], "price_type": "MARKET_PROTECTED"}
-    assert "1 order to 1 paper account" in alice.post("/ticket/preview", sent).content.decode()
+    plan = alice.post("/ticket/preview", sent).content.decode()
+    assert "1 order to 1 paper account" in plan
+    assert f'data-topics="symbols:{exchange}:{symbol}"' in plan and f'data-quote="{exchange}:{symbol}"' in plan, "it ticks"
     builder = alice.post("/strategies/new/from-basket", {"legs": legs, "underlying": "NIFTY"}).content.decode()
     assert 'value="OTM" selected' in builder and 'name="legs-0-lots" value="2"' in builder
 

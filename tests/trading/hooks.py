@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from algomirror.kernel.errors import Denied
 from trading.models import Order
@@ -13,6 +14,7 @@ gate: Callable[[Order], None] | None = None
 
 NAMES = {
     "entry_gate": "tests.trading.hooks.entry_gate",
+    "change_gate": "tests.trading.hooks.change_gate",
     "halt_account": "tests.trading.hooks.halt_account",
     "is_halted": "tests.trading.hooks.is_halted",
     "book_changed": "tests.trading.hooks.book_changed",
@@ -31,6 +33,10 @@ def entry_gate(order: Order) -> None:
         raise Denied("HALTED", "the account is halted")
     if gate is not None:
         gate(order)
+
+
+def change_gate(order: Order, units: int, price: Decimal, trigger: Decimal) -> None:
+    entry_gate(order)
 
 
 def halt_account(account_id: int, *, why: str, by: str) -> None:

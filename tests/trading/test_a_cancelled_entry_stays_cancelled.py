@@ -47,3 +47,12 @@ def test_a_protected_entry_follows_the_price_by_itself(desk: Desk) -> None:
     desk.run_until(lambda: desk.owned(book, "CE") == LOT, seconds=20)
     assert [o.state for o in desk.orders(book)][-1] == "FILLED"
     assert desk.net("CE") == LOT
+
+
+def test_a_cancel_without_effect_is_said_because_nobody_repeats_it(live: Desk) -> None:
+    book = live.open(live.line(1, "BUY", "CE", limit="90"))
+    live.run_until(lambda: live.orders(book)[0].state == "ACCEPTED")
+    live.fault("timeout_before_accept", endpoint="cancelorder")
+    cancel.request(live.orders(book)[0].pk, asked_by="user:alice", why="by hand")
+    live.run(6)
+    assert live.orders(book)[0].state == "ACCEPTED" and "CANCEL_NO_EFFECT" in live.alarms()

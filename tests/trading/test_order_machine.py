@@ -6,7 +6,9 @@ Quick and always the same in the normal suite; AM_SOAK=1 makes it long and new (
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,12 +17,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
+from algomirror.kernel.errors import Refused
 from tests.properties.profile import SOAK, examples
 from tests.trading import hooks, truth
 from tests.trading.desk import LOT, PREMIUM, Desk, a_desk
 from tests.trading.points import Crash, Points, die
 from trading.models import Book, ExitGoal, Order
-from trading.services import cancel
+from trading.services import cancel, convert, modify
 
 NAMES = sorted(PREMIUM)
 MOMENTS = st.integers(0, 90)
@@ -49,13 +52,14 @@ FAULTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "token_expired": {},
     "semi_auto_queue": {},
 }
+CHANGING = ["timeout_after_accept", "timeout_before_accept", "lost_reply", "refuse", "http_5xx", "rate_limited"]
 SENDING = ["timeout_after_accept", "timeout_before_accept", "lost_reply", "no_order_id", "late_visibility"]
 # What loses or bends an answer is drawn more often than what stops an account for good.
 FAULTY = [*(set(FAULTS) - {"semi_auto_queue"}), *SENDING, "slow_fill", "slow_fill", "partial_fill"]
 FAULTY.sort()
 FINAL = ["DENIED", "FILLED", "CANCELED", "REJECTED", "LAPSED"]
 
-KINDS = st.sampled_from(["strangle", "spread", "spread", "long", "short", "resting"])
+KINDS = st.sampled_from(["strangle", "spread", "spread", "long", "short", "resting", "resting"])
 ACTS = st.sampled_from(["crash", "second", "second later", "second hangs", "hanging"])
 Work = tuple[int, float]
 # Passes of the engine, and the time between them.
@@ -115,6 +119,42 @@ class OrderMachine(RuleBasedStateMachine):
         orders = list(Order.objects.exclude(state__in=FINAL).order_by("id").values_list("pk", flat=True))
         if orders:
             cancel.request(orders[n % len(orders)], asked_by="user:alice", why="by hand")
+
+    @rule(
+        n=st.integers(0, 9),
+        terms=st.sampled_from(
+            [{"units": LOT}, {"units": 3 * LOT}, {"price": "98"}, {"price": "104"}, {"units": 3 * LOT, "price": "99"}]
+        ),
+        fault=st.sampled_from([None, None, *CHANGING]),
+        at=st.one_of(st.none(), st.integers(0, 14)),
+        go=WORK,
+    )
+    def modify(self, n: int, terms: dict[str, Any], fault: str | None, at: int | None, go: Work) -> None:
+        """Other terms for an order that works, with its answer lost or the process gone."""
+        wanted = {name: Decimal(value) if name == "price" else value for name, value in terms.items()}
+        self._asked_of(n, lambda pk: modify.request(pk, by="user:alice", **wanted), fault, at, "modifyorder")
+        self._work(go)
+
+    @rule(
+        n=st.integers(0, 9), fault=st.sampled_from([None, None, *CHANGING]), at=st.one_of(st.none(), st.integers(0, 14)), go=WORK
+    )
+    def to_market(self, n: int, fault: str | None, at: int | None, go: Work) -> None:
+        self._asked_of(n, lambda pk: convert.request(pk, by="user:alice"), fault, at, "cancelorder")
+        self._work(go)
+
+    def _asked_of(self, n: int, ask: Callable[[int], object], fault: str | None, at: int | None, endpoint: str) -> None:
+        orders = list(
+            Order.objects.filter(state__in=["ACCEPTED", "PARTIALLY_FILLED"], protected=False).values_list("pk", flat=True)
+        )
+        if not orders:
+            return
+        if fault is not None:
+            self.desk.fault(fault, endpoint=endpoint)
+        try:
+            with self.desk.side.points.watch(die, at=-1 if at is None else at):
+                ask(orders[n % len(orders)])
+        except (Crash, Refused):
+            pass
 
     # The engine, undisturbed and disturbed
 

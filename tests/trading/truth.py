@@ -47,6 +47,7 @@ def lies(desk: Desk) -> list[str]:
         *desk.side.broken,
         *_sent_once(desk),
         *_no_over_entry(owned),
+        *_changes_are_the_brokers(owned),
         *_exits_only_reduce(owned),
         *_hedged(owned),
         *_every_live_order_has_an_owner(owned),
@@ -63,6 +64,8 @@ def unsettled(desk: Desk) -> list[str]:
     out: list[str] = []
     for o in _owned(desk):
         known = Order.objects.get(pk=o.row.pk)
+        if known.change_state == "ASKED" and o.is_live:
+            out.append(f"{known}: its change was never decided")
         if o.is_live and o.row.book.state == Book.State.FLAT:
             out.append(f"{known} is live at the broker, its book is FLAT")
         if known.broker_order_id and known.filled_units != o.filled:
@@ -100,8 +103,9 @@ def _sent_once(desk: Desk) -> Iterator[str]:
 
 def _no_over_entry(owned: list[Owned]) -> Iterator[str]:
     planned: dict[tuple[int, int], int] = defaultdict(int)
+    asked = _most_asked()
     for o in Order.objects.filter(purpose__in=[p.value for p in ENTRIES], attempt=0):
-        planned[o.book_id, o.leg] += o.units
+        planned[o.book_id, o.leg] += max(o.units, asked.get(o.pk, 0))
     reach: dict[tuple[int, int], int] = defaultdict(int)
     for o in owned:
         if Purpose(o.row.purpose) in ENTRIES:
@@ -109,6 +113,25 @@ def _no_over_entry(owned: list[Owned]) -> Iterator[str]:
     for key, units in reach.items():
         if units > planned[key]:
             yield f"book {key[0]} leg {key[1]}: {units} units entered or entering, {planned[key]} planned"
+
+
+def _most_asked() -> dict[int, int]:
+    """Units that a person asked an order to have, or that it had before, through all its changes."""
+    most: dict[int, int] = {}
+    for row in Journal.objects.filter(kind="order.modify_asked").values("order_id", "numbers"):
+        numbers = row["numbers"]
+        most[row["order_id"]] = max(most.get(row["order_id"], 0), numbers["units"], numbers["was_units"])
+    return most
+
+
+def _changes_are_the_brokers(owned: list[Owned]) -> Iterator[str]:
+    """What we hold an order for is what the broker holds it for, unless a change of it is in doubt."""
+    for o in owned:
+        row, there = o.row, o.there
+        if row.change_state != "DONE" or row.book.state == Book.State.FROZEN or row.broker_order_id != there.orderid:
+            continue
+        if (row.units, row.price, row.trigger_price) != (there.quantity, there.price, there.trigger):
+            yield f"{row} is {row.units} at {row.price}, the broker has {there.quantity} at {there.price}"
 
 
 def _lapsed_ever() -> set[int]:

@@ -34,7 +34,7 @@ def test_a_live_position_is_closed_in_two_steps_and_the_dialog_shows_the_outcome
     held = cast.position(cast.book(cast.account(mode="LIVE"), cast.run(mode="LIVE")))
     page.goto("/positions")
     page.get_by_role("link", name=f"Close {held.symbol}").click()
-    dialog = page.locator("#close-LIVE")
+    dialog = page.locator("#close-ONE-LIVE")
     expect(dialog).to_contain_text(f"Buys back 65 {held.symbol} NRML of Iron condor in Zerodha Anil (LIVE).")
     dialog.get_by_role("button", name="Continue").click()
     dialog.get_by_role("button", name="Close it in 1 live account").click()
@@ -52,6 +52,30 @@ def test_an_order_is_cancelled_from_its_row(page: Page) -> None:
     dialog.get_by_role("button", name="Cancel this order").click()
     expect(dialog.locator("[data-outcome]")).to_contain_text("will not be")
     assert Order.objects.get().state == "DENIED"
+
+
+def test_a_resting_order_is_modified_in_its_dialog_with_its_terms_filled_in(page: Page) -> None:
+    row = cast.order(cast.book(cast.account()), units=2 * cast.LOT)
+    page.goto("/orders")
+    page.locator(f"#modify-{row.pk}").click()
+    dialog = page.locator("dialog#modify")
+    expect(dialog.get_by_label("Limit price")).to_have_value("104.25")
+    dialog.get_by_label("Quantity in units").fill("65")
+    dialog.get_by_label("Limit price").fill("")
+    dialog.get_by_role("button", name="Change it in 1 paper account").click()
+    expect(dialog.locator("#modify-outcome")).to_contain_text("asked")
+    row.refresh_from_db()
+    assert (row.asked_units, row.asked_price) == (65, row.price)
+
+
+def test_the_ticket_shows_the_prices_that_its_type_needs(page: Page) -> None:
+    cast.account()
+    page.goto("/ticket")
+    price, trigger = page.locator("[name=price]"), page.locator("[name=trigger_price]")
+    for kind, needs in {"SMART": (False, False), "LIMIT": (True, False), "SL": (True, True), "SL-M": (False, True)}.items():
+        page.locator("[name=price_type]").select_option(kind)
+        assert (price.is_visible(), trigger.is_visible()) == needs
+        assert (price.is_enabled(), trigger.is_enabled()) == needs
 
 
 def test_choosing_a_filter_narrows_the_table_without_a_new_page(page: Page) -> None:

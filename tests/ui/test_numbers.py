@@ -75,7 +75,7 @@ def test_compact_rupees_switch_unit_where_rounding_would_reach_it(value: str, te
     [
         (195, 65, "3 lots (195)"),
         (-65, 65, "−1 lot (−65)"),
-        (0, 65, "0 lots (0)"),
+        (0, 65, "0"),
         (70, 65, "70 units (lot 65)"),
         (195, None, "195 units"),
         (None, 65, "–"),

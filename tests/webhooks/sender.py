@@ -16,7 +16,7 @@ from strategies.webhooks.models import Signal
 from strategies.webhooks.services import Made, Wanted
 from tests.strategies import stage
 
-ALL = ("START", "EXIT", "STOP", "KILL")
+ALL = ("START", "EXIT", "EXIT_LEG", "REDUCE", "STOP", "KILL")
 
 
 def made(version: Version, *, owner: User | None = None, **more: Any) -> Made:

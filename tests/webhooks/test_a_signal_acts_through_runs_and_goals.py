@@ -5,15 +5,16 @@ from typing import Any
 import pytest
 
 from accounts.models import User
+from accounts.services import people
 from algomirror.kernel.clock import FrozenClock
 from algomirror.ops import queue
 from algomirror.ops.models import Journal
 from strategies.webhooks import acts
-from strategies.webhooks.models import Webhook
+from strategies.webhooks.models import Signal, Webhook
 from tests.api.caller import account
 from tests.strategies import stage
 from tests.webhooks import sender
-from trading.models import ExitGoal, Run
+from trading.models import ExitGoal, Position, Run
 
 
 def carry_out(made: Any, **more: Any) -> Any:
@@ -118,3 +119,78 @@ def test_a_kill_stops_entries_and_flattens_its_own_run_only() -> None:
     from risk.models import TradingState
 
     assert not TradingState.objects.exclude(state="ACTIVE").exists()
+
+
+def _units(run: Run, leg: int) -> dict[int, int]:
+    held = Position.objects.filter(book__run=run, leg=leg)
+    return {position.book.account_id: position.units for position in held}
+
+
+def test_exit_leg_asks_for_one_leg_in_each_account_or_in_one() -> None:
+    one, two = account(1), account(2)
+    run = stage.started([one, two])
+    stage.filled(run)
+    made = services_for(run, acts=("EXIT_LEG",))
+    short = Position.objects.filter(book__run=run, units__lt=0).first()
+    assert short is not None
+    only = sender.send(made, "exit_leg", leg=short.leg, account=two.pk)
+    assert [goal.book.account_id for goal in ExitGoal.objects.all()] == [two.pk]
+    assert only.verdict == "ACCEPTED" and "1 exits asked" in only.why
+    both = sender.send(made, "exit_leg", leg=short.leg)
+    assert both.verdict == "ACCEPTED" and len(both.goal_ids) == 2
+    goals = ExitGoal.objects.all()
+    assert {name.split(":")[1] for goal in goals for name in goal.targets} == {short.symbol}
+    assert {units for goal in goals for units in goal.targets.values()} == {0}
+
+
+def test_a_hedge_is_not_left_alone_by_a_signal_either() -> None:
+    run = stage.started([account(1)])
+    stage.filled(run)
+    hedge = Position.objects.filter(book__run=run, units__gt=0).first()
+    assert hedge is not None
+    row = sender.send(services_for(run), "exit_leg", leg=hedge.leg)
+    assert row.verdict == "DENIED" and "covers" in row.why and not ExitGoal.objects.exists()
+
+
+def test_reduce_leaves_the_rest_of_the_leg() -> None:
+    run = stage.started([account(1)], legs=stage.condor(lots=3))
+    stage.filled(run)
+    short = Position.objects.filter(book__run=run, units__lt=0).first()
+    assert short is not None
+    made = services_for(run)
+    row = sender.send(made, "reduce", leg=short.leg, lots=1)
+    assert row.verdict == "ACCEPTED", row.why
+    lot = abs(short.units) // 3
+    assert list(ExitGoal.objects.get().targets.values()) == [2 * lot]
+    more = sender.send(made, "reduce", leg=short.leg, lots=99)
+    assert more.verdict == "ACCEPTED" and list(ExitGoal.objects.get().targets.values()) == [0]
+    assert sender.send(made, "reduce", leg=12, lots=1).verdict == "NOTHING_OPEN"
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "says"),
+    [
+        ("exit_leg", {}, "leg is the number"),
+        ("exit_leg", {"leg": 0}, "leg is the number"),
+        ("exit_leg", {"leg": True}, "leg is the number"),
+        ("exit_leg", {"leg": "1"}, "leg is the number"),
+        ("exit_leg", {"leg": 13}, "leg is the number"),
+        ("reduce", {"leg": 1}, "lots is how many"),
+        ("reduce", {"leg": 1, "lots": 0}, "lots is how many"),
+        ("reduce", {"leg": 1, "lots": 10_001}, "lots is how many"),
+    ],
+)
+def test_a_part_that_is_not_named_is_unreadable(action: str, more: dict[str, Any], says: str) -> None:
+    made = sender.made(stage.saved([account(1)]))
+    sender.post(made, sender.body(made, action, **more), **{"X-Webhook-Secret": made.secret})
+    row = Signal.objects.get()
+    assert row.verdict == "UNREADABLE" and says in row.why
+
+
+def test_a_start_for_an_owner_who_lost_an_account_is_denied() -> None:
+    one, two = account(1), account(2)
+    tara = stage.person("tara", "TRADER")
+    made = sender.made(stage.saved([one, two]), owner=tara)
+    people.assign(stage.alice(), tara.pk, [one.pk])
+    row = carry_out(made)
+    assert row.verdict == "DENIED" and "NOT_PERMITTED" in row.why and not Run.objects.exists()

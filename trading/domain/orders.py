@@ -33,6 +33,18 @@ class OrderState(StrEnum):
     LAPSED = "LAPSED"
 
 
+class ChangeState(StrEnum):
+    """What became of a modify. REFUSED: surely nothing. UNSURE: nothing was seen of it, but it may still come true."""
+
+    ASKED = "ASKED"
+    DONE = "DONE"
+    REFUSED = "REFUSED"
+    UNSURE = "UNSURE"
+
+
+# A modify that may still take hold of the order at the broker.
+CHANGE_IN_DOUBT = frozenset({ChangeState.ASKED, ChangeState.UNSURE})
+
 S = OrderState
 _TURNED_UP = frozenset({S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED, S.PENDING_CANCEL, S.CANCELED, S.REJECTED})
 

@@ -7,6 +7,8 @@ Invariants:
   neighbour's word for an order in transit), together with a whole trade book read after it;
 - a book that lost rows it showed earlier today is not whole: what it does not show may still be there;
 - one pass makes every provable change, a second pass over the same reads makes none;
+- a modify holds when the order book shows what was asked (or trades prove its units), whatever was answered; not shown for
+  long enough it is given up, and recognised if it comes true later;
 - what two explanations fit is left alone, and a person is called.
 """
 
@@ -14,141 +16,54 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
-from accounts.gateway.reports import BookOrder, Word
+from accounts.gateway.reports import Word
+from trading.domain import changes as amend
+from trading.domain.news import (
+    NO_EFFECT,
+    Adopt,
+    Change,
+    Freeze,
+    Missed,
+    Modified,
+    Move,
+    Odd,
+    OurOrder,
+    Rules,
+    SeenOrder,
+    Traded,
+    TradedSum,
+    Unmodified,
+)
 from trading.domain.orders import UNACKNOWLEDGED, OrderState
+
+__all__ = [
+    "NO_EFFECT",
+    "Adopt",
+    "Change",
+    "Difference",
+    "Freeze",
+    "Instrument",
+    "Missed",
+    "Modified",
+    "Move",
+    "Odd",
+    "OurOrder",
+    "Rules",
+    "SeenOrder",
+    "Traded",
+    "TradedSum",
+    "Unmodified",
+    "compare",
+    "reconcile",
+    "sum_trades",
+]
 
 S = OrderState
 ENDED = frozenset({S.CANCELED, S.REJECTED, S.FILLED, S.DENIED})
-
-
-@dataclass(frozen=True, slots=True)
-class OurOrder:
-    """What we believe of one order of ours on this account."""
-
-    order_id: int
-    book_id: int
-    exchange: str
-    symbol: str
-    product: str
-    action: str
-    units: int
-    price_type: str
-    price: Decimal
-    trigger_price: Decimal
-    state: OrderState
-    broker_order_id: str
-    filled_units: int
-    filled_value: Decimal
-    baseline_read: int
-    missing_reads: int
-    sent_at: datetime | None
-    cancel_asked_at: datetime | None = None
-    answered_at: datetime | None = None
-    # The process that sent it has surely ended.
-    sender_gone: bool = False
-
-    @property
-    def shape(self) -> tuple[str, str, str, str, int]:
-        return (self.exchange, self.symbol, self.product, self.action, self.units)
-
-
-@dataclass(frozen=True, slots=True)
-class SeenOrder:
-    """A row of the broker's book with our evidence about it. `first_read` is the read that first showed it.
-
-    `since`: when an earlier read began that already showed these same words; None when this read is the first to.
-    """
-
-    row: BookOrder
-    first_read: int
-    claimed_by: int | None
-    since: datetime | None = None
-
-    @property
-    def shape(self) -> tuple[str, str, str, str, int]:
-        r = self.row
-        return (r.exchange, r.symbol, r.product, r.action, r.units)
-
-
-@dataclass(frozen=True, slots=True)
-class TradedSum:
-    """All trades of one broker order in one complete trade book: units and exact rupees."""
-
-    units: int
-    value: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """`sender`: how long a sender may still be waiting for its answer; after it a SUBMITTED order is UNKNOWN.
-
-    `lapse_after` counts from the end of that waiting: what a slow server does after it still needs its time.
-    """
-
-    lapse_reads: int
-    lapse_after: timedelta
-    sender: timedelta
-    cancel_patience: timedelta = timedelta(seconds=3)
-    confirm: timedelta = timedelta(seconds=0.4)
-
-
-# --- changes -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """This broker order is ours: the only unclaimed one of that shape that appeared since we sent."""
-
-    order_id: int
-    broker_order_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    order_id: int
-    to: OrderState
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Traded:
-    """Cumulative truth of the trade book for one order."""
-
-    order_id: int
-    broker_order_id: str
-    units: int
-    value: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """A complete read did not show it."""
-
-    order_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Freeze:
-    """Two explanations fit, or the books contradict what is possible: hands off this book, call a person."""
-
-    book_id: int
-    order_id: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Odd:
-    """Worth an alarm, changes nothing."""
-
-    order_id: int
-    kind: str
-    why: str
-
-
-Change = Adopt | Move | Traded | Missed | Freeze | Odd
+ENDING = frozenset({Word.COMPLETE, Word.CANCELLED, Word.REJECTED})
 
 
 def reconcile(
@@ -212,8 +127,11 @@ def _adopt(
     free = [s for s in seen if s.claimed_by is None and s.row.broker_order_id not in known]
     lost = [o for o in ours if not o.broker_order_id and o.state in UNACKNOWLEDGED | {S.LAPSED}]
     adopted: dict[int, str] = {}
+    _renamed(ours, seen, free, changes)
     for order in sorted(lost, key=lambda o: -o.order_id):
         fits = [s for s in free if _could_be(order, s)]
+        if any(_could_have_become(o, s, seen) for o in ours for s in fits):
+            continue
         if len(fits) > 1:
             fits = _narrow(order, fits)
         rivals = [o for o in lost if o.order_id != order.order_id and any(_could_be(o, s) for s in fits)]
@@ -236,6 +154,20 @@ def _could_be(order: OurOrder, seen: SeenOrder) -> bool:
     return seen.shape == order.shape and seen.first_read > order.baseline_read
 
 
+def _renamed(ours: Sequence[OurOrder], seen: Sequence[SeenOrder], free: Sequence[SeenOrder], changes: list[Change]) -> None:
+    """Some brokers give a modified order another id. A likeness only guesses that: hands off, in its old shape and the new."""
+    for order in ours:
+        if any(_could_have_become(order, s, seen) for s in free):
+            changes.append(Freeze(order.book_id, order.order_id, "it was modified, is gone, and another order looks like it"))
+
+
+def _could_have_become(order: OurOrder, there: SeenOrder, seen: Sequence[SeenOrder]) -> bool:
+    if order.change is None or order.state in ENDED or any(s.row.broker_order_id == order.broker_order_id for s in seen):
+        return False
+    shapes = (order.shape, (*order.shape[:4], order.change.asked.units))
+    return there.shape in shapes and there.first_read > order.baseline_read
+
+
 def _may_report(order: OurOrder, now: datetime, rules: Rules) -> bool:
     """Its sender may still be waiting for the answer."""
     return (
@@ -255,7 +187,45 @@ def _narrow(order: OurOrder, fits: list[SeenOrder]) -> list[SeenOrder]:
     return same or fits
 
 
+def _judge_change(order: OurOrder, evidence: _Evidence, changes: list[Change]) -> OurOrder:
+    """The order with its modify decided, as far as this read decides it."""
+    change, read = order.change, evidence.read_started
+    if change is None:
+        return order
+    traded, seen = evidence.trades.get(order.broker_order_id), evidence.rows.get(order.broker_order_id)
+    terms: amend.Terms | None = None
+    why = "the order book shows it"
+    if traded is not None and order.units < traded.units <= change.asked.units:
+        terms, why = change.asked, f"{traded.units} units traded"
+    elif seen is None or read is None or read <= change.asked_at:
+        return order
+    elif amend.shows(order.terms, change.asked, seen.terms):
+        terms = change.asked
+    elif not change.in_doubt or not _change_had_its_time(change, read, evidence.rules):
+        return order
+    elif amend.shows_old(order.terms, change.asked, seen.terms):
+        changes.append(Unmodified(order.order_id, "the order book does not show the change", change.refused))
+        return replace(order, change=None) if change.refused else order
+    else:
+        terms, why = amend.as_shown(order.terms, change.asked, seen.terms), "the order book shows part of it"
+    changes.append(Modified(order.order_id, terms, why, late=not change.in_doubt))
+    return replace(order, units=terms.units, price=terms.price, trigger_price=terms.trigger, change=None)
+
+
+def _change_had_its_time(change: amend.Change, read: datetime, rules: Rules) -> bool:
+    """Long enough after the answer, or after the sender can no longer be waiting for one."""
+    since = change.answered_at or change.asked_at + rules.sender
+    return read - since > rules.cancel_patience
+
+
+def _may_grow(order: OurOrder, filled: int, evidence: _Evidence) -> bool:
+    """All units it had are traded, but a change to more of them may have taken hold: only the book's end says no."""
+    seen = evidence.rows.get(order.broker_order_id)
+    return order.most_units > filled and (seen is None or seen.row.word not in ENDING)
+
+
 def _judge(order: OurOrder, evidence: _Evidence, was_read: bool, changes: list[Change]) -> None:
+    order = _judge_change(order, evidence, changes)
     traded = evidence.trades.get(order.broker_order_id)
     filled = order.filled_units
     if traded is not None and traded.units > filled:
@@ -264,7 +234,7 @@ def _judge(order: OurOrder, evidence: _Evidence, was_read: bool, changes: list[C
         if traded.units > order.units:
             changes.append(Odd(order.order_id, "OVERFILL", f"traded {traded.units} of an order for {order.units}"))
     state = order.state
-    if filled >= order.units:
+    if filled >= order.units and not (state is not S.FILLED and _may_grow(order, filled, evidence)):
         if state is not S.FILLED:
             changes.append(Move(order.order_id, S.FILLED, "all units traded"))
         return
@@ -322,7 +292,7 @@ def _judge_working(order: OurOrder, filled: int, now: datetime, rules: Rules, ch
     if state is S.PENDING_CANCEL:
         asked = order.cancel_asked_at
         if asked is not None and now - asked > rules.cancel_patience:
-            changes.append(Move(order.order_id, S.PARTIALLY_FILLED if filled else S.ACCEPTED, "the cancel had no effect"))
+            changes.append(Move(order.order_id, S.PARTIALLY_FILLED if filled else S.ACCEPTED, NO_EFFECT))
         return
     if filled > order.filled_units or (filled and state in UNACKNOWLEDGED | {S.LAPSED}):
         changes.append(Move(order.order_id, S.PARTIALLY_FILLED, "trades seen"))

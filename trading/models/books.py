@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from algomirror.ops.sight import Sighted, SightedByBook
+
 
 class ExitReason(models.TextChoices):
     MAX_LOSS = "MAX_LOSS"
@@ -25,6 +27,14 @@ class ExitReason(models.TextChoices):
     BLIND = "BLIND"
     ENTRY_ABORTED = "ENTRY_ABORTED"
     CLOSED_OUTSIDE = "CLOSED_OUTSIDE"
+
+
+class RunManager(Sighted["Run"]):
+    """A run is a limited person's when all its books are: its limits and its P&L are of the whole."""
+
+    def within(self, ids: frozenset[int]) -> Q:
+        books = Book._base_manager.filter(run=models.OuterRef("pk"))
+        return Q(models.Exists(books)) & ~Q(models.Exists(books.exclude(account_id__in=ids)))
 
 
 class Run(models.Model):
@@ -52,6 +62,8 @@ class Run(models.Model):
     flat_at = models.DateTimeField(null=True, blank=True)
     # The first command's key: a repeated command finds this run instead of making another.
     idempotency_key = models.CharField(max_length=64, unique=True)
+
+    objects = RunManager()
 
     class Meta:
         ordering = ["-id"]
@@ -102,6 +114,8 @@ class Book(models.Model):
     opened_at = models.DateTimeField()
     flat_at = models.DateTimeField(null=True, blank=True)
 
+    objects = Sighted["Book"]()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["run", "account"], condition=Q(kind="RUN"), name="one_book_per_run_account"),
@@ -131,6 +145,8 @@ class Position(models.Model):
     bought_value = models.DecimalField(max_digits=18, decimal_places=6, default=0)
     sold_units = models.PositiveIntegerField(default=0)
     sold_value = models.DecimalField(max_digits=18, decimal_places=6, default=0)
+
+    objects = SightedByBook["Position"]()
 
     class Meta:
         constraints = [

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+from algomirror.ops.sight import SightedByBook
 from trading.models.books import ExitReason
 
 
@@ -33,6 +34,8 @@ class ExitGoal(models.Model):
     requested_at = models.DateTimeField()
     first_sent_at = models.DateTimeField(null=True)
     done_at = models.DateTimeField(null=True)
+
+    objects = SightedByBook["ExitGoal"]()
 
     class Meta:
         ordering = ["-id"]

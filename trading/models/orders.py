@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
-from trading.domain.orders import LIVE_STATES, UNACKNOWLEDGED, OrderState, Purpose
+from algomirror.ops.sight import Sighted
+from trading.domain.orders import LIVE_STATES, UNACKNOWLEDGED, ChangeState, OrderState, Purpose
 
 
 class Order(models.Model):
@@ -64,9 +65,21 @@ class Order(models.Model):
     cancel_asked_at = models.DateTimeField(null=True)
     # Cancelled by us to ask the remainder at a new price. Anyone else's cancel takes it back.
     follows_price = models.BooleanField(default=False)
+    # A person wants what is left of it at the market: cancelled, proven ended, then its remainder goes out marketable.
+    to_market = models.BooleanField(default=False)
+    # What a modify asked for last. It is the order's when the order book shows it, never before: trading.services.terms.
+    change_state = models.CharField(max_length=7, choices=[(c.value, c.value) for c in ChangeState], blank=True, default="")
+    asked_units = models.PositiveIntegerField(null=True)
+    asked_price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    asked_trigger = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    change_asked_at = models.DateTimeField(null=True)
+    change_answered_at = models.DateTimeField(null=True)
+    change_text = models.CharField(max_length=300, blank=True, default="", help_text="what became of the change, in words")
     last_seen_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     sender = models.CharField(max_length=120, blank=True)
+
+    objects = Sighted["Order"]()
 
     class Meta:
         ordering = ["-id"]
@@ -137,6 +150,8 @@ class BrokerOrder(models.Model):
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
 
+    objects = Sighted["BrokerOrder"]()
+
     class Meta:
         ordering = ["-id"]
         constraints = [
@@ -170,6 +185,8 @@ class Fill(models.Model):
     leg = models.PositiveSmallIntegerField(default=0)
     source = models.CharField(max_length=10, choices=Source, default=Source.TRADE_BOOK)
     first_seen_at = models.DateTimeField()
+
+    objects = Sighted["Fill"]()
 
     class Meta:
         ordering = ["id"]

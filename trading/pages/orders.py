@@ -11,13 +11,14 @@ from django.db.models import Count, Q, QuerySet
 
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
-from trading.domain.orders import LIVE_STATES, WORKING, OrderState
+from trading.domain.changes import why_fixed, why_not_modify
+from trading.domain.orders import LIVE_STATES, WORKING, ChangeState, OrderState
 from trading.models import BrokerOrder, Order
 from trading.pages.parents import parent_key, progress
 from trading.pages.tags import Owner, ReadState, Tag, active_accounts, owner_of, read_states, tag_of
 
 S = OrderState
-SHOWN_AT_MOST = 400
+SHOWN_AT_MOST = 150
 OPEN = sorted({S.INITIALIZED.value, *(s.value for s in LIVE_STATES)})
 DOUBTFUL = [S.UNKNOWN.value, S.QUEUED.value, S.LAPSED.value]
 REFUSED = [S.REJECTED.value, S.DENIED.value]
@@ -41,6 +42,7 @@ class Wish:
     group: str = ""
     run: int | None = None
     day: date | None = None
+    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,34 @@ class OrderRow:
     is_stale: bool = False
     can_cancel: bool = False
     waits_for_trigger: bool = False
+    # Why it can be changed in no way, and why not modified; empty: it can. Said only of what still works or waits.
+    why_fixed: str = ""
+    why_not_modify: str = ""
+    is_working: bool = False
+    asked: str = ""
+    change_text: str = ""
+    to_market: bool = False
+
+    @property
+    def can_modify(self) -> bool:
+        return self.is_working and not self.why_not_modify
+
+    @property
+    def can_convert(self) -> bool:
+        return self.is_working and not self.why_fixed
+
+    @property
+    def why_no_button(self) -> str:
+        """The reason as text, where a button is missing; what is finished needs none."""
+        return (self.why_fixed or self.why_not_modify) if self.is_working else ""
+
+    @property
+    def market_effect(self) -> str:
+        left = self.units - self.filled
+        return (
+            f"Cancels {self.action} {left} of {self.units} {self.symbol} in {self.tag.name} ({self.tag.mode}), and when the "
+            "books prove it ended, sends exactly what is left at the market, protected."
+        )
 
     @property
     def effect(self) -> str:
@@ -104,36 +134,59 @@ class OrdersPage:
     outside: list[OrderRow]
     reads: list[ReadState]
     counts: Counts
-    is_cut: bool
+    # The oldest order shown, from which the next page goes on; None: there are no older ones.
+    older: int | None
     failed: list[ReadState] = field(default_factory=list)
 
 
 def orders_page(wish: Wish) -> OrdersPage:
-    """Five queries, whatever the number of orders."""
+    """Six queries, whatever the number of orders."""
     accounts = active_accounts()
     reads = read_states(accounts, BrokerRead.Kind.ORDERS)
     failed = [read for read in reads if read.error]
     stale = {read.tag.account_id for read in failed}
-    found = _ours(wish)
-    rows = list(found.select_related("account", "book__run", "broker_row").order_by("-id")[: SHOWN_AT_MOST + 1])
+    found = ours(wish)
+    page = found if wish.before is None else found.filter(pk__lt=wish.before)
+    rows = list(page.select_related("account", "book__run", "broker_row").order_by("-id")[: SHOWN_AT_MOST + 1])
+    older = rows[SHOWN_AT_MOST - 1].pk if len(rows) > SHOWN_AT_MOST else None
+    rows = rows[:SHOWN_AT_MOST]
+    if not wish.group and (wish.before is not None or older is not None):
+        rows = _whole_intentions(rows, found, wish.before)
     # With some orders of an intention filtered away its sum would lie: each order stands alone then.
-    shown = [_row(order, stale) for order in rows[:SHOWN_AT_MOST]]
+    shown = [_row(order, stale) for order in rows]
     return OrdersPage(
         parents=_parents(shown) if not wish.group else [Parent(row) for row in shown],
-        outside=[] if wish.run or wish.group else _outside(wish, stale),
+        outside=[] if wish.run or wish.group or wish.before else _outside(wish, stale),
         reads=reads,
         counts=_counts(found),
-        is_cut=len(rows) > SHOWN_AT_MOST,
+        older=older,
         failed=failed,
     )
 
 
+def _whole_intentions(rows: list[Order], found: QuerySet[Order], before: int | None) -> list[Order]:
+    """The intentions whose newest order lies on this page, each with all its orders; those of a newer page are left out."""
+    wanted = {parent_key(order.client_order_id) for order in rows}
+    near = found.filter(book__in={order.book_id for order in rows}, leg__in={order.leg for order in rows})
+    names = {pk: parent_key(name) for pk, name in near.values_list("pk", "client_order_id")}
+    newer = {name for pk, name in names.items() if before is not None and pk >= before}
+    here = {order.pk: order for order in rows if parent_key(order.client_order_id) not in newer}
+    missing = [pk for pk, name in names.items() if name in wanted - newer and pk not in here]
+    more = Order.objects.filter(pk__in=missing).select_related("account", "book__run", "broker_row") if missing else []
+    return sorted([*here.values(), *more], key=lambda order: -order.pk)
+
+
 def order_row(order_id: int) -> OrderRow | None:
     found = Order.objects.select_related("account", "book__run", "broker_row").filter(pk=order_id).first()
-    return None if found is None else _row(found, set())
+    return None if found is None else row_of(found)
 
 
-def _ours(wish: Wish) -> QuerySet[Order]:
+def row_of(order: Order) -> OrderRow:
+    return _row(order, set())
+
+
+def ours(wish: Wish) -> QuerySet[Order]:
+    """What the filter asks for, whatever page of it is shown."""
     found = Order.objects.all()
     if wish.day is not None:
         found = found.filter(trading_day=wish.day)
@@ -193,7 +246,25 @@ def _row(order: Order, stale: set[int]) -> OrderRow:
         is_stale=order.account_id in stale,
         can_cancel=state in CANCELLABLE and (state is S.INITIALIZED or bool(order.broker_order_id)),
         waits_for_trigger=state in WORKING and broker_row is not None and broker_row.word == "TRIGGER_PENDING",
+        why_fixed=why_fixed(order, order.book.state),
+        why_not_modify=why_not_modify(order, order.book.state),
+        is_working=state in LIVE_STATES,
+        asked=_asked(order),
+        change_text=order.change_text if order.change_state in (ChangeState.REFUSED, ChangeState.UNSURE) else "",
+        to_market=order.to_market and state is not S.FILLED,
     )
+
+
+def _asked(order: Order) -> str:
+    """What a change in doubt asked for, in words; empty when none is."""
+    if order.change_state != ChangeState.ASKED:
+        return ""
+    parts = (
+        ("", order.asked_price, order.price),
+        ("trigger ", order.asked_trigger, order.trigger_price),
+        ("units ", order.asked_units, order.units),
+    )
+    return ", ".join(f"{word}{new}" for word, new, old in parts if new is not None and new != old)
 
 
 def _average(value: Decimal, units: int) -> Decimal | None:

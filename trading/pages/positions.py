@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -23,6 +24,10 @@ from trading.pages.tags import Owner, ReadState, Tag, active_accounts, owner_of,
 
 # A tab watches at most this many symbols at once (marketdata.viewing).
 WATCHED_AT_MOST = 100
+ROWS_IN_FULL = 200
+_ID = r"[1-9][0-9]{0,17}"
+# What may be closed with one click.
+TARGET = rf"(position|book|account):{_ID}|leg:{_ID}:[1-9][0-9]{{0,2}}|everything"
 LOOKS = {
     Verdict.AGREES: "idle",
     Verdict.OUTSIDE: "idle",
@@ -136,6 +141,23 @@ class Panel:
     rows: list[Row]
     books: list[BookLine]
     pnl: Pnl
+    # Its rows are shown by a click: a page of five hundred positions answers no question at a glance.
+    is_folded: bool = False
+
+    @property
+    def target(self) -> str:
+        return f"account:{self.read.tag.account_id}"
+
+    @property
+    def effect(self) -> str:
+        legs = sum(book.open_legs for book in self.books)
+        where = f"{self.read.tag.name} ({self.read.tag.mode})"
+        return f"Closes all {legs} open legs of {len(self.books)} books in {where}, shorts first."
+
+    @property
+    def may_close_all(self) -> bool:
+        """More than one book is open here, and not all of them are on their way out."""
+        return len(self.books) > 1 and any(not book.goal for book in self.books)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +168,16 @@ class PositionsPage:
     differing: int
     watched: str
     is_open: bool
+
+    @property
+    def everything(self) -> str:
+        """The sentence of closing all of it; empty when a single account holds anything, which has a button of its own."""
+        open_panels = [panel for panel in self.panels if panel.books]
+        if len(open_panels) < 2:
+            return ""
+        legs = sum(book.open_legs for panel in open_panels for book in panel.books)
+        names = ", ".join(f"{panel.read.tag.name} ({panel.read.tag.mode})" for panel in open_panels)
+        return f"Closes all {legs} open legs in {names}, shorts first. What is outside stays."
 
     @property
     def pnl_note(self) -> str:
@@ -167,13 +199,24 @@ def positions_page(wish: Wish) -> PositionsPage:
     holders = _holders(held, quotes, now, bounds)
     panels = [_panel(account, read, holders, against, quotes, lots, wish) for account, read in zip(accounts, reads, strict=True)]
     return PositionsPage(
-        panels=panels,
+        panels=panels if wish.account is not None else _folded(panels),
         pnl=run_pnl(panel.pnl for panel in panels),
         failed=[read for read in reads if read.error],
         differing=sum(one.verdict is Verdict.DIFFERS for one in against.values()),
         watched=",".join(sorted({p.key for p in held if p.units and p.key in lots})[:WATCHED_AT_MOST]),
         is_open=any(p.units for p in held),
     )
+
+
+def _folded(panels: Iterable[Panel]) -> list[Panel]:
+    """So many rows in full as a person looks through; where something differs they are always shown."""
+    shown, found = 0, []
+    for panel in panels:
+        differs = any(row.compared.verdict is Verdict.DIFFERS for row in panel.rows)
+        is_folded = shown + len(panel.rows) > ROWS_IN_FULL and not differs
+        shown += 0 if is_folded else len(panel.rows)
+        found.append(replace(panel, is_folded=is_folded))
+    return found
 
 
 def _held(accounts: Iterable[Account], wish: Wish) -> list[Position]:
@@ -213,7 +256,7 @@ def _holders(held: Iterable[Position], quotes: Mapping[str, Quote], now: datetim
                 units=p.units,
                 average=p.open_value / abs(p.units) if p.units else None,
                 pnl=book_pnl([p], quotes, now, bounds),
-                key=f"pos:{p.book_id}:{p.key}:pnl",
+                key=f"pos:{p.pk}:pnl",
                 goal=goals.get(p.book_id, ""),
                 covers=covers.get(p.pk, ()),
             )
@@ -305,17 +348,36 @@ class Closing:
     target: str
     effect: str
     mode: str
+    accounts: int = 1
 
 
 def closing(target: str) -> Closing | None:
     """None when the target is not understood or holds nothing."""
-    kind, _, number = target.partition(":")
-    if kind not in ("position", "book") or not number.isdecimal() or len(number) > 18:
+    if not re.fullmatch(TARGET, target):
         return None
+    kind, *numbers = target.split(":")
     found = Position.objects.exclude(units=0).select_related("book__run", "book__account")
-    held = list(found.filter(pk=number) if kind == "position" else found.filter(book_id=number))
+    narrow = {
+        "position": {"pk": numbers[:1]},
+        "book": {"book_id": numbers[:1]},
+        "account": {"book__account_id": numbers[:1]},
+        "leg": {"book__run_id": numbers[:1], "leg": numbers[1:]},
+        "everything": {},
+    }[kind]
+    held = list(found.filter(**{name: value[0] for name, value in narrow.items()}))
     if not held:
         return None
     holders = [h for group in _holders(held, {}, clock.now(), store.bounds()).values() for h in group]
-    effect = holders[0].effect if kind == "position" else _book_lines(holders)[0].effect
-    return Closing(target, effect, holders[0].tag.mode)
+    if kind == "position":
+        effect = holders[0].effect
+    elif kind == "book":
+        effect = _book_lines(holders)[0].effect
+    else:
+        effect = _many(holders, f"leg {numbers[1]} of {holders[0].owner.text}" if kind == "leg" else "every open leg")
+    live = any(h.tag.mode == "LIVE" for h in holders)
+    return Closing(target, effect, "LIVE" if live else "PAPER", len({h.tag.account_id for h in holders}))
+
+
+def _many(holders: list[Holder], what: str) -> str:
+    names = sorted({f"{h.tag.name} ({h.tag.mode})" for h in holders})
+    return f"Closes {what} in {', '.join(names)}: {len(holders)} legs, shorts first, then hedges. What is outside stays."

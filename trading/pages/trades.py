@@ -8,13 +8,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Case, DecimalField, F, Q, QuerySet, Sum, When
+
 from accounts.models import BrokerRead
 from algomirror.kernel import clock
 from algomirror.kernel.money import parse_decimal, parse_quantity
 from trading.models import Fill, Order
 from trading.pages.tags import Owner, ReadState, Tag, active_accounts, owner_of, read_states, tag_of
 
-SHOWN_AT_MOST = 500
+SHOWN_AT_MOST = 200
 ZERO = Decimal(0)
 
 
@@ -25,6 +27,7 @@ class Wish:
     account: int | None = None
     run: int | None = None
     day: date | None = None
+    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class TradeRow:
     broker_order_id: str
     note: str = ""
     is_stale: bool = False
+    fill_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,8 @@ class TradesPage:
     bought: Decimal
     sold: Decimal
     slippage: Decimal | None
-    is_cut: bool
+    # The oldest fill shown, from which the next page goes on; None: there are no older ones.
+    older: int | None
 
 
 def slippage(action: str, units: int, value: Decimal, decision: Decimal | None) -> Decimal | None:
@@ -70,31 +75,47 @@ def slippage(action: str, units: int, value: Decimal, decision: Decimal | None) 
 
 
 def trades_page(wish: Wish) -> TradesPage:
-    """Five queries, whatever the number of fills."""
+    """Six queries, whatever the number of fills."""
     accounts = active_accounts()
     reads = read_states(accounts, BrokerRead.Kind.TRADES)
     failed = [read for read in reads if read.error]
     stale = {read.tag.account_id for read in failed}
-    found = Fill.objects.select_related("account", "book__run", "order").order_by("-id")
+    found = ours(wish)
+    page = found if wish.before is None else found.filter(pk__lt=wish.before)
+    fills = list(page.select_related("account", "book__run", "order").order_by("-id")[: SHOWN_AT_MOST + 1])
+    rows = [_row(fill, stale) for fill in fills[:SHOWN_AT_MOST]]
+    return TradesPage(
+        rows=rows,
+        outside=[] if wish.run or wish.day or wish.before else _outside(wish, stale),
+        reads=reads,
+        failed=failed,
+        **_sums(found),
+        older=rows[-1].fill_id if len(fills) > SHOWN_AT_MOST else None,
+    )
+
+
+def ours(wish: Wish) -> QuerySet[Fill]:
+    """What the filter asks for, whatever page of it is shown."""
+    found = Fill.objects.all()
     if wish.day is not None or wish.run is None:
         found = found.filter(trading_day=wish.day or clock.trading_day())
     if wish.run is not None:
         found = found.filter(book__run_id=wish.run)
     if wish.account is not None:
         found = found.filter(account_id=wish.account)
-    fills = list(found[: SHOWN_AT_MOST + 1])
-    rows = [_row(fill, stale) for fill in fills[:SHOWN_AT_MOST]]
-    known = [row.slippage for row in rows if row.slippage is not None]
-    return TradesPage(
-        rows=rows,
-        outside=[] if wish.run or wish.day else _outside(wish, stale),
-        reads=reads,
-        failed=failed,
-        bought=sum((row.value for row in rows if row.action == "BUY"), ZERO),
-        sold=sum((row.value for row in rows if row.action == "SELL"), ZERO),
-        slippage=sum(known, ZERO) if known else None,
-        is_cut=len(fills) > SHOWN_AT_MOST,
+    return found
+
+
+def _sums(found: QuerySet[Fill]) -> dict[str, Any]:
+    """Over everything that was asked for, not only over this page."""
+    decided = F("units") * F("order__decision_price")
+    slipped = Case(When(action="BUY", then=decided - F("value")), default=F("value") - decided)
+    sums = found.aggregate(
+        bought=Sum("value", filter=Q(action="BUY")),
+        sold=Sum("value", filter=Q(action="SELL")),
+        slippage=Sum(slipped, filter=Q(order__decision_price__isnull=False), output_field=DecimalField()),
     )
+    return {"bought": sums["bought"] or ZERO, "sold": sums["sold"] or ZERO, "slippage": sums["slippage"]}
 
 
 def _row(fill: Fill, stale: set[int]) -> TradeRow:
@@ -116,6 +137,7 @@ def _row(fill: Fill, stale: set[int]) -> TradeRow:
         broker_order_id=fill.broker_order_id,
         note="" if fill.source == Fill.Source.TRADE_BOOK else fill.get_source_display().lower(),
         is_stale=fill.account_id in stale,
+        fill_id=fill.pk,
     )
 
 

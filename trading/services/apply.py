@@ -22,7 +22,7 @@ from trading.domain import reconcile as truth
 from trading.domain.orders import EXITS, FINAL, MOVES, OrderState, Purpose, check_move, is_late_truth
 from trading.domain.positions import Net, Traded, add
 from trading.models import Book, BrokerOrder, Fill, Order, Position
-from trading.services import halt, record, wake
+from trading.services import halt, record, terms, wake
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,9 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, **field
         record.ring_order("ORDER_LAPSED", f"lost: {why}; an entry is not sent again by itself", order)
     elif to is S.REJECTED and Purpose(order.purpose) in EXITS:
         record.ring_book("EXIT_REJECTED", f"{order}: {why}", order.book, key=order.goal_id)
+    elif why == truth.NO_EFFECT and not order.follows_price and order.book.state == Book.State.OPEN:
+        # What follows the price, and what an exit cancels, is asked again by itself.
+        record.ring_order("CANCEL_NO_EFFECT", "it still works at the broker; cancel it again", order)
     return True
 
 
@@ -100,7 +103,7 @@ def _reply(order_id: int, answer: OrderReply, now: datetime) -> Order:
     with transaction.atomic():
         order = _get(order_id)
         if answer.broker_order_id and not order.broker_order_id:
-            _claim_row(order, answer.broker_order_id)
+            claim_row(order, answer.broker_order_id)
         elif answer.broker_order_id and order.broker_order_id != answer.broker_order_id:
             freeze(
                 order.book_id,
@@ -164,7 +167,7 @@ def _carry_out(account_id: int, change: truth.Change) -> int | None:
         case truth.Adopt(broker_order_id=broker_order_id):
             if order.broker_order_id:
                 return None
-            _claim_row(order, broker_order_id)
+            claim_row(order, broker_order_id)
             why = "the only unclaimed order of its shape since it was sent"
             record.of_order("order.adopted", order, actor=ENGINE, why=why, broker_order_id=broker_order_id)
         case truth.Move(to=to, why=why):
@@ -172,6 +175,12 @@ def _carry_out(account_id: int, change: truth.Change) -> int | None:
                 return None
         case truth.Traded(broker_order_id=broker_order_id, units=units, value=value):
             if not fill(order, broker_order_id, cumulative_units=units, cumulative_value=value):
+                return None
+        case truth.Modified():
+            if not terms.take(order, change):
+                return None
+        case truth.Unmodified():
+            if not terms.keep(order, change):
                 return None
         case truth.Missed():
             Order.objects.filter(pk=order.pk).update(missing_reads=models.F("missing_reads") + 1)
@@ -321,7 +330,7 @@ def after(book_id: int) -> None:
     wake.book_changed(book_id)
 
 
-def _claim_row(order: Order, broker_order_id: str) -> None:
+def claim_row(order: Order, broker_order_id: str) -> None:
     """Tie a broker order to ours; the database refuses a second owner."""
     bump(order.book_id)
     Order.objects.filter(pk=order.pk, broker_order_id="").update(broker_order_id=broker_order_id)

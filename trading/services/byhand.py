@@ -1,11 +1,11 @@
-"""What a person asks for with one click: cancel this order, close this position, close this book.
+"""What a person asks for with one click: cancel this order; close this position, leg, book, account, or everything.
 
 A key names the click. The same key again shows what the first one did; it never asks a second time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -13,10 +13,10 @@ from django.db import transaction
 from algomirror.kernel.errors import Refused
 from algomirror.ops import journal
 from algomirror.ops.models import Journal
-from trading.domain.orders import Purpose
+from trading.domain.orders import LIVE_STATES, Purpose
 from trading.models import Book, ExitGoal, Order, Position
 from trading.models.books import ExitReason
-from trading.services import cancel, flatten, wake
+from trading.services import cancel, evidence, flatten, wake
 
 ASKED = "close.asked"
 
@@ -40,15 +40,69 @@ def cancel_order(order_id: int, *, by: str) -> Order:
     return Order.objects.select_related("account", "book__run").get(pk=order_id)
 
 
-def close_position(position_id: int, *, by: str, key: str) -> Asked:
-    """Ask that one instrument of a book be brought to flat."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one order of several: asked, or the words why not."""
+
+    order: int
+    account: str
+    asked: bool
+    state: str
+    change_state: str
+    error: str = ""
+
+
+def one(order: Order) -> Outcome:
+    return Outcome(order.pk, order.account.name, True, order.state, order.change_state)
+
+
+def each(order_ids: Iterable[int], ask: Callable[[int], Order]) -> list[Outcome]:
+    """Ask for each order alone, so that one refusal stops no other. Outside any transaction."""
+    found: list[Outcome] = []
+    for pk in order_ids:
+        try:
+            found.append(one(ask(pk)))
+        except Refused as refused:
+            row = Order.objects.select_related("account").get(pk=pk)
+            words = " ".join([refused.message, *(f"{name}: {text}." for name, text in refused.fields.items() if name != "order")])
+            found.append(Outcome(pk, row.account.name, False, row.state, row.change_state, words))
+    return found
+
+
+def siblings(order: Order) -> list[int]:
+    """The same part of the same ticket or run in every account, this order first: ids of those that still work or wait."""
+    scope, part = order.client_order_id.partition("-a")[0], _part(order.client_order_id)
+    rows = Order.objects.filter(client_order_id__startswith=f"{scope}-a", symbol=order.symbol, action=order.action)
+    live = rows.filter(state__in=[s.value for s in LIVE_STATES]).exclude(pk=order.pk).order_by("account_id")
+    same = [pk for pk, name in live.values_list("pk", "client_order_id") if _part(name) == part]
+    return [order.pk, *same]
+
+
+def _part(client_order_id: str) -> str:
+    return client_order_id.partition("-a")[2].partition("-")[2].rpartition("-n")[0]
+
+
+def close_position(position_id: int, *, by: str, key: str, units: int | None = None) -> Asked:
+    """Ask that one instrument of a book be brought to flat, or made smaller by `units` of whole lots."""
     position = Position.objects.select_related("book").filter(pk=position_id).first()
     if position is None:
         raise Refused("There is no such position.", fields={"target": "unknown"})
     if position.units:
         _refuse_bare_shorts(position)
-    target = f"{position.exchange}:{position.symbol}:{position.product}"
-    return _close(position.book, {target: 0}, by=by, key=key)
+    leave = 0 if units is None else _left(position, units)
+    return _close(position.book, {_target(position): leave}, by=by, key=key)
+
+
+def _target(position: Position) -> str:
+    return f"{position.exchange}:{position.symbol}:{position.product}"
+
+
+def _left(position: Position, units: int) -> int:
+    lot = evidence.terms(position.book_id, (position.exchange, position.symbol, position.product)).lot_units
+    if units <= 0 or units % lot or units > abs(position.units):
+        held = f"whole lots of {lot}, at most the {abs(position.units)} that are held"
+        raise Refused(f"{units} units cannot be closed: {held}.", fields={"units": held})
+    return abs(position.units) - units
 
 
 def close_book(book_id: int, *, by: str, key: str) -> Asked:
@@ -59,9 +113,31 @@ def close_book(book_id: int, *, by: str, key: str) -> Asked:
     return _close(book, None, by=by, key=key)
 
 
+def close_leg(run_id: int, leg: int, *, by: str, key: str, account_ids: Collection[int] | None = None) -> list[Asked]:
+    """Ask that one leg of a run be brought to flat in every account, or in those named. Hedges of open shorts are refused."""
+    held = Position.objects.filter(book__run_id=run_id, leg=leg).exclude(units=0).select_related("book")
+    if account_ids is not None:
+        held = held.filter(book__account_id__in=account_ids)
+    found = list(held.order_by("book__account_id"))
+    for position in found:
+        _refuse_bare_shorts(position)
+    books = {position.book_id: position.book for position in found}
+    targets = {pk: {_target(p): 0 for p in found if p.book_id == pk} for pk in books}
+    return [_close(book, targets[pk], by=by, key=key) for pk, book in books.items()]
+
+
+def close_accounts(account_ids: Collection[int], *, by: str, key: str) -> list[Asked]:
+    """Ask that every book of these accounts that holds or awaits anything be brought to flat. What is outside stays.
+
+    Entries of these books end with it; a new run or ticket is not forbidden by this: that is the kill switch.
+    """
+    books = Book.objects.filter(account_id__in=account_ids).exclude(state=Book.State.FLAT).order_by("account_id", "pk")
+    return [asked for book in books if (asked := _close(book, None, by=by, key=key)).goal is not None]
+
+
 def _close(book: Book, targets: Mapping[str, int] | None, *, by: str, key: str) -> Asked:
     with transaction.atomic():
-        before = Journal.objects.filter(kind=ASKED, account_id=book.account_id, subject=key, actor=by).first()
+        before = Journal.objects.filter(kind=ASKED, book_id=book.pk, subject=key, actor=by).first()
         if before is not None:
             return Asked(ExitGoal.objects.filter(pk=before.numbers.get("goal")).first(), is_repeat=True)
         goal = flatten.request(book.pk, reason=ExitReason.MANUAL, asked_by=by, why="closed by hand", targets=targets)

@@ -15,12 +15,12 @@ from trading.services import apply, wake
 CANCELLABLE = (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
 
 
-def request(order_id: int, *, asked_by: str, why: str, follow: bool = False) -> bool:
+def request(order_id: int, *, asked_by: str, why: str, follow: bool = False, to_market: bool = False) -> bool:
     """Send a cancel for a working order; an order that was never sent is denied instead.
 
     True when this call did something. Runs outside any transaction. The order stays PENDING_CANCEL until the order book
-    shows its end, or shows it still working after a while. `follow`: the remainder shall be asked again at a new price;
-    any other cancel, also one that comes second, ends that.
+    shows its end, or shows it still working after a while. `follow`: the remainder shall be asked again at a new price,
+    `to_market` (with it): of an order that rested so far; any other cancel, also one that comes second, ends that.
     """
     order = Order.objects.select_related("book", "account").get(pk=order_id)
     state = OrderState(order.state)
@@ -33,7 +33,15 @@ def request(order_id: int, *, asked_by: str, why: str, follow: bool = False) -> 
         return not follow and _end_following(order)
     now = clock.now()
     with transaction.atomic():
-        asked = apply.move(order, OrderState.PENDING_CANCEL, why=why, actor=asked_by, cancel_asked_at=now, follows_price=follow)
+        asked = apply.move(
+            order,
+            OrderState.PENDING_CANCEL,
+            why=why,
+            actor=asked_by,
+            cancel_asked_at=now,
+            follows_price=follow,
+            to_market=to_market,
+        )
     if not asked:
         return not follow and _end_following(order)
     # An entry's cancel on the way to flat is as urgent as the exit behind it.
@@ -47,7 +55,7 @@ def request(order_id: int, *, asked_by: str, why: str, follow: bool = False) -> 
 
 def _end_following(order: Order) -> bool:
     """Already being cancelled to follow the price: let that cancel be the last word."""
-    ended = Order.objects.filter(pk=order.pk, follows_price=True).update(follows_price=False)
+    ended = Order.objects.filter(pk=order.pk, follows_price=True).update(follows_price=False, to_market=False)
     if ended:
         apply.after(order.book_id)
     return bool(ended)

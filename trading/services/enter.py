@@ -14,10 +14,10 @@ from algomirror.kernel.money import Action
 from marketdata import quotes
 from trading.domain.orders import ENTRIES, EXITS, LIVE_STATES, OrderState, Purpose
 from trading.domain.plan import EntryView, hedge_failed, releasable
-from trading.domain.prices import protected_limit, touch
+from trading.domain.prices import is_future, protected_limit, touch
 from trading.models import Book, ExitGoal, Order, Position
 from trading.models.books import ExitReason
-from trading.services import apply, cancel, evidence, flatten, submit
+from trading.services import apply, cancel, convert, evidence, flatten, submit
 
 S = OrderState
 MAX_REPEGS = 3
@@ -34,6 +34,7 @@ def drive(book_id: int) -> bool:
     if book.state not in (Book.State.OPEN, Book.State.REDUCING):
         return False
     orders = _entries(book_id)
+    convert.give_up(_newest(orders), REPEG_PATIENCE)
     unfinished = [o for o in orders if o.state == S.INITIALIZED or o.is_live]
     if not unfinished and not _repeggable(book, orders):
         return False
@@ -154,6 +155,8 @@ def _repeg(book: Book, orders: list[Order]) -> None:
     """Protected entries that do not fill: cancel after a second; once that is confirmed, ask the remainder at the new touch."""
     now = clock.now()
     for order in orders:
+        if order.to_market:
+            convert.press(order)
         if not order.protected or order.sent_at is None:
             continue
         waited = now - order.sent_at >= timedelta(seconds=settings.REPEG_S)
@@ -170,25 +173,36 @@ def may_try_again(book: Book) -> bool:
     return bool(_repeggable(book, _entries(book.pk)))
 
 
+def following_books(run_id: int) -> set[int]:
+    """Books of this run in which a cancelled entry still waits for a price to follow."""
+    recent = {"state": S.CANCELED, "follows_price": True, "finished_at__gt": clock.now() - REPEG_PATIENCE}
+    books = Book.objects.filter(run_id=run_id, pk__in=Order.objects.filter(**recent).values("book"))
+    return {book.pk for book in books if may_try_again(book)}
+
+
 def _repeggable(book: Book, orders: list[Order]) -> list[Order]:
     """Cancelled a moment ago by us while following the price, with units left and no newer attempt."""
+    return [
+        o
+        for o in _newest(orders)
+        if (o.to_market or (o.protected and o.attempt < MAX_REPEGS))
+        and o.state == S.CANCELED
+        and o.follows_price
+        and o.remaining_units
+        and o.finished_at is not None
+        and clock.now() - o.finished_at < REPEG_PATIENCE
+        and not _was_closed_since(book, o)
+    ]
+
+
+def _newest(orders: list[Order]) -> list[Order]:
+    """Of each slice its newest attempt."""
     newest: dict[tuple[int, int], Order] = {}
     for order in orders:
         key = (order.leg, order.slice_no)
         if key not in newest or order.attempt > newest[key].attempt:
             newest[key] = order
-    return [
-        o
-        for o in newest.values()
-        if o.protected
-        and o.state == S.CANCELED
-        and o.follows_price
-        and o.remaining_units
-        and o.attempt < MAX_REPEGS
-        and o.finished_at is not None
-        and clock.now() - o.finished_at < REPEG_PATIENCE
-        and not _was_closed_since(book, o)
-    ]
+    return list(newest.values())
 
 
 def follows_price(account_id: int) -> bool:
@@ -204,51 +218,52 @@ def _was_closed_since(book: Book, order: Order) -> bool:
     return any(targets is None or key in targets for targets in goals.values_list("targets", flat=True))
 
 
+# What a later attempt of a slice has of the one before it; it is always a marketable limit.
+_KEPT = (
+    "purpose",
+    "leg",
+    "slice_no",
+    "hedge_legs",
+    "exchange",
+    "symbol",
+    "product",
+    "action",
+    "lot_units",
+    "freeze_units",
+    "tick",
+    "permit",
+)
+
+
 def _again(book: Book, order: Order) -> None:
-    # Trades may reach the trade book after the cancel: the remainder is known when the broker's net says so too.
-    if not evidence.agrees(order.account_id, (order.exchange, order.symbol, order.product)):
-        return
+    """Ask what is left of an ended order at the new touch, decided on rows that cannot change meanwhile."""
     quote = quotes.fresh([order.key], clock.now()).get(order.key)
     if quote is None:
         return
     action: Action = "BUY" if order.action == "BUY" else "SELL"
-    scope = _scope(order)
     with transaction.atomic():
-        fields = {
-            f.attname: getattr(order, f.attname)
-            for f in Order._meta.concrete_fields
-            if f.name
-            in [
-                "book",
-                "account",
-                "purpose",
-                "leg",
-                "slice_no",
-                "hedge_legs",
-                "exchange",
-                "symbol",
-                "product",
-                "action",
-                "lot_units",
-                "freeze_units",
-                "tick",
-                "price_type",
-                "trigger_price",
-                "protected",
-                "decision_price",
-                "permit",
-            ]
-        }
+        apply.bump(book.pk)
+        order = Order.objects.get(pk=order.pk)
+        if order.state != S.CANCELED or not order.follows_price or not order.remaining_units or _was_closed_since(book, order):
+            return
+        # Trades may reach the trade book after the cancel: the remainder is known when the broker's net says so too.
+        if not evidence.agrees(order.account_id, (order.exchange, order.symbol, order.product)):
+            return
         now = clock.now()
         Order.objects.get_or_create(
-            client_order_id=client_order_id(scope, order.account_id, order.leg, order.slice_no, order.attempt + 1),
+            client_order_id=client_order_id(_scope(order), order.account_id, order.leg, order.slice_no, order.attempt + 1),
             defaults={
-                **fields,
+                **{name: getattr(order, name) for name in _KEPT},
+                "book_id": order.book_id,
+                "account_id": order.account_id,
                 "attempt": order.attempt + 1,
                 "units": order.remaining_units,
-                "price": protected_limit(touch(quote, action), action, order.tick),
+                "price_type": "LIMIT",
+                "price": protected_limit(touch(quote, action), action, order.tick, future=is_future(order.symbol)),
+                "protected": True,
+                "decision_price": quote.deciding_price if order.to_market else order.decision_price,
                 "trading_day": clock.trading_day(now),
                 "created_at": now,
             },
         )
-        apply.bump(book.pk)
+        Order.objects.filter(pk=order.pk).update(follows_price=False)

@@ -19,7 +19,7 @@ from algomirror.ops import hooks, journal
 from marketdata import quotes
 from trading.domain import exits
 from trading.domain.orders import LIVE_STATES, OrderState, Purpose
-from trading.domain.prices import ladder_price
+from trading.domain.prices import is_future, ladder_price
 from trading.models import Book, ExitGoal, Order, Position
 from trading.models.books import ExitReason
 from trading.services import apply, cancel, evidence, halt, record, submit, wake
@@ -218,7 +218,8 @@ def _priced(goal: ExitGoal, book: Book, ask: exits.Exit) -> Priced:
     position = Position.objects.get(book=book, exchange=exchange, symbol=symbol, product=product)
     last_known = evidence.last_known_price(key, position)
     rung = Order.objects.filter(goal=goal, exchange=exchange, symbol=symbol, state__in=[S.CANCELED, S.LAPSED]).count()
-    price = ladder_price(ask.action, terms.tick, step=rung, fresh=fresh, last_known=last_known)
+    future = is_future(symbol)
+    price = ladder_price(ask.action, terms.tick, step=rung, fresh=fresh, last_known=last_known, future=future)
     numbers = {
         "rung": rung,
         "last_price": fresh.last_price if fresh else None,

@@ -25,7 +25,7 @@ from marketdata import calendar
 from trading.domain import reconcile as truth
 from trading.domain.orders import LIVE_STATES, WORKING, OrderState
 from trading.models import BrokerOrder, Order
-from trading.services import apply, differences, halt
+from trading.services import apply, differences, halt, terms
 
 log = logging.getLogger(__name__)
 
@@ -228,11 +228,12 @@ def _ours(o: Order) -> truth.OurOrder:
         sent_at=o.sent_at,
         cancel_asked_at=o.cancel_asked_at,
         answered_at=o.answered_at,
-        sender_gone=o.state == OrderState.SUBMITTED and _has_ended(o.sender),
+        sender_gone=o.state == OrderState.SUBMITTED and has_ended(o.sender),
+        change=terms.change_of(o),
     )
 
 
-def _has_ended(sender: str) -> bool:
+def has_ended(sender: str) -> bool:
     """True only when that process surely ended: it ran on this host and its number is free."""
     host, _, pid = sender.rpartition(":")
     if host != socket.gethostname() or not pid.isdigit():

@@ -14,6 +14,7 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied
 from algomirror.ops import hooks
 from algomirror.ops.lease import process_name
+from trading.domain.changes import Terms
 from trading.domain.orders import EXITS, OrderState, Purpose
 from trading.models import Book, Order
 from trading.services import apply
@@ -88,14 +89,15 @@ def _claim(order: Order, still: Callable[[Order], bool], *, is_exit: bool) -> bo
         return False
 
 
-def ticket_of(order: Order) -> OrderTicket:
+def ticket_of(order: Order, terms: Terms | None = None) -> OrderTicket:
+    """What goes on the wire; `terms` where a modify asks for others than the order's own."""
     return OrderTicket(
         exchange=order.exchange,
         symbol=order.symbol,
         action="BUY" if order.action == "BUY" else "SELL",
         product=cast(Product, order.product),
         price_type=cast(PriceType, order.price_type),
-        units=order.units,
-        price=order.price,
-        trigger_price=order.trigger_price,
+        units=order.units if terms is None else terms.units,
+        price=order.price if terms is None else terms.price,
+        trigger_price=order.trigger_price if terms is None else terms.trigger,
     )

@@ -11,15 +11,16 @@ from datetime import timedelta
 
 import redis
 from django.conf import settings
-from django.db import OperationalError, close_old_connections, connection, transaction
-from django.db.models import F, Q
+from django.db import OperationalError, close_old_connections, connection
+from django.db.models import Q
 
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import alarms, hooks, queue
+from algomirror.ops.lease import process_name
 from trading.domain.orders import ENTRIES, LIVE_STATES, UNACKNOWLEDGED, OrderState
 from trading.models import Book, ExitGoal, Order, Position
-from trading.services import apply, enter, flatten, poll, record, wake
+from trading.services import apply, convert, enter, flatten, poll, rest, wake
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ def account(account_id: int, *, turn_s: float = TURN_S, sleep: Callable[[float],
 
 def _expects_news(account_id: int) -> bool:
     orders = Order.objects.filter(account_id=account_id)
+    if convert.waiting(account_id):
+        return True
     soon = Q(state__in=[*UNSEEN, OrderState.PENDING_CANCEL]) | Q(state__in=LIVE, protected=True)
     unsent = Q(state=OrderState.INITIALIZED, book__state=Book.State.OPEN)
     if orders.filter(soon | unsent).exists():
@@ -70,7 +73,8 @@ def step(account_id: int) -> bool:
         poll.account(account_id, positions=bool(goals) or enter.follows_price(account_id) or _positions_due(account_id))
         _each(flatten.drive, goals)
     entering = _drive_entries(account_id) if has_books_read else _has_entries(account_id)
-    _rest_idle_books(account_id)
+    for book in rest.idle(Book.objects.filter(account_id=account_id), by=apply.ENGINE):
+        apply.after(book.pk)
     still_goals = ExitGoal.objects.filter(book__account_id=account_id).exclude(state="DONE").exists()
     return entering or still_goals or live.exists()
 
@@ -150,27 +154,6 @@ def _catch_late_fills(account_id: int) -> None:
             )
 
 
-def _rest_idle_books(account_id: int) -> None:
-    """A run's book that owns nothing, awaits nothing and was asked nothing is flat, however it came to that."""
-    candidates = (
-        Book.objects.filter(account_id=account_id, kind=Book.Kind.RUN, state__in=[Book.State.OPEN, Book.State.REDUCING])
-        .exclude(positions__in=Position.objects.exclude(units=0))
-        .exclude(orders__state__in=[OrderState.INITIALIZED, *LIVE])
-        .exclude(goals__in=ExitGoal.objects.exclude(state="DONE"))
-    )
-    for book in candidates:
-        if enter.may_try_again(book):
-            continue
-        with transaction.atomic():
-            rested = Book.objects.filter(pk=book.pk, state=book.state, version=book.version).update(
-                state=Book.State.FLAT, flat_at=clock.now(), version=F("version") + 1
-            )
-            if rested:
-                why = "nothing owned and nothing on its way"
-                record.of_book("book.flat", book, actor="engine:orders", moved=(book.state, "FLAT"), why=why)
-                apply.after(book.pk)
-
-
 # --- many accounts at once ---------------------------------------------------------------------
 
 
@@ -209,7 +192,11 @@ def _alone(account_id: int) -> Iterator[bool]:
     """Spares double reads; safety does not depend on it, so no Redis means go on."""
     key = f"am:working:{account_id}"
     try:
-        mine = bool(queue.client().set(key, 1, nx=True, ex=30))
+        mine = bool(queue.client().set(key, process_name(), nx=True, ex=30))
+        holder = None if mine else queue.client().get(key)
+        if isinstance(holder, bytes) and poll.has_ended(holder.decode()):
+            # Killed at its work: the account does not wait for the key to run out.
+            mine = bool(queue.client().set(key, process_name(), ex=30))
         if not mine:
             queue.client().set(f"am:again:{account_id}", 1, ex=30)
     except (redis.RedisError, OSError):
@@ -244,6 +231,7 @@ def due_accounts() -> list[int]:
         Order.objects.filter(state=OrderState.INITIALIZED, book__state=Book.State.OPEN).values_list("account_id", flat=True)
     )
     due |= set(ExitGoal.objects.exclude(state="DONE").values_list("book__account_id", flat=True))
+    due |= convert.waiting()
     opened = set(Position.objects.exclude(units=0).values_list("book__account_id", flat=True))
     attempted = dict(BrokerRead.objects.filter(kind="ORDERS").values_list("account_id", "attempted_at"))
     for account_id in active:

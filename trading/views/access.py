@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import HttpRequest
@@ -12,6 +14,17 @@ from algomirror.kernel.errors import Refused
 
 def may_reduce(request: HttpRequest) -> bool:
     return isinstance(request.user, User) and request.user.may_reduce
+
+
+def may_trade(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.may_trade
+
+
+def trading(request: HttpRequest) -> str:
+    """The journal's name for this person, who may change orders. Raises PermissionDenied."""
+    if not isinstance(request.user, User) or not request.user.may_trade:
+        raise PermissionDenied
+    return f"user:{request.user.username}"
 
 
 def reducing(request: HttpRequest) -> str:
@@ -30,3 +43,14 @@ def checked(form: Form) -> None:
     if not form.is_valid():
         words = {name: " ".join(str(e) for e in errors) for name, errors in form.errors.items()}
         raise Refused("The form was not understood.", fields=words)
+
+
+def asked_query(request: HttpRequest) -> str:
+    """The filters of this request for links that keep them; not the page."""
+    return urlencode([(name, value) for name, value in request.GET.items() if name != "before" and value])
+
+
+def before_of(request: HttpRequest) -> int | None:
+    """The order or fill that the page asked for lies before; None on the newest page, and for nonsense."""
+    given = request.GET.get("before", "")
+    return int(given) if given.isdecimal() and len(given) < 19 else None

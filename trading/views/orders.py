@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -9,26 +10,43 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.models import Account
 from algomirror.ops import queue
-from trading.forms import CancelClick, OrdersFilter, TradesFilter
+from trading.forms import CancelAllClick, CancelClick, OrdersFilter, TradesFilter
 from trading.pages import orders as page
 from trading.pages import trades as trades_page
+from trading.pages.working import by_hand
 from trading.services import byhand
-from trading.views.access import checked, is_fragment, may_reduce, reducing
+from trading.views.access import asked_query, before_of, checked, is_fragment, may_reduce, may_trade, reducing
 
 
 def _orders(request: HttpRequest) -> dict[str, Any]:
-    form = OrdersFilter(request.GET)
-    return {"filter": form, "page": page.orders_page(form.orders_wish()), "may_reduce": may_reduce(request)}
+    form, before = OrdersFilter(request.GET), before_of(request)
+    return {
+        "filter": form,
+        "page": page.orders_page(replace(form.orders_wish(), before=before)),
+        "before": before,
+        "query": asked_query(request),
+        "may_reduce": may_reduce(request),
+        "may_trade": may_trade(request),
+    }
 
 
 @require_safe
 def orders(request: HttpRequest) -> HttpResponse:
-    return render(request, "trading/orders.html", _orders(request))
+    return render(request, "trading/orders.html", _orders(request) | {"cancel_all": CancelAllClick(auto_id="cancel_all_%s")})
 
 
 @require_safe
 def rows(request: HttpRequest) -> HttpResponse:
     return render(request, "trading/_orders.html", _orders(request))
+
+
+@require_safe
+def working(request: HttpRequest) -> HttpResponse:
+    """The ticket's own part of the orders page."""
+    rows = by_hand()
+    return render(
+        request, "trading/_working.html", {"rows": rows, "may_reduce": may_reduce(request), "may_trade": may_trade(request)}
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -69,8 +87,14 @@ def sync(request: HttpRequest) -> HttpResponse:
 
 
 def _trades(request: HttpRequest) -> dict[str, Any]:
-    form = TradesFilter(request.GET)
-    return {"filter": form, "page": trades_page.trades_page(form.wish()), "may_reduce": may_reduce(request)}
+    form, before = TradesFilter(request.GET), before_of(request)
+    return {
+        "filter": form,
+        "page": trades_page.trades_page(replace(form.wish(), before=before)),
+        "before": before,
+        "query": asked_query(request),
+        "may_reduce": may_reduce(request),
+    }
 
 
 @require_safe

@@ -7,15 +7,21 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.models import Account
 from trading.forms import CloseClick, PositionsFilter
 from trading.pages import positions as page
 from trading.services import byhand
-from trading.views.access import checked, is_fragment, may_reduce, reducing
+from trading.views.access import asked_query, checked, is_fragment, may_reduce, reducing
 
 
 def _positions(request: HttpRequest) -> dict[str, Any]:
     form = PositionsFilter(request.GET)
-    return {"filter": form, "page": page.positions_page(form.wish()), "may_reduce": may_reduce(request)}
+    return {
+        "filter": form,
+        "page": page.positions_page(form.wish()),
+        "may_reduce": may_reduce(request),
+        "query": asked_query(request),
+    }
 
 
 @require_safe
@@ -39,10 +45,23 @@ def close(request: HttpRequest) -> HttpResponse:
         return render(request, "trading/close.html", {"closing": closing})
     form = CloseClick(request.POST)
     checked(form)
-    kind, number = form.what()
-    ask = byhand.close_book if kind == "book" else byhand.close_position
-    asked = ask(number, by=by, key=form.cleaned_data["idempotency_key"])
+    asked = _ask(form, by)
+    goals = [one.goal for one in asked if one.goal is not None]
     if is_fragment(request):
-        return render(request, "trading/_close_outcome.html", {"asked": asked})
-    messages.info(request, f"Exit asked: {asked.goal}." if asked.goal else "There is nothing to close.")
+        return render(request, "trading/_close_outcome.html", {"asked": [one for one in asked if one.goal is not None]})
+    messages.info(request, f"Exit asked: {', '.join(map(str, goals))}." if goals else "There is nothing to close.")
     return redirect("positions")
+
+
+def _ask(form: CloseClick, by: str) -> list[byhand.Asked]:
+    """One entry per book that was asked."""
+    kind, numbers = form.what()
+    key = form.cleaned_data["idempotency_key"]
+    if kind == "position":
+        return [byhand.close_position(numbers[0], by=by, key=key, units=form.cleaned_data.get("units"))]
+    if kind == "book":
+        return [byhand.close_book(numbers[0], by=by, key=key)]
+    if kind == "leg":
+        return byhand.close_leg(numbers[0], numbers[1], by=by, key=key)
+    ids = numbers or list(Account.objects.filter(archived_at=None).values_list("pk", flat=True))
+    return byhand.close_accounts(ids, by=by, key=key)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from accounts import egress
 from accounts.gateway import limits
 from accounts.models import Account, BrokerRead
 from algomirror.frame.readiness.found import AMBER, GREEN, RED, Found, ago
@@ -26,7 +27,7 @@ _SKEWS = {"ok": GREEN, "amber": AMBER, "red": RED, "unknown": AMBER}
 
 
 def findings(accounts: list[Account], now: datetime) -> list[Found]:
-    """Seven checks each, in a number of queries that does not grow with the accounts."""
+    """Eight checks each, in a number of queries that does not grow with the accounts."""
     kept = {(row.account_id, row.kind): row for row in BrokerRead.objects.filter(account__in=accounts)}
     places, measured = compared(accounts), skews(now)
     found: list[Found] = []
@@ -40,6 +41,7 @@ def findings(accounts: list[Account], now: datetime) -> list[Found]:
             _positions(account, positions, _verdicts(places, account.pk), now),
             _skew(account, measured.get(account.pk)),
             _rate(account),
+            _address(account, accounts),
         ]
     return found
 
@@ -113,6 +115,34 @@ def _rate(account: Account) -> Found:
     is_full = orders >= NEARLY_ALL * account.orders_per_second or reads >= NEARLY_ALL * settings.READS_PER_SECOND
     state: Check.State = AMBER if is_full else GREEN
     return Found("calls", state, value, "Entries wait; exits go first." if is_full else "", account.pk)
+
+
+def _address(account: Account, accounts: list[Account]) -> Found:
+    """Brokers take orders of a live account from its registered address only; one address serves one family."""
+    name, registered = "registered address", account.registered_address
+    if account.mode == Account.Mode.PAPER:
+        return Found(name, GREEN, "paper needs none", account_id=account.pk)
+    if registered is None:
+        return Found(name, AMBER, "not entered", "Enter the address you registered with the broker under Accounts.", account.pk)
+    seen = egress.addresses_of(account)
+    if seen and registered not in seen:
+        leaves = " or ".join(sorted(seen))
+        remedy = "Register the new address with the broker, or correct it under Accounts."
+        return Found(name, RED, f"orders leave from {leaves}, registered is {registered}", remedy, account.pk)
+    strangers = [a.name for a in accounts if a.pk != account.pk and a.registered_address == registered and _is_other(a, account)]
+    if strangers:
+        remedy = "One address may serve one family: give the other account a server of its own."
+        return Found(name, AMBER, f"{registered}, shared with {', '.join(strangers)}", remedy, account.pk)
+    if not seen:
+        remedy = "Its server is in this network: say where that leaves from in EGRESS_ADDRESSES."
+        return Found(name, AMBER, f"{registered}, not comparable", remedy, account.pk)
+    return Found(name, GREEN, str(registered), account_id=account.pk)
+
+
+def _is_other(one: Account, another: Account) -> bool:
+    """Not of one family, as their owner says."""
+    other = Account.Relation.OTHER
+    return other in (one.relation, another.relation) and (one.relation != another.relation or one.holder != another.holder)
 
 
 def _is_of_today(row: BrokerRead | None, now: datetime) -> bool:

@@ -12,7 +12,7 @@ from algomirror.frame.readiness import accounts as account_checks
 from algomirror.frame.readiness import house
 from algomirror.frame.readiness.found import RED, Found
 from algomirror.kernel import clock
-from algomirror.ops import alarms, push
+from algomirror.ops import alarms, push, sight
 from algomirror.ops.models import Check
 from marketdata import calendar
 
@@ -54,7 +54,11 @@ class Board:
 
 def run() -> list[Found]:
     """Check everything now and keep it; before the open a red finding rings."""
-    now, accounts = clock.now(), active_accounts()
+    with sight.whole():  # whoever presses the button, the board is everybody's
+        return _run(clock.now(), active_accounts())
+
+
+def _run(now: datetime, accounts: list[Account]) -> list[Found]:
     found = [*house.findings(now, has_accounts=bool(accounts)), *account_checks.findings(accounts, now)]
     keep(found, now)
     _forget_others(found)

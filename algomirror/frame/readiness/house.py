@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import shutil
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Max
 
-from algomirror.frame.readiness.found import AMBER, GREEN, RED, Found
+from algomirror.frame.readiness.found import AMBER, GREEN, RED, Found, ago
 from algomirror.kernel import clock
-from algomirror.ops import health
-from marketdata import calendar
+from algomirror.ops import backup, health
+from algomirror.ops.alerts import deliver
+from algomirror.ops.alerts.models import AlertChannel
+from marketdata import calendar, terms
 from marketdata.models import Instrument, Underlying
 from marketdata.status import feed_status
 
 COVERED_DAYS = 30
 DISK_RED_BYTES, DISK_AMBER_BYTES = 1_000_000_000, 5_000_000_000
+# A copy is taken every hour; losing more than that is what RPO forbids.
+BACKUP_OLD, BACKUP_DEAD = timedelta(minutes=75), timedelta(hours=4)
 _REMEDIES = {
     "database": "Is the database running, and is its disk full?",
     "redis": "Start Redis.",
@@ -26,7 +31,7 @@ _REMEDIES = {
 
 
 def findings(now: datetime, *, has_accounts: bool) -> list[Found]:
-    found = [_calendar(), *_contracts(now), *_parts(), _disk()]
+    found = [_calendar(), *_contracts(now), _terms(), *_parts(), _disk(), _backups(now), _channels()]
     return [*found, *_feed(now)] if has_accounts else found
 
 
@@ -60,6 +65,15 @@ def _contract_list(exchange: str, on: object, now: datetime) -> Found:
     return Found(name, RED if has_session else AMBER, f"of {on:%d %b %Y}", remedy)
 
 
+def _terms() -> Found:
+    disputed = [text for texts in terms.disputed().values() for text in texts]
+    if not disputed:
+        return Found("contract terms", GREEN, "ours and the broker's list agree")
+    more = f" and {len(disputed) - 1} more" if len(disputed) > 1 else ""
+    remedy = "Accept or override it under Settings, Instruments."
+    return Found("contract terms", RED, f"{disputed[0]}{more}: entries wait", remedy)
+
+
 def _parts() -> list[Found]:
     found = []
     for part in health.parts():
@@ -74,11 +88,10 @@ def _feed(now: datetime) -> list[Found]:
     status = feed_status(now)
     is_open = any(calendar.is_open(exchange, now) for exchange in calendar.EXCHANGES)
     is_good = status.state == "live" or (status.state == "stale" and not is_open)
-    source = status.source or "no source"
     prices = Found(
         "prices",
         GREEN if is_good else RED if is_open else AMBER,
-        f"{status.state} from {source}" if is_open else f"{status.state} from {source}, markets closed",
+        status.state if is_open else f"{status.state}, markets closed",
         "" if is_good else "Look at Settings, Feeds: is the primary account logged in?",
     )
     return [prices, _order_streams(str(status.detail.get("order_streams", "")))]
@@ -91,6 +104,37 @@ def _order_streams(told: str) -> Found:
     is_whole = live == wanted
     remedy = "" if is_whole else "Orders are polled meanwhile; some brokers push no order updates."
     return Found("order streams", GREEN if is_whole else AMBER, f"{live} of {wanted} live", remedy)
+
+
+def _backups(now: datetime) -> Found:
+    if not settings.BACKUP_DIR:
+        remedy = "Name a folder in BACKUP_DIR; a copy is taken there every hour."
+        return Found("backups", GREEN if settings.DEMO else AMBER, "none are taken", "" if settings.DEMO else remedy)
+    at = backup.newest(Path(settings.BACKUP_DIR))
+    remedy = "Is the signals cluster running, and can it write to BACKUP_DIR? Its log says why a copy failed."
+    if at is None:
+        return Found("backups", RED, "no copy there", remedy)
+    state = GREEN if now - at <= BACKUP_OLD else AMBER if now - at <= BACKUP_DEAD else RED
+    return Found("backups", state, f"last copy {ago(at, now)}", "" if state == GREEN else remedy)
+
+
+def _channels() -> Found:
+    """Who hears an alarm. Red when nobody would: every channel fails."""
+    channels = list(AlertChannel.objects.filter(enabled=True))
+    failing = deliver.failing()
+    if not channels:
+        remedy = "Alarms are heard on open pages only: add a channel under Alerts, Settings."
+        return Found("alert channels", GREEN if settings.DEMO else AMBER, "none", "" if settings.DEMO else remedy)
+    if failing:
+        said = ", ".join(f"{one.name} ({one.last_error or 'no answer'})" for one in failing[:3])
+        state = RED if len(failing) == len(channels) else AMBER
+        return Found(
+            "alert channels", state, f"{len(failing)} of {len(channels)} fail: {said}", "Test it under Alerts, Settings."
+        )
+    untried = [one.name for one in channels if one.last_sent_at is None]
+    if untried:
+        return Found("alert channels", AMBER, f"never used: {', '.join(untried[:3])}", "Press Test under Alerts, Settings.")
+    return Found("alert channels", GREEN, f"{len(channels)} heard")
 
 
 def _disk() -> Found:

@@ -136,6 +136,8 @@ def units_lots(value: int | None, lot: int | None = None) -> str:
     """Signed units with their lots: "3 lots (195)". Quantities that are no whole lots say so."""
     if value is None:
         return UNKNOWN
+    if value == 0:
+        return "0"
     shown = units(value)
     if not lot:
         return f"{shown} units"

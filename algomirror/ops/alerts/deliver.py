@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import Q
 
 from algomirror.kernel import clock
-from algomirror.ops import hooks, journal
+from algomirror.ops import alarms, hooks, journal
 from algomirror.ops.alerts import wire
 from algomirror.ops.alerts.classes import CRITICAL, class_of, quiet_until
 from algomirror.ops.alerts.models import AlertChannel, AlertDelivery, AlertRule
@@ -32,7 +32,8 @@ State = AlertDelivery.State
 
 
 def run() -> int:
-    """Plan and send; how many were sent."""
+    """Wake what was snoozed, plan and send; how many were sent."""
+    alarms.wake_snoozed()
     plan()
     return send_due()
 
@@ -44,7 +45,7 @@ def plan() -> int:
         return 0
     now = clock.now()
     rules = set(AlertRule.objects.filter(channel__in=channels).values_list("channel_id", "event_class"))
-    ringing = list(Alarm.objects.filter(state=Alarm.State.NEW, at__gte=min(c.created_at for c in channels.values()))[:500])
+    ringing = list(alarms.ringing().filter(at__gte=min(c.created_at for c in channels.values()))[:500])
     known = set(AlertDelivery.objects.filter(alarm__in=ringing).values_list("alarm_id", "channel_id", "round"))
     rows = [row for alarm in ringing for row in _rows(alarm, channels, rules, now) if _id(row) not in known]
     AlertDelivery.objects.bulk_create(rows, ignore_conflicts=True)
@@ -95,6 +96,9 @@ def _due(now: datetime) -> list[AlertDelivery]:
 
 def _claim(row: AlertDelivery) -> bool:
     mine = AlertDelivery.objects.filter(pk=row.pk, state=row.state, attempts=row.attempts)
+    if row.alarm.state == Alarm.State.NEW and row.alarm.snoozed_until is not None and row.alarm.snoozed_until > clock.now():
+        mine.update(not_before=row.alarm.snoozed_until)
+        return False
     if row.alarm.state != Alarm.State.NEW:
         mine.update(state=State.DROPPED, error="acknowledged before it was sent")
         return False

@@ -13,11 +13,11 @@ import httpx
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend
-from django.db import transaction
 
 from algomirror.kernel import clock
 from algomirror.kernel.errors import AlgoMirrorError
 from algomirror.ops import hooks, push
+from algomirror.ops.outgoing import refuse_in_transaction
 
 TIMEOUT_S = 5.0
 
@@ -32,15 +32,8 @@ class NotSent(AlgoMirrorError):
 
 def send(kind: str, config: Mapping[str, Any], message: Mapping[str, Any]) -> None:
     """`message`: subject, text, and the alarm's own fields. Never inside a transaction."""
-    _refuse_in_transaction()
+    refuse_in_transaction()
     _SENDERS[kind](config, message)
-
-
-def _refuse_in_transaction() -> None:
-    """The transaction a test case wraps around itself does not count."""
-    blocks = getattr(transaction.get_connection(), "atomic_blocks", [])
-    if not all(getattr(block, "_from_testcase", False) for block in blocks):
-        raise RuntimeError("no network inside a transaction")
 
 
 def _telegram(config: Mapping[str, Any], message: Mapping[str, Any]) -> None:
@@ -96,7 +89,12 @@ def _email(config: Mapping[str, Any], message: Mapping[str, Any]) -> None:
 
 def _browser(config: Mapping[str, Any], message: Mapping[str, Any]) -> None:
     """To every page that is open and was allowed to notify."""
-    push.push("alarms", "shout", subject=message["subject"], text=message["text"], url=message["url"])
+    push.push("alarms", "shout", subject=message["subject"], text=message["text"], url=message["url"], **_whose(message))
+
+
+def _whose(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Sockets of people who are limited to accounts ask."""
+    return {name: message.get(name) for name in ("account", "run")}
 
 
 _SENDERS = {"TELEGRAM": _telegram, "WEBHOOK": _webhook, "EMAIL": _email, "BROWSER": _browser}

@@ -97,7 +97,10 @@ def actor(request: Request) -> str:
 
 
 def command(handler: Handler) -> Handler:
-    """An unsafe method: wants an Idempotency-Key, acts once per key, and answers a repeat with the first answer."""
+    """An unsafe method: wants an Idempotency-Key, acts once per key, and answers a repeat with the first answer.
+
+    What stands in the response's `once` (a new secret) is said this time and kept nowhere.
+    """
 
     @wraps(handler)
     def once(self: Door, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -122,7 +125,7 @@ def command(handler: Handler) -> Handler:
             commands.fail(row)
         else:
             commands.finish(row, status=response.status_code, answer=answer)
-        return _answered(answer, response.status_code, is_replay=False)
+        return _answered({**(answer or {}), **getattr(response, "once", {})}, response.status_code, is_replay=False)
 
     once.is_command = True  # type: ignore[attr-defined]
     return once

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from algomirror.kernel import clock
 from algomirror.ops.supervisor import ports
 from algomirror.ops.supervisor.spec import Spec
 
@@ -64,7 +65,18 @@ def _web(needs: tuple[str, ...]) -> Spec:
 
 def _simulator(accounts: int) -> Spec:
     state = str(settings.VAR_DIR / "simulator.json")
-    argv = ("--accounts", str(accounts), "--port-base", str(settings.SIM_PORT_BASE), "--always-open", "--state", state)
+    argv = (
+        "--accounts",
+        str(accounts),
+        "--port-base",
+        str(settings.SIM_PORT_BASE),
+        "--always-open",
+        "--shares",
+        "--state",
+        state,
+        "--ahead-s",
+        str(clock.ahead_s()),
+    )
     return Spec(
         name="simulator",
         argv=(sys.executable, "-m", "simulator", *argv),

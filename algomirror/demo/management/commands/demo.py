@@ -5,17 +5,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from algomirror.demo import owner, steps
+from algomirror.demo import connect, owner, steps
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Misconfigured
 from algomirror.ops.supervisor import plan, up
 from algomirror.ops.supervisor.spec import Spec
 
-ACCOUNTS = 3
-
 
 class Command(BaseCommand):
-    help = "Everything, simulated: three paper accounts on a market that never closes."
+    help = "Everything, simulated: paper accounts (DEMO_ACCOUNTS, three) on a market that never closes."
     requires_system_checks = []
     _password: str | None = None
     _is_shown = False
@@ -28,14 +26,14 @@ class Command(BaseCommand):
             self._show_new_password()
             return
         began = clock.monotonic()
-        connect = Spec(name="accounts", argv=plan.manage("demo_connect"), needs=("simulator", "web"), once=True)
+        accounts = Spec(name="accounts", argv=plan.manage("demo_connect"), needs=("simulator", "web"), once=True)
 
         def ready(_: float, say: up.Say) -> None:
             for line in self._welcome(clock.monotonic() - began):
                 say(line)
 
         try:
-            up.run(sys.stdout, simulated_accounts=ACCOUNTS, then=(connect,), ready=ready, before=self._prepare)
+            up.run(sys.stdout, simulated_accounts=connect.wanted(), then=(accounts,), ready=ready, before=self._prepare)
         except Misconfigured as error:
             raise CommandError(str(error)) from None
         finally:

@@ -1,0 +1,1 @@
+"""What was earned, after charges, and what executing it cost."""
