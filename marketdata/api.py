@@ -72,7 +72,7 @@ class Calendar(Door):
         last: date = asked.get("last") or _later(first, 60)
         if not 0 <= (last - first).days <= MOST_DAYS:
             raise Refused(f"0 to {MOST_DAYS} days from first to last.", fields={"last": "out of range"})
-        between = {"date__gte": first, "date__lte": last}
+        between = {"date__gte": first, "date__lte": last, "retired_at": None}
         body = {
             "first": first,
             "last": last,

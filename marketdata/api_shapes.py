@@ -26,19 +26,19 @@ class MarketStatus(serializers.Serializer[Any]):
 class Hours(serializers.ModelSerializer[models.TradingHours]):
     class Meta:
         model = models.TradingHours
-        fields = ("exchange", "weekday", "opens", "closes", "effective_from", "effective_to")
+        fields = ("id", "exchange", "weekday", "opens", "closes", "effective_from", "effective_to")
 
 
 class Holiday(serializers.ModelSerializer[models.Holiday]):
     class Meta:
         model = models.Holiday
-        fields = ("exchange", "date", "name", "kind")
+        fields = ("id", "exchange", "date", "name", "kind")
 
 
 class SpecialSession(serializers.ModelSerializer[models.SpecialSession]):
     class Meta:
         model = models.SpecialSession
-        fields = ("exchange", "date", "name", "opens", "closes", "confirmed")
+        fields = ("id", "exchange", "date", "name", "opens", "closes", "confirmed")
 
 
 class Calendar(serializers.Serializer[Any]):

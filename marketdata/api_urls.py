@@ -1,6 +1,6 @@
 from django.urls import path
 
-from marketdata import api, api_feeds, api_sessions
+from marketdata import api, api_feeds, api_reference, api_sessions
 
 urlpatterns = [
     path("market/status", api.MarketStatus.as_view(), name="api-market-status"),
@@ -15,5 +15,14 @@ urlpatterns = [
     path("chain-sessions/<slug:key>", api_sessions.ChainSession.as_view(), name="api-chain-session"),
     path("chain-sessions/<slug:key>/heartbeat", api_sessions.ChainHeartbeat.as_view(), name="api-chain-heartbeat"),
     path("feeds/switch", api_feeds.FeedSwitch.as_view(), name="api-feeds-switch"),
+    path("reference/calendar/holidays", api_reference.Holidays.as_view(), name="api-reference-holidays"),
+    path("reference/calendar/special-sessions", api_reference.SpecialSessions.as_view(), name="api-reference-special"),
+    path("reference/calendar/hours", api_reference.Hours.as_view(), name="api-reference-hours"),
+    path("reference/calendar/retire", api_reference.Retire.as_view(), name="api-reference-retire"),
+    path("reference/terms", api_reference.Terms.as_view(), name="api-reference-terms"),
+    path("reference/disputes", api_reference.Disputes.as_view(), name="api-reference-disputes"),
+    path("reference/disputes/<int:pk>/accept", api_reference.Accept.as_view(), name="api-reference-accept"),
+    path("reference/disputes/<int:pk>/override", api_reference.Override.as_view(), name="api-reference-override"),
+    path("reference/disputes/<int:pk>/restore", api_reference.Restore.as_view(), name="api-reference-restore"),
     path("failovers", api_feeds.FailoversDoor.as_view(), name="api-failovers"),
 ]

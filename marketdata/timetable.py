@@ -66,9 +66,14 @@ def _special(row: SpecialSession) -> Entry:
 
 def put(entry: Entry, *, actor: str, exchanges: Iterable[str] = ()) -> None:
     """Add or change one row, on several exchanges alike when they are named. Counts at once, everywhere within a second."""
+    put_all([Entry(**{**asdict(entry), "exchange": exchange}) for exchange in list(exchanges) or [entry.exchange]], actor=actor)
+
+
+def put_all(wanted: Iterable[Entry], *, actor: str) -> None:
+    """All of them or none."""
     with transaction.atomic():
-        for exchange in list(exchanges) or [entry.exchange]:
-            _put(Entry(**{**asdict(entry), "exchange": exchange}), actor)
+        for entry in wanted:
+            _put(entry, actor)
 
 
 def _put(entry: Entry, actor: str) -> None:

@@ -78,8 +78,7 @@ def put(request: HttpRequest, kind: str) -> HttpResponse:
     form = FORMS[kind](request.POST)
     if not form.is_valid():
         return _page(request, {kind: form}, status=422)
-    for entry in form.entries():
-        timetable.put(entry, actor=actor)
+    timetable.put_all(form.entries(), actor=actor)
     messages.info(request, "Saved. It counts in every process within a second.")
     return _back(form.cleaned_data["exchanges"][0])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.tokens.auth import allowed, require_accounts, seen
 from algomirror.kernel.errors import Refused
-from algomirror.ops.api.doors import Asked, Door, actor, command
+from algomirror.ops.api.doors import Asked, Door, Nothing, actor, command
 from algomirror.ops.api.schema import CURSOR, LIMIT
 from risk import pages as risk_pages
 from risk.api import require_whole_run, run_of
@@ -110,6 +110,22 @@ class RunEvents(Door):
         run = run_of(request, pk)
         require_whole_run(request, run)
         return self.page(RiskEvent.objects.filter(run=run), Event)
+
+
+class Stopped(serializers.Serializer[Any]):
+    books = serializers.IntegerField(help_text="books that were still entering")
+
+
+class RunStopEntries(Door):
+    writes: ClassVar[str] = "exit"
+
+    @extend_schema(request=Nothing, responses={202: Stopped})
+    @command
+    def post(self, request: Request, pk: int) -> Response:
+        """No more entries of this run: what was not sent is not, what rests is cancelled, what filled stays guarded."""
+        run = run_of(request, pk)
+        require_whole_run(request, run)
+        return Response({"books": stop.stop_entries(run.pk, by=actor(request))}, status=202)
 
 
 class RunExit(Door):

@@ -35,6 +35,7 @@ urlpatterns = [
     path("runs/<int:pk>/positions", api_runs.RunPositions.as_view(), name="api-run-positions"),
     path("runs/<int:pk>/risk", api_runs.RunRisk.as_view(), name="api-run-risk"),
     path("runs/<int:pk>/events", api_runs.RunEvents.as_view(), name="api-run-events"),
+    path("runs/<int:pk>/stop-entries", api_runs.RunStopEntries.as_view(), name="api-run-stop-entries"),
     path("runs/<int:pk>/exit", api_runs.RunExit.as_view(), name="api-run-exit"),
     path("runs/<int:pk>/limits", api_runs.RunLimitsDoor.as_view(), name="api-run-limits"),
 ]

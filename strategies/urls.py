@@ -47,6 +47,7 @@ urlpatterns = [
     path("runs/<int:pk>/pnl.json", runs.pnl, name="run-pnl"),
     path("runs/<int:pk>/notes", notes.add, name="run-notes"),
     path("runs/<int:pk>/tags", notes.tag, name="run-tags"),
+    path("runs/<int:pk>/stop-entries", runs.stop_entries, name="run-stop-entries"),
     path("runs/<int:pk>/exit", runs.leave, name="run-exit"),
     path("runs/<int:pk>/accounts/<int:account_id>/exit", runs.leave, name="run-exit-account"),
     path("runs/<int:pk>/limits", runs.limits, name="run-limits"),

@@ -112,10 +112,10 @@ class ModifyForm(MarketClick):
     units = forms.IntegerField(required=False, min_value=1, max_value=10_000_000, label="Quantity in units")
     field_order = ("price", "trigger_price", "units", "everywhere")
 
-    def terms(self) -> dict[str, Any]:
-        """Only what was typed; the rest stays as it is."""
+    def terms(self, order: Order) -> dict[str, Any]:
+        """Only what was typed and is not what the order has; the rest stays, here and in the other accounts."""
         typed = {name: self.cleaned_data.get(name) for name in ("price", "trigger_price", "units")}
-        return {name: value for name, value in typed.items() if value is not None}
+        return {name: value for name, value in typed.items() if value is not None and value != getattr(order, name)}
 
     def of(self, order: Order) -> ModifyForm:
         """The fields that this order has, shown in the order's own steps."""

@@ -20,8 +20,12 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 ENROL = "/profile/second-factor"
 # Doors through which new risk comes in. Exits, cancels and the kill switch stay open to whoever may use them.
-ENTRIES = re.compile(r"^/(ticket(/|$)|strategies(/(?!\d+/entries$)|$)|runs/start$|webhooks(/|$)|settings/tokens(/|$))")
-API_ENTRIES = re.compile(r"^/api/v1/(ticket/|strategies(/\d+(/copy|/preview)?)?$|orders$|runs$|tokens|webhooks)")
+ENTRIES = re.compile(
+    r"^/(ticket(/|$)|strategies(/(?!\d+/entries$)|$)|runs/start$|orders/(modify|market)$|webhooks(/|$)|settings/tokens(/|$))"
+)
+API_ENTRIES = re.compile(
+    r"^/api/v1/(ticket/|strategies(/\d+(/copy|/preview)?)?$|orders$|orders/(\d+/)?(modify|convert)$|runs$|tokens|webhooks)"
+)
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 

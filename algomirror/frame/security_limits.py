@@ -23,7 +23,7 @@ _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 NEVER = re.compile(
     r"^/(healthz|readyz|metrics"
     r"|(api/v1/)?risk/kill"
-    r"|(api/v1/)?runs/\d+/(accounts/\d+/)?exit"
+    r"|(api/v1/)?runs/\d+/((accounts/\d+/)?exit|stop-entries)"
     r"|(api/v1/)?(orders|positions|books)/(\d+/)?(cancel|close)"
     r"|(api/v1/)?(orders/cancel-all|positions/close-all)"
     r"|(api/v1/)?accounts/\d+/(flatten|close)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from accounts import health
 from algomirror.frame import dashboard
 from algomirror.frame.activity import verification
-from algomirror.frame.readiness import board
+from algomirror.frame.readiness import board, drilled
 from algomirror.ops import push
 
 
@@ -26,3 +26,8 @@ def ask_and_check(*account_ids: int) -> None:
 
 def verify_journal() -> None:
     verification.run()
+
+
+def drill_restore() -> None:
+    """Prove that the newest copy comes back. In the quiet hours: it takes minutes of a large database."""
+    drilled.run()

@@ -72,8 +72,8 @@ def _copy_out(to: Path) -> None:
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it to be forgotten
         _check_sqlite(to)
     else:
-        _program("pg_dump", "--format=custom", "--no-owner", f"--file={to}")
-        _program("pg_restore", "--list", str(to))
+        program("pg_dump", "--format=custom", "--no-owner", f"--file={to}")
+        program("pg_restore", "--list", str(to))
 
 
 def _check_sqlite(path: Path) -> None:
@@ -109,7 +109,7 @@ def restore(copy: Path, *, replace: bool = False) -> Manifest:
         _restore_sqlite(copy)
     else:
         name = str(connection.settings_dict["NAME"])
-        _program("pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction", f"--dbname={name}", str(copy))
+        program("pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction", f"--dbname={name}", str(copy))
     return manifest
 
 
@@ -135,7 +135,7 @@ def _holds_something() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _program(name: str, *arguments: str) -> None:
+def program(name: str, *arguments: str, within_s: float = LONGEST_S) -> None:
     """One of PostgreSQL's own programs; the password goes by its environment, where no process list shows it."""
     found = shutil.which(name, path=settings.POSTGRES_BIN or None)
     if found is None:
@@ -150,7 +150,7 @@ def _program(name: str, *arguments: str) -> None:
     }
     known = {key: str(value) for key, value in where.items() if value}
     done = subprocess.run(
-        [found, *arguments], env={"PATH": os.defpath, **known}, capture_output=True, text=True, timeout=LONGEST_S
+        [found, *arguments], env={"PATH": os.defpath, **known}, capture_output=True, text=True, timeout=within_s
     )
     if done.returncode:
         raise Misconfigured(f"{name} failed: {done.stderr.strip()[-400:]}")

@@ -23,6 +23,7 @@ class Said:
 DECISIONS = frozenset(
     {"run", "run.started", "run.exit_asked", "risk.tripped", "risk.blind", "exit.requested", "exit.done", "exit.stuck"}
     | {"kill.asked", "guard.armed", "limits.changed", "book.frozen", "book.thawed", "book.reducing", "book.settled"}
+    | {"entries.stopped"}
 )
 
 # The words that docs/WORDS.md gives the states of orders; others are their own words.
@@ -60,6 +61,8 @@ def _text(row: Journal) -> str:
             if numbers.get("level") is None:
                 return f"{name} armed."
             return f"{name} armed at {_rupees(numbers.get('level'))} (P&L {_rupees(numbers.get('value'))})."
+        case "entries.stopped":
+            return f"{row.actor} stopped the entries of {len(numbers.get('books', []))} accounts."
         case "book.settled":
             what, worth = f"{numbers.get('units')} units of {numbers.get('symbol')}", _rupees(numbers.get("price"))
             return f"Expired: {what} settled at {worth}, the index closed at {numbers.get('index')}; provisional."

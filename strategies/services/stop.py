@@ -8,7 +8,7 @@ from algomirror.kernel.errors import Refused
 from algomirror.ops import journal
 from trading.models import Book, Run
 from trading.models.books import ExitReason
-from trading.services import flatten, wake
+from trading.services import flatten, wake, window
 
 
 def exit_run(run_id: int, *, by: str, why: str = "", account_id: int | None = None) -> list[int]:
@@ -34,3 +34,10 @@ def exit_run(run_id: int, *, by: str, why: str = "", account_id: int | None = No
         )
         wake.wake({book.account_id for book in found})
     return ids
+
+
+def stop_entries(run_id: int, *, by: str) -> int:
+    """No more entries of this run; what filled stays and stays guarded. How many books were still entering."""
+    if not Run.objects.filter(pk=run_id).exists():
+        raise Refused("There is no such run.")
+    return window.close(run_id, by=by, why="entries stopped by hand")

@@ -122,6 +122,16 @@ def leave(request: HttpRequest, pk: int, account_id: int | None = None) -> HttpR
 
 
 @require_POST
+def stop_entries(request: HttpRequest, pk: int) -> HttpResponse:
+    """What has not filled does not any more; what has stays guarded."""
+    user = reducer(request)
+    found = run_or_404(pk)
+    stopped = stop.stop_entries(found.pk, by=actor(user))
+    messages.info(request, f"Entries stopped in {stopped} accounts." if stopped else "Its entry was over already.")
+    return redirect("run", pk=pk)
+
+
+@require_POST
 def limits(request: HttpRequest, pk: int) -> HttpResponse:
     """Other limits for an open run: tightening is free, loosening needs a reason."""
     user = trader(request)

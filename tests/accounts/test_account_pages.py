@@ -199,3 +199,18 @@ def test_the_admin_shows_facts_and_changes_none(owner: Client, account: Account,
     assert owner.post(reverse(f"admin:accounts_{model}_delete", args=[pk]), {"post": "yes"}).status_code == 403
     secrets = (world.accounts[0].api_key, account.key_fingerprint, bytes(account.sealed_key).decode(), "md5$")
     assert not any(secret in listed.content.decode() + shown.content.decode() for secret in secrets)
+
+
+def test_whose_account_it_is_and_its_registered_address_are_kept_and_taken_off(owner: Client, world: World) -> None:
+    said = {"holder": "Anil Rao", "relation": "SPOUSE", "registered_address": "203.0.113.7"}
+    owner.post("/accounts/new", typed(world, **said))
+    account = Account.objects.get()
+    assert (account.holder, account.relation, account.registered_address) == ("Anil Rao", "SPOUSE", "203.0.113.7")
+    edited = owner.get(f"/accounts/{account.pk}/edit").content.decode()
+    assert "203.0.113.7" in edited and "Anil Rao" in edited
+    gone = {"holder": "", "relation": "SELF", "registered_address": "", "key": "", "config_version": account.config_version}
+    assert owner.post(f"/accounts/{account.pk}/edit", typed(world, **gone)).status_code == 302
+    account.refresh_from_db()
+    assert (account.holder, account.relation, account.registered_address) == ("", "SELF", None)
+    wrong = owner.post("/accounts/new", typed(world, name="Another", relation="COUSIN", registered_address="300.1.1.1"))
+    assert wrong.status_code == 422 and "COUSIN" in wrong.content.decode()

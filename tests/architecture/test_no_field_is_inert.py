@@ -65,7 +65,7 @@ def table() -> dict[str, str]:
 
 
 @cache
-def tests_of(path: str) -> dict[str, str]:
+def named_tests(path: str) -> dict[str, str]:
     """The text of each test of a file."""
     text = (ROOT / "tests" / path).read_text()
     tree = ast.parse(text)
@@ -86,7 +86,7 @@ def test_every_field_names_its_test_and_no_line_is_stale() -> None:
 @pytest.mark.parametrize("line", sorted({test for test in table().values()}))
 def test_the_named_test_is_there(line: str) -> None:
     path, _, name = line.partition("::")
-    assert name in tests_of(path), f"{path} has no test {name}"
+    assert name in named_tests(path), f"{path} has no test {name}"
 
 
 def test_the_file_of_the_named_test_speaks_of_the_field() -> None:

@@ -15,7 +15,7 @@ from algomirror.ops.models import Alarm, Journal
 from marketdata import terms
 from marketdata.domain.listing import Held, changes
 from marketdata.instruments import import_instruments
-from marketdata.models import ContractSpec, Instrument, InstrumentChange, TermsDispute
+from marketdata.models import ContractSpec, FreezeLimit, Instrument, InstrumentChange, TermsDispute
 from marketdata.reference.load import load
 from tests.marketdata.cast import FRIDAY, account, owner
 from tests.marketdata.test_the_contract_list_is_imported import FUTURE, GOOD, Lists, listed
@@ -216,8 +216,11 @@ def test_a_typed_freeze_reaches_the_contracts_and_changes_the_row_of_the_same_da
         assert nifty().freeze_units == int(units)
     assert terms.freezes(date(2026, 11, 2))["NIFTY"] == 1200
     assert browser.post("/settings/instruments/freeze", {**fields, "freeze_units": "1"}).status_code == 422
+    ended = {**fields, "effective_to": "2026-11-30"}
+    assert browser.post("/settings/instruments/freeze", ended).status_code == 302
+    assert FreezeLimit.objects.get(underlying=underlying, effective_from=date(2026, 11, 1)).effective_to == date(2026, 11, 30)
     kinds = Journal.objects.filter(subject__startswith="freezelimit").order_by("id").values_list("kind", flat=True)
-    assert list(kinds) == ["reference.added", "reference.edited"]
+    assert list(kinds) == ["reference.added", "reference.edited", "reference.edited"]
 
 
 def test_viewers_read_and_only_the_owner_decides(feed: Account, lists: Lists) -> None:

@@ -165,7 +165,7 @@ def test_strangers_are_sent_to_sign_in_and_viewers_may_look_but_not_import(alice
     bob.force_login(owner("bob", "VIEWER"))
     assert bob.get("/chain").status_code == 200
     assert "Import now" not in bob.get("/chain").content.decode()
-    assert bob.post("/chain/import").status_code == 422
+    assert bob.post("/chain/import").status_code == 403
     assert bob.get("/chain/import").status_code == 405
 
 
@@ -173,3 +173,12 @@ def test_the_owner_may_import_now(browser: Client, alice: User) -> None:
     assert browser.post("/chain/import").status_code == 422
     account(alice)
     assert browser.post("/chain/import").status_code == 302
+
+
+@pytest.mark.usefixtures("listed")
+def test_the_columns_a_person_chose_are_shown_and_the_page_they_came_from(browser: Client) -> None:
+    back = browser.post("/chain/columns", {"columns": ["volume"], "query": "underlying=NIFTY&width=5&evil=1"})
+    assert back["Location"] == "/chain?underlying=NIFTY&width=5"
+    head = browser.get("/chain").content.decode().partition("<thead>")[2].partition("</thead>")[0]
+    assert "Volume" in head
+    assert "Delta" not in head

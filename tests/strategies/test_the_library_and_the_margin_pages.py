@@ -154,12 +154,14 @@ def test_the_builder_keeps_every_new_field(alice):
         "entry_time": "09:20",
         "weekdays": ["0", "2"],
         "days_to_expiry_min": "1",
+        "description": "Sell wide, leave early.",
         f"factor-{account.pk}": "0.5",
     }
     assert alice.post("/strategies/new", posted).status_code == 302
     version = Version.objects.get()
     assert (version.market_condition, version.sizing, version.grade.name) == ("NON_EXPIRY", "GRADE", "B")
     assert (version.margin_policy, version.shortfall) == ("TABLE", "REDUCE")
+    assert version.strategy.description == "Sell wide, leave early."
     assert version.members.get().factor == D("0.5") and version.strategy.tags == ["income", "weekly"]
     row = version.schedule
     assert (row.weekdays, f"{row.entry_time:%H:%M}", f"{row.latest_entry_time:%H:%M}") == ([0, 2], "09:20", "09:25")

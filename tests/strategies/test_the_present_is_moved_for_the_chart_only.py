@@ -21,7 +21,8 @@ def test_what_is_no_number_in_its_range_is_refused(field: str, text: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("field", "text", "sign"), [("whatif_iv", "5", -1), ("whatif_iv", "-5", 1), ("whatif_days", "1", 1), ("whatif_spot", "24600", -1)]
+    ("field", "text", "sign"),
+    [("whatif_iv", "5", -1), ("whatif_iv", "-5", 1), ("whatif_days", "1", 1), ("whatif_spot", "24600", -1)],
 )
 def test_each_field_moves_what_a_short_straddle_is_worth_now(field: str, text: str, sign: int) -> None:
     before, after = payoff(straddle(), 24_000.0, moved()), payoff(straddle(), 24_000.0, moved(**{field: text}))

@@ -124,7 +124,9 @@ def test_the_matrix_adds_up_to_the_total() -> None:
     assert sum(one.net for one in found.accounts if one.net is not None) == found.total.net
 
 
-@pytest.mark.parametrize(("span", "title"), [("day", "Fri 20 Nov 2026"), ("week", "Mon 16 Nov 2026"), ("month", "Sun 1 Nov 2026")])
+@pytest.mark.parametrize(
+    ("span", "title"), [("day", "Fri 20 Nov 2026"), ("week", "Mon 16 Nov 2026"), ("month", "Sun 1 Nov 2026")]
+)
 def test_days_are_summed_by_week_and_month_when_asked(span: str, title: str) -> None:
     traded()
     shown = page_rules.text_of(cast.signed_in(cast.alice()).get("/analytics", {"span": span}))

@@ -55,4 +55,4 @@ def test_a_cancel_without_effect_is_said_because_nobody_repeats_it(live: Desk) -
     live.fault("timeout_before_accept", endpoint="cancelorder")
     cancel.request(live.orders(book)[0].pk, asked_by="user:alice", why="by hand")
     live.run(6)
-    assert live.orders(book)[0].state == "ACCEPTED" and "CANCEL_NO_EFFECT" in live.alarms()
+    assert live.orders(book)[0].state == "ACCEPTED" and "ORDER_CANCEL_NO_EFFECT" in live.alarms()

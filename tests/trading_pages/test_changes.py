@@ -46,10 +46,9 @@ def test_a_resting_order_has_all_three_buttons(book: Book) -> None:
     ("fields", "why"),
     [
         ({"protected": True}, "a market-protected order follows the price by itself"),
-        ({"state": "PENDING_CANCEL"}, "it is being cancelled"),
-        ({"state": "UNKNOWN"}, "the broker has not shown it yet"),
-        ({"change_state": "ASKED", "asked_price": Decimal("101.00")}, "a change of it is not decided yet"),
-        ({"to_market": True}, "it is on its way to the market"),
+        ({"change_state": "UNSURE"}, "an earlier change may still come true"),
+        ({"purpose": "HEDGE", "state": "PARTIALLY_FILLED", "protected": True}, "follows the price by itself"),
+        ({"to_market": True}, "on its way to the market"),
         ({"purpose": "EXIT"}, "an exit walks to the market by itself"),
     ],
 )
@@ -58,7 +57,24 @@ def test_where_a_button_is_missing_its_reason_is_said(book: Book, fields: dict[s
     answer = cast.signed_in(cast.alice()).get("/orders")
     assert why in page_rules.text_of(answer)
     assert f'id="modify-{order.pk}"' not in answer.content.decode()
-    assert why in shown(f"/orders/modify?order={order.pk}") or fields.get("purpose") == "EXIT"
+    assert why in shown(f"/orders/modify?order={order.pk}")
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"state": "PENDING_CANCEL"}, "it is being cancelled"),
+        ({"state": "UNKNOWN"}, "the broker has not shown it yet"),
+        ({"change_state": "ASKED", "asked_price": Decimal("101.00")}, "a change of it is not decided yet"),
+    ],
+)
+def test_what_a_state_says_by_itself_is_said_again_on_the_order_s_own_page_only(
+    book: Book, fields: dict[str, Any], why: str
+) -> None:
+    order = resting(book, **fields)
+    answer = cast.signed_in(cast.alice()).get("/orders")
+    assert why not in page_rules.text_of(answer) and f'id="modify-{order.pk}"' not in answer.content.decode()
+    assert why in shown(f"/orders/modify?order={order.pk}")
 
 
 def test_what_is_asked_stands_beside_what_it_is(book: Book) -> None:
@@ -107,6 +123,25 @@ def test_the_same_terms_reach_the_other_accounts_of_a_ticket(book: Book) -> None
     assert "Upstox Uma" in page_rules.text_of(answer) and "Zerodha Anil" in page_rules.text_of(answer)
     states = dict(Order.objects.values_list("pk", "change_state"))
     assert (states[mine.pk], states[theirs.pk], states[stranger.pk]) == ("REFUSED", "REFUSED", "")
+
+
+def test_a_price_goes_everywhere_and_leaves_each_its_own_quantity(book: Book) -> None:
+    other = cast.book(cast.account("Upstox Uma"))
+    mine = resting(book, client_order_id=f"t7-a{book.account_id}-l1-s0-n0")
+    theirs = resting(other, client_order_id=f"t7-a{other.account_id}-l1-s0-n0", units=cast.LOT)
+    cast.quote(mine.key, "104.00")
+    post("/orders/modify", order=mine.pk, price="105.00", units=2 * cast.LOT, everywhere="on")
+    asked = dict(Order.objects.values_list("pk", "asked_units"))
+    assert asked == {mine.pk: 2 * cast.LOT, theirs.pk: cast.LOT}
+    answer = post("/orders/modify", order=mine.pk, units=3 * cast.LOT, everywhere="on")
+    assert answer.status_code == 422 and "one by one" in page_rules.text_of(answer)
+
+
+def test_what_works_by_hand_stands_below_the_ticket(book: Book) -> None:
+    mine = resting(book)
+    cast.order(cast.book(cast.account("Upstox Uma"), cast.run()), symbol=cast.PUT)
+    answer = cast.signed_in(cast.alice()).get("/orders/working")
+    assert f'id="modify-{mine.pk}"' in answer.content.decode() and cast.PUT not in page_rules.text_of(answer)
 
 
 def test_to_the_market_asks_for_the_cancel_and_marks_the_wish(book: Book) -> None:

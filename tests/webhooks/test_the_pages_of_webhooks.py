@@ -80,3 +80,17 @@ def test_an_edit_over_a_newer_state_is_refused(version: Version) -> None:
     assert alice.post(f"/webhooks/{made.hook.pk}", typed).status_code == 302
     assert alice.post(f"/webhooks/{made.hook.pk}", typed).status_code == 422
     assert Webhook.objects.get().enabled is False
+
+
+def test_every_bound_of_a_webhook_is_kept_as_typed(version: Version) -> None:
+    account = stage.account(2)
+    bounds = {
+        "accounts": [account.pk], "paper_only": "on", "sources": "10.0.0.0/8", "weekdays": ["0", "4"], "opens": "09:20",
+        "closes": "15:00", "max_starts_a_day": 2, "cool_off_s": 30,
+    }  # fmt: skip
+    made = {"name": "TV", "strategy": version.strategy_id, "acts": ["EXIT"], "enabled": "on", **bounds}
+    assert browser(stage.alice()).post("/webhooks/new", made).status_code == 200
+    hook = Webhook.objects.get()
+    assert [one.pk for one in hook.accounts.all()] == [account.pk]
+    assert (hook.paper_only, hook.enabled, hook.sources, hook.weekdays) == (True, True, ["10.0.0.0/8"], [0, 4])
+    assert (f"{hook.opens:%H:%M}", f"{hook.closes:%H:%M}", hook.max_starts_a_day, hook.cool_off_s) == ("09:20", "15:00", 2, 30)

@@ -164,29 +164,19 @@ def _units_fault(units: int, filled: int, lot: int, freeze: int | None, is_linke
 
 
 def shows(now: Terms, asked: Terms, row: Terms) -> bool:
-    """The book's row has everything that was to change as it was asked."""
-    return now != asked and all(_parts(now, asked, row, asked))
-
-
-def shows_old(now: Terms, asked: Terms, row: Terms) -> bool:
-    return all(_parts(now, asked, row, now))
-
-
-def _parts(now: Terms, asked: Terms, row: Terms, as_in: Terms) -> list[bool]:
-    """Only what was to change is looked at: books differ in what they show of the rest."""
-    pairs = (
-        (now.units, asked.units, row.units, as_in.units),
-        (now.price, asked.price, row.price, as_in.price),
-        (now.trigger, asked.trigger, row.trigger, as_in.trigger),
-    )
-    return [shown == meant for old, new, shown, meant in pairs if old != new]
+    """The book's row has everything that was to change as it was asked; of the rest books differ in what they show."""
+    pairs = ((now.units, asked.units, row.units), (now.price, asked.price, row.price), (now.trigger, asked.trigger, row.trigger))
+    return now != asked and all(shown == new for old, new, shown in pairs if old != new)
 
 
 def as_shown(now: Terms, asked: Terms, row: Terms) -> Terms:
-    """Where the book shows something between the two: what it shows, for units only what we had or asked."""
+    """Where the book shows something between the two: what it shows, for units only what we had or asked.
+
+    A price that it does not show at all stays ours.
+    """
     units = row.units if row.units in (now.units, asked.units) else max(now.units, asked.units)
     return Terms(
         units if asked.units != now.units else now.units,
-        row.price if asked.price != now.price else now.price,
-        row.trigger if asked.trigger != now.trigger else now.trigger,
+        row.price if asked.price != now.price and row.price else now.price,
+        row.trigger if asked.trigger != now.trigger and row.trigger else now.trigger,
     )

@@ -203,7 +203,7 @@ def _judge_change(order: OurOrder, evidence: _Evidence, changes: list[Change]) -
         terms = change.asked
     elif not change.in_doubt or not _change_had_its_time(change, read, evidence.rules):
         return order
-    elif amend.shows_old(order.terms, change.asked, seen.terms):
+    elif amend.as_shown(order.terms, change.asked, seen.terms) == order.terms:
         changes.append(Unmodified(order.order_id, "the order book does not show the change", change.refused))
         return replace(order, change=None) if change.refused else order
     else:

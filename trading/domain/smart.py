@@ -12,8 +12,8 @@ from trading.domain.prices import in_range
 BEYOND: Final = Decimal("0.001")
 WIDE: Final = Decimal("0.02")
 RULE: Final = (
-    "Smart: buys at the ask + 0.1 %, sells at the bid − 0.1 %; where the spread is wider than 2 % of the last price, at the "
-    "middle. On tick, once at the preview; it then rests as a limit that you can modify, cancel or send to the market."
+    "Smart: ask + 0.1 % to buy, bid − 0.1 % to sell; the middle where the spread is over 2 % of the last price. Set at the "
+    "preview; then it rests as a limit."
 )
 
 

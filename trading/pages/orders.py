@@ -90,8 +90,9 @@ class OrderRow:
 
     @property
     def why_no_button(self) -> str:
-        """The reason as text, where a button is missing; what is finished needs none."""
-        return (self.why_fixed or self.why_not_modify) if self.is_working else ""
+        """The reason as text, where a button is missing; what is finished, or says it by its state, needs none."""
+        said = self.asked or self.state in ("PENDING_CANCEL", "UNKNOWN", "SUBMITTED", "QUEUED")
+        return (self.why_fixed or self.why_not_modify) if self.is_working and not said else ""
 
     @property
     def market_effect(self) -> str:
@@ -251,7 +252,7 @@ def _row(order: Order, stale: set[int]) -> OrderRow:
         is_working=state in LIVE_STATES,
         asked=_asked(order),
         change_text=order.change_text if order.change_state in (ChangeState.REFUSED, ChangeState.UNSURE) else "",
-        to_market=order.to_market and state is not S.FILLED,
+        to_market=order.to_market and (order.is_live or order.follows_price),
     )
 
 

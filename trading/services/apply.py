@@ -80,7 +80,7 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, **field
         record.ring_book("EXIT_REJECTED", f"{order}: {why}", order.book, key=order.goal_id)
     elif why == truth.NO_EFFECT and not order.follows_price and order.book.state == Book.State.OPEN:
         # What follows the price, and what an exit cancels, is asked again by itself.
-        record.ring_order("CANCEL_NO_EFFECT", "it still works at the broker; cancel it again", order)
+        record.ring_order("ORDER_CANCEL_NO_EFFECT", "it still works at the broker; cancel it again", order)
     return True
 
 

@@ -69,12 +69,17 @@ def each(order_ids: Iterable[int], ask: Callable[[int], Order]) -> list[Outcome]
     return found
 
 
-def siblings(order: Order) -> list[int]:
-    """The same part of the same ticket or run in every account, this order first: ids of those that still work or wait."""
+def siblings(order: Order, *, same_units: bool = False) -> list[int]:
+    """The same part of the same ticket or run in every account, this order first: ids of those that still work or wait.
+
+    `same_units`: refused when their quantities differ, because one quantity is meant for all of them.
+    """
     scope, part = order.client_order_id.partition("-a")[0], _part(order.client_order_id)
     rows = Order.objects.filter(client_order_id__startswith=f"{scope}-a", symbol=order.symbol, action=order.action)
     live = rows.filter(state__in=[s.value for s in LIVE_STATES]).exclude(pk=order.pk).order_by("account_id")
-    same = [pk for pk, name in live.values_list("pk", "client_order_id") if _part(name) == part]
+    same = {pk: units for pk, name, units in live.values_list("pk", "client_order_id", "units") if _part(name) == part}
+    if same_units and set(same.values()) - {order.units}:
+        raise Refused("Nothing was asked.", fields={"units": "other accounts have other quantities: change them one by one"})
     return [order.pk, *same]
 
 

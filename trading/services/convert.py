@@ -66,7 +66,7 @@ def give_up(newest: Iterable[Order], patience: timedelta) -> None:
                 why = "no fresh price, or the broker's position did not agree, in time"
                 record.of_order("order.not_to_market", order, actor=ENGINE, why=why, units=order.remaining_units)
                 words = f"{order.remaining_units} units were cancelled on the way to the market and not sent again: {why}"
-                record.ring_order("NOT_TO_MARKET", words, order)
+                record.ring_order("ORDER_NOT_TO_MARKET", words, order)
         order.follows_price = order.to_market = False
 
 

@@ -135,7 +135,7 @@ def _end(order: Order, to: ChangeState, why: str, *, kind: str) -> bool:
         order.change_state, order.change_text = to, why[:300]
         record.of_order(kind, order, actor=ENGINE, why=why, sure=to is C.REFUSED)
         if to is C.UNSURE:
-            record.ring_order("MODIFY_UNSURE", "nothing was seen of its change, which may still come true", order)
+            record.ring_order("ORDER_CHANGE_UNSURE", "nothing was seen of its change, which may still come true", order)
     return bool(ended)
 
 

@@ -39,10 +39,11 @@ def modify(request: HttpRequest) -> HttpResponse:
         return render(request, template, {"form": ModifyForm(initial=initial).of(order), "row": page.order_row(order.pk)})
     form = ModifyForm(request.POST)
     checked(form)
-    terms = form.terms()
-    if not terms:
-        raise Refused("Nothing was asked.", fields={"price": "type a price, a trigger or a quantity"})
-    return _answer(request, form, lambda pk: changing.request(pk, by=by, **terms), "Change")
+    found = Order.objects.filter(pk=form.cleaned_data["order"]).first()
+    terms = {} if found is None else form.terms(found)
+    if found is not None and not terms:
+        raise Refused("Nothing was asked.", fields={"price": "type another price, trigger or quantity"})
+    return _answer(request, form, lambda pk: changing.request(pk, by=by, **terms), "Change", same_units="units" in terms)
 
 
 @require_http_methods(METHODS)
@@ -56,11 +57,14 @@ def to_market(request: HttpRequest) -> HttpResponse:
     return _answer(request, form, lambda pk: convert.request(pk, by=by), "To the market")
 
 
-def _answer(request: HttpRequest, form: MarketClick, ask: Callable[[int], Order], what: str) -> HttpResponse:
+def _answer(
+    request: HttpRequest, form: MarketClick, ask: Callable[[int], Order], what: str, *, same_units: bool = False
+) -> HttpResponse:
     """One order answers with its own refusal; several with a line each."""
     asked = form.cleaned_data["order"]
     found = Order.objects.filter(pk=asked).first()
-    ids = byhand.siblings(found) if found is not None and form.cleaned_data["everywhere"] else [asked]
+    everywhere = found is not None and form.cleaned_data["everywhere"]
+    ids = byhand.siblings(found, same_units=same_units) if found is not None and everywhere else [asked]
     outcomes = byhand.each(ids, ask) if len(ids) > 1 else [byhand.one(ask(ids[0]))]
     if is_fragment(request):
         return render(request, "trading/_change_outcome.html", {"outcomes": outcomes, "what": what})

@@ -20,6 +20,9 @@ from marketdata import calendar
 ALARM_BEFORE_OPEN = timedelta(minutes=20)
 # Written by its own task when the chain over the journal is verified.
 JOURNAL = "journal chain"
+# Written by the night's drill.
+DRILL = "restore drill"
+APART = (JOURNAL, DRILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def keep(found: Iterable[Found], now: datetime) -> None:
 def _forget_others(found: Iterable[Found]) -> None:
     """Lines of archived accounts and of processes that are no more."""
     known = {(one.name, one.account_id) for one in found}
-    rows = Check.objects.exclude(name=JOURNAL).values_list("pk", "name", "account_id")
+    rows = Check.objects.exclude(name__in=APART).values_list("pk", "name", "account_id")
     Check.objects.filter(pk__in=[pk for pk, *line in rows if tuple(line) not in known]).delete()
 
 
@@ -108,5 +111,5 @@ def board() -> Board:
     rows = list(Check.objects.order_by("pk"))
     columns = [Column(None, [row for row in rows if row.account_id == 0])]
     columns += [Column(account, [r for r in rows if r.account_id == account.pk]) for account in active_accounts()]
-    at = [row.checked_at for row in rows if row.name != JOURNAL]
+    at = [row.checked_at for row in rows if row.name not in APART]
     return Board([column for column in columns if column.checks], max(at, default=None))

@@ -15,7 +15,7 @@ from algomirror.kernel.errors import Refused
 from algomirror.ops import hooks, journal
 from algomirror.ops.alerts import wire
 from algomirror.ops.alerts.classes import NAMES
-from algomirror.ops.alerts.deliver import config_of
+from algomirror.ops.alerts.deliver import config_of, note
 from algomirror.ops.alerts.models import AlertChannel, AlertDelivery, AlertRule
 
 WANTED: Mapping[str, tuple[str, ...]] = {
@@ -109,5 +109,7 @@ def try_now(channel: AlertChannel) -> str:
     try:
         wire.send(channel.kind, config_of(channel), message)
     except wire.NotSent as trouble:
+        note(channel, error=str(trouble))
         return str(trouble)
+    note(channel)
     return ""

@@ -119,14 +119,14 @@ def _deliver(row: AlertDelivery) -> bool:
             error=str(trouble)[:300],
             not_before=clock.now() + timedelta(seconds=wait),
         )
-        _note(channel, error=str(trouble))
+        note(channel, error=str(trouble))
         return False
     mine.update(state=State.SENT, sent_at=clock.now(), error="")
-    _note(channel)
+    note(channel)
     return True
 
 
-def _note(channel: AlertChannel, error: str = "") -> None:
+def note(channel: AlertChannel, error: str = "") -> None:
     row = AlertChannel.objects.filter(pk=channel.pk)
     if error:
         row.update(failures_in_row=models.F("failures_in_row") + 1, last_error=error[:300])
