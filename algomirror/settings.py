@@ -136,7 +136,6 @@ TEMPLATES = [
 
 if url := env.str("DATABASE_URL", default=""):
     DATABASES = {"default": env.db_url_config(url)}
-    DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 else:
     DATABASES = {
@@ -155,6 +154,7 @@ else:
             },
         }
     }
+DATABASES["default"]["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
@@ -338,6 +338,8 @@ READ_TIMEOUT_S = env.float("READ_TIMEOUT_S", default=5.0)
 CONNECT_TIMEOUT_S = env.float("CONNECT_TIMEOUT_S", default=2.0)
 ORDERS_PER_SECOND = env.int("ORDERS_PER_SECOND", default=10)
 READS_PER_SECOND = env.int("READS_PER_SECOND", default=20)
+# Calls to brokers that one worker may have under way at once; 1: one after another.
+WIRE_THREADS = env.int("WIRE_THREADS", default=96)
 POLL_WORKING_S = env.float("POLL_WORKING_S", default=1.0)
 POLL_OPEN_S = env.float("POLL_OPEN_S", default=5.0)
 POLL_IDLE_S = env.float("POLL_IDLE_S", default=60.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -87,8 +87,12 @@ def get(keys: Iterable[str]) -> dict[str, Quote]:
 
 def fresh(keys: Iterable[str], now: datetime) -> dict[str, Quote]:
     """The quotes young enough to decide; whatever is missing here is unknown."""
+    return only_fresh(get(keys), now)
+
+
+def only_fresh(known: Mapping[str, Quote], now: datetime) -> dict[str, Quote]:
     limits = bounds()
-    return {key: quote for key, quote in get(keys).items() if freshness(quote, now, limits) is Freshness.FRESH}
+    return {key: quote for key, quote in known.items() if freshness(quote, now, limits) is Freshness.FRESH}
 
 
 def is_price(value: Decimal | None) -> bool:

@@ -6,6 +6,7 @@ from trading.services import expire, holdings, wake, work
 
 def enqueue() -> None:
     wake.wake(work.due_accounts())
+    wake.call_a_pump()
 
 
 def read_holdings() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from trading.services import holdings as shares
 from trading.services import expire, poll, wake
+from trading.services import holdings as shares
 from trading.services import work as accounts_work
 
 

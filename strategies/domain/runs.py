@@ -15,6 +15,7 @@ class BookFacts:
     has_open_goal: bool
     has_stuck_goal: bool
     is_over: bool
+    owns_something: bool = False
 
 
 def next_state(present: str, books: Sequence[BookFacts]) -> str:

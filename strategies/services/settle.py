@@ -50,32 +50,42 @@ def settle(run_id: int) -> bool:
     run = Run.objects.filter(pk=run_id).exclude(state=Run.State.CLOSED).first()
     if run is None:
         return False
-    rest.idle(Book.objects.filter(run_id=run_id), by=ENGINE)
-    target = next_state(run.state, _facts(run_id))
+    facts = _facts(run_id)
+    if rest.idle([pk for pk, book in facts.items() if _seems_idle(book)], by=ENGINE):
+        facts = _facts(run_id)
+    target = next_state(run.state, list(facts.values()))
     if target == run.state:
         return False
     with transaction.atomic():
         return _close(run) if target == Run.State.CLOSED else _move(run, target)
 
 
-def _facts(run_id: int) -> list[BookFacts]:
-    """What the state follows from, for all books of the run in as many queries as for one."""
+def _seems_idle(book: BookFacts) -> bool:
+    return book.state in (Book.State.OPEN, Book.State.REDUCING) and not (
+        book.owns_something or book.has_open_goal or book.has_entries_pending
+    )
+
+
+def _facts(run_id: int) -> dict[int, BookFacts]:
+    """What the state follows from, for all books of the run (by id) in as many queries as for one."""
     books = list(Book.objects.filter(run_id=run_id).order_by("id"))
     goals: dict[int, set[str]] = {}
     for book_id, state in ExitGoal.objects.filter(book__run_id=run_id).exclude(state="DONE").values_list("book_id", "state"):
         goals.setdefault(book_id, set()).add(state)
     entries = Order.objects.filter(book__run_id=run_id, purpose__in=ENTRY_PURPOSES, state__in=MAY_FILL)
     entering = set(entries.values_list("book_id", flat=True)) | enter.following_books(run_id)
-    return [
-        BookFacts(
+    owning = set(Position.objects.filter(book__run_id=run_id).exclude(units=0).values_list("book_id", flat=True))
+    return {
+        book.pk: BookFacts(
             state=book.state,
             has_entries_pending=book.state == Book.State.OPEN and book.pk in entering,
             has_open_goal=book.pk in goals,
             has_stuck_goal=ExitGoal.State.STUCK in goals.get(book.pk, ()),
             is_over=book.state == Book.State.FLAT,
+            owns_something=book.pk in owning,
         )
         for book in books
-    ]
+    }
 
 
 def _move(run: Run, target: str) -> bool:

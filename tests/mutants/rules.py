@@ -51,7 +51,7 @@ from trading.domain import exits, plan
 from trading.domain import reconcile as truth
 from trading.domain.orders import ENTRIES, EXITS, OrderState
 from trading.models import Book, Order
-from trading.services import apply, cancel, differences, enter, evidence, flatten, poll, submit, work
+from trading.services import abreast, apply, cancel, differences, enter, evidence, flatten, glance, poll, submit, work
 
 Patch = pytest.MonkeyPatch
 Scenario = Callable[[Desk], None]
@@ -67,30 +67,28 @@ class Mutant:
 
 
 def without_the_row(patch: Patch) -> None:
-    patch.setattr(submit, "_claim", lambda order, still, *, is_exit: True)
+    patch.setattr(submit, "_claim", lambda book, orders, fields: True)
 
 
 def within_the_transaction(patch: Patch) -> None:
     from django.db import transaction
 
-    send = submit.send
+    wire = submit.wire
 
-    def all_in_one(order_id: int, **options: Any) -> Any:
+    def all_in_one(orders: Sequence[Order], **options: Any) -> Any:
         with transaction.atomic():
-            return send(order_id, **options)
+            return wire(orders, **options)
 
     patch.setattr(openalgo, "refuse_in_transaction", lambda: None)
-    patch.setattr(submit, "send", all_in_one)
+    patch.setattr(abreast, "refuse_in_transaction", lambda: None)
+    patch.setattr(submit, "wire", all_in_one)
 
 
 def any_worker_may_claim(patch: Patch) -> None:
-    send = submit.send
+    def take(book: Book, orders: Sequence[Order], fields: dict[str, Any]) -> bool:
+        return bool(Order.objects.filter(pk__in=[o.pk for o in orders]).update(state=S.SUBMITTED, **fields))
 
-    def claim(order: Order, still: Callable[[Order], bool], *, is_exit: bool) -> bool:
-        return bool(Order.objects.filter(pk=order.pk).update(state=S.SUBMITTED, sent_at=clock.now(), baseline_read=1))
-
-    patch.setattr(submit, "_claim", claim)
-    assert send
+    patch.setattr(submit, "_claim", take)
 
 
 def ambiguous_is_rejected(patch: Patch) -> None:
@@ -168,10 +166,12 @@ def lapsed_entries_are_sent_again(patch: Patch) -> None:
 
     patch.setattr(enter, "_repeggable", eager)
     patch.setattr(evidence, "agrees", lambda account_id, instrument: True)
+    patch.setattr(glance.Glance, "books_with_entries", property(lambda now: sorted(now.open_runs)))
 
 
 def lapsed_exits_need_no_proof(patch: Patch) -> None:
-    patch.setattr(evidence, "proof", lambda book, instrument: exits.Evidence(0, 0, True))
+    trusting = lambda account_id, book_id, instruments: {i: exits.Evidence(0, 0, True) for i in instruments}  # noqa: E731
+    patch.setattr(evidence, "proofs", trusting)
 
 
 def several_unacknowledged(patch: Patch) -> None:
@@ -184,11 +184,15 @@ def working_exits_do_not_count(patch: Patch) -> None:
     honest = exits.steps
     blind = lambda facts: replace(facts, orders=[o for o in facts.orders if o.purpose not in EXITS])  # noqa: E731
     patch.setattr(exits, "steps", lambda facts: honest(blind(facts)))
-    patch.setattr(evidence, "has_room", lambda order: True)
+    patch.setattr(exits, "room", lambda facts, instrument: 10**6)
 
 
-def no_last_look(patch: Patch) -> None:
-    patch.setattr(evidence, "has_room", lambda order: True)
+def the_version_is_not_claimed(patch: Patch) -> None:
+    def claim(book: Book, states: Any) -> bool:
+        apply.bump(book.pk)
+        return True
+
+    patch.setattr(apply, "claim", claim)
 
 
 def entries_are_left_working(patch: Patch) -> None:
@@ -225,13 +229,12 @@ def only_open_shorts_need_their_hedge(patch: Patch) -> None:
 
 
 def what_the_broker_lacks_is_sold_all_the_same(patch: Patch) -> None:
-    honest = evidence.proof
+    honest = evidence.proofs
 
-    def trusting(book: Book, instrument: exits.Instrument) -> exits.Evidence | None:
-        found = honest(book, instrument)
-        return None if found is None else replace(found, missing=0)
+    def trusting(account_id: int, book_id: int, instruments: Any) -> dict[exits.Instrument, exits.Evidence]:
+        return {i: replace(found, missing=0) for i, found in honest(account_id, book_id, instruments).items()}
 
-    patch.setattr(evidence, "proof", trusting)
+    patch.setattr(evidence, "proofs", trusting)
 
 
 def one_word_is_enough(patch: Patch) -> None:
@@ -258,7 +261,7 @@ def any_cancel_is_answered_with_a_new_order(patch: Patch) -> None:
 
 
 def late_fills_stay_in_closed_books(patch: Patch) -> None:
-    patch.setattr(work, "_catch_late_fills", lambda account_id: None)
+    patch.setattr(work, "_catch_late_fills", lambda now: False)
 
 
 def done_when_nothing_was_asked(patch: Patch) -> None:
@@ -334,9 +337,9 @@ MUTANTS = [
         [lambda d: words.test_an_exit_shown_as_ended_once_is_not_sent_again_beside_itself(d, "cancelled")],
     ),
     Mutant(
-        "the last look",
-        no_last_look,
-        [once.test_what_happened_between_the_decision_and_the_claim_is_seen_by_the_last_look],
+        "a decision claims the version it was read at",
+        the_version_is_not_claimed,
+        [once.test_what_happens_between_the_decision_and_the_claim_undoes_the_decision],
     ),
     Mutant(
         "cancel entries before exit",

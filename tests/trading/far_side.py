@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 from django.db import connection
+from django.test import override_settings
 
 from accounts.gateway import directory
 from accounts.gateway.openalgo import OpenAlgoGateway
@@ -57,7 +58,8 @@ class FarSide:
     def behind_the_door(self, accounts: dict[int, int]) -> Iterator[FarSide]:
         """`accounts`: account row id → index of the simulated account, from 1."""
         self._accounts = dict(accounts)
-        with directory.far_side(self._gateway):
+        # Side by side they would leave this thread, whose transaction we watch.
+        with override_settings(WIRE_THREADS=1), directory.far_side(self._gateway):
             yield self
 
     def _gateway(self, account: Account) -> Gateway:

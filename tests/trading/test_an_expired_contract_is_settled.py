@@ -164,7 +164,7 @@ def test_an_open_exit_goal_ends_with_it(now, run):
     ExitGoal.objects.create(book=book, reason="MANUAL", asked_by="user:alice", requested_at=now.now())
     after_close(now)
     assert expire.settle() == 4
-    assert rest.idle(Book.objects.filter(pk=book.pk), by="test") == [], "the goal itself says when it is done"
+    assert rest.idle([book.pk], by="test") == [], "the goal itself says when it is done"
     assert set(units(run).values()) == {0}
 
 

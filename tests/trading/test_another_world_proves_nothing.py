@@ -54,9 +54,11 @@ def test_an_exit_does_not_take_them_for_a_missing_position(desk: Desk) -> None:
 
 
 def test_an_order_that_lands_there_halts_the_account(desk: Desk) -> None:
-    book = desk.open(desk.line(1, "BUY", "CE"), desk.line(2, "BUY", "PE"))
+    desk.open(desk.line(1, "BUY", "CE"))
     desk.fault("mode_flip")
-    desk.run(10)
+    desk.run(5)
     assert desk.accounts[0].pk in hooks.halted
+    book = desk.open(desk.line(1, "BUY", "PE"))
+    desk.run(5)
     assert len(desk.placed()) == 1
-    assert desk.orders(book)[1].state == "DENIED"
+    assert desk.orders(book)[0].state == "DENIED"

@@ -45,6 +45,7 @@ class PositionView:
     lot_units: int
     tick: Decimal
     freeze_units: int | None
+    cost: Decimal = Decimal(0)  # rupees a unit, positive
 
 
 @dataclass(frozen=True, slots=True)

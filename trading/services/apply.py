@@ -7,7 +7,7 @@ of moves, and journals what it did. Applying the same news twice changes nothing
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -38,10 +38,19 @@ def bump(book_id: int) -> None:
     Book.objects.filter(pk=book_id).update(version=models.F("version") + 1)
 
 
-def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, **fields: Any) -> bool:
+def claim(book: Book, states: Iterable[str]) -> bool:
+    """Raise the version if it still is what `book` was read with, and the book is in one of these states.
+
+    Who decides from a book's facts claims it in the transaction that acts: whatever changed in between makes this fail.
+    """
+    mine = Book.objects.filter(pk=book.pk, version=book.version, state__in=list(states))
+    return bool(mine.update(version=models.F("version") + 1))
+
+
+def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, is_claimed: bool = False, **fields: Any) -> bool:
     """One step along the table, inside the caller's transaction. False when another worker moved the order first.
 
-    Raises IllegalMove when the table does not lead there.
+    `is_claimed`: this transaction has raised the book's version already. Raises IllegalMove when the table does not lead there.
     """
     old = OrderState(order.state)
     check_move(old, to)
@@ -55,7 +64,8 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, **field
         fields.setdefault("acknowledged_at", now)
     if why and to in (S.REJECTED, S.CANCELED, S.DENIED, S.LAPSED, S.UNKNOWN, S.INITIALIZED):
         fields.setdefault("reason", why[:300])
-    bump(order.book_id)
+    if not is_claimed:
+        bump(order.book_id)
     if not Order.objects.filter(pk=order.pk, state=old).update(state=to, **fields):
         return False
     order.state = to
@@ -84,6 +94,13 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, **field
     return True
 
 
+def born_sent(orders: list[Order]) -> list[Order]:
+    """Write new orders that go on the wire next: their rows begin as SUBMITTED, in the caller's transaction."""
+    for order in orders:
+        order.state = S.SUBMITTED
+    return Order.objects.bulk_create(orders)
+
+
 def reply(order_id: int, answer: OrderReply) -> None:
     """What the broker's answer to placing this order proves. The broker's id is kept before anything else happens."""
     now = clock.now()
@@ -102,6 +119,7 @@ def reply(order_id: int, answer: OrderReply) -> None:
 def _reply(order_id: int, answer: OrderReply, now: datetime) -> Order:
     with transaction.atomic():
         order = _get(order_id)
+        bump(order.book_id)
         if answer.broker_order_id and not order.broker_order_id:
             claim_row(order, answer.broker_order_id)
         elif answer.broker_order_id and order.broker_order_id != answer.broker_order_id:
@@ -110,22 +128,29 @@ def _reply(order_id: int, answer: OrderReply, now: datetime) -> Order:
                 kind="AMBIGUOUS",
                 why=f"{order}: answered as {answer.broker_order_id}, but {order.broker_order_id} was adopted for it",
             )
-        state = OrderState(order.state)
-        if state is not S.SUBMITTED:
-            # The poll was faster, or the order was given up: the reply may still prove that it exists.
-            if answer.verdict is Verdict.ACCEPTED and state in (S.UNKNOWN, S.LAPSED):
-                move(order, S.ACCEPTED, why="the broker's answer came late", answered_at=now)
-        elif answer.verdict is Verdict.ACCEPTED:
-            move(order, S.ACCEPTED, why="accepted", answered_at=now)
-        elif answer.verdict is Verdict.REFUSED:
-            move(order, S.REJECTED, why=answer.text, answered_at=now)
-        elif answer.verdict is Verdict.NOT_SENT:
-            move(order, S.INITIALIZED, why=answer.text or "not sent", answered_at=now)
-        elif answer.verdict is Verdict.QUEUED:
-            move(order, S.QUEUED, why=answer.text, answered_at=now)
-        else:
-            move(order, S.UNKNOWN, why=answer.text or "no usable answer", answered_at=now)
+        proven = _proven(OrderState(order.state), answer)
+        if proven is not None:
+            move(order, proven[0], why=proven[1], is_claimed=True, answered_at=now)
         return order
+
+
+def _proven(state: OrderState, answer: OrderReply) -> tuple[OrderState, str] | None:
+    """Where the answer moves an order that stands at `state`, and why; None: nowhere."""
+    if state is not S.SUBMITTED:
+        # The poll was faster, or the order was given up: the reply may still prove that it exists.
+        late = answer.verdict is Verdict.ACCEPTED and state in (S.UNKNOWN, S.LAPSED)
+        return (S.ACCEPTED, "the broker's answer came late") if late else None
+    match answer.verdict:
+        case Verdict.ACCEPTED:
+            return S.ACCEPTED, "accepted"
+        case Verdict.REFUSED:
+            return S.REJECTED, answer.text
+        case Verdict.NOT_SENT:
+            return S.INITIALIZED, answer.text or "not sent"
+        case Verdict.QUEUED:
+            return S.QUEUED, answer.text
+        case _:
+            return S.UNKNOWN, answer.text or "no usable answer"
 
 
 def cancel_reply(order_id: int, answer: OrderReply) -> None:
@@ -138,31 +163,43 @@ def cancel_reply(order_id: int, answer: OrderReply) -> None:
             move(order, S.PARTIALLY_FILLED if order.filled_units else S.ACCEPTED, why=f"cancel not sent: {answer.text}")
 
 
-def changes(account_id: int, found: Iterable[truth.Change]) -> int:
-    """Carry out what reconciliation proved; each change alone, so that one bad order holds up no other.
+def changes(account_id: int, found: Sequence[truth.Change]) -> int:
+    """Carry out what reconciliation proved: all of it in one transaction, or, when one change is impossible, each alone, so
+    that one bad order holds up no other.
 
     Returns how many rows moved. An illegal move freezes that book and alarms.
     """
-    moved = 0
-    touched: set[int] = set()
-    for change in found:
-        try:
-            with transaction.atomic():
-                book_id = _carry_out(account_id, change)
-        except (IllegalMove, IntegrityError) as error:
-            order = _get(change.order_id)
-            freeze(order.book_id, kind="ILLEGAL", why=str(error))
-            continue
-        if book_id is not None:
-            moved += 1
-            touched.add(book_id)
-    for book_id in touched:
+    if not found:
+        return 0
+    try:
+        with transaction.atomic():
+            ids = {change.order_id for change in found}
+            for book_id in sorted(set(Order.objects.filter(pk__in=ids).values_list("book_id", flat=True))):
+                bump(book_id)
+            orders = Order.objects.select_related("book").in_bulk(ids)
+            moved = [_carry_out(account_id, change, orders[change.order_id]) for change in found]
+    except (IllegalMove, IntegrityError):
+        moved = [_carry_out_alone(account_id, change) for change in found]
+    books = [book_id for book_id in moved if book_id is not None]
+    for book_id in set(books):
         after(book_id)
-    return moved
+    return len(books)
 
 
-def _carry_out(account_id: int, change: truth.Change) -> int | None:
-    order = _get(change.order_id)
+def _carry_out_alone(account_id: int, change: truth.Change) -> int | None:
+    try:
+        with transaction.atomic():
+            order = _get(change.order_id)
+            bump(order.book_id)
+            return _carry_out(account_id, change, order)
+    except (IllegalMove, IntegrityError) as error:
+        order = _get(change.order_id)
+        freeze(order.book_id, kind="ILLEGAL", why=str(error))
+        return None
+
+
+def _carry_out(account_id: int, change: truth.Change, order: Order) -> int | None:
+    """One change, its book's version already raised. The book when something moved."""
     match change:
         case truth.Adopt(broker_order_id=broker_order_id):
             if order.broker_order_id:
@@ -171,10 +208,10 @@ def _carry_out(account_id: int, change: truth.Change) -> int | None:
             why = "the only unclaimed order of its shape since it was sent"
             record.of_order("order.adopted", order, actor=ENGINE, why=why, broker_order_id=broker_order_id)
         case truth.Move(to=to, why=why):
-            if not move(order, to, why=why):
+            if not move(order, to, why=why, is_claimed=True):
                 return None
         case truth.Traded(broker_order_id=broker_order_id, units=units, value=value):
-            if not fill(order, broker_order_id, cumulative_units=units, cumulative_value=value):
+            if not fill(order, broker_order_id, cumulative_units=units, cumulative_value=value, is_claimed=True):
                 return None
         case truth.Modified():
             if not terms.take(order, change):
@@ -196,14 +233,24 @@ def _carry_out(account_id: int, change: truth.Change) -> int | None:
 
 
 def fill(
-    order: Order, broker_order_id: str, *, cumulative_units: int, cumulative_value: Decimal, source: str = "TRADE_BOOK"
+    order: Order,
+    broker_order_id: str,
+    *,
+    cumulative_units: int,
+    cumulative_value: Decimal,
+    source: str = "TRADE_BOOK",
+    is_claimed: bool = False,
 ) -> bool:
-    """Book what traded beyond what is known. Cumulative: the larger number wins, nothing is ever added twice."""
+    """Book what traded beyond what is known. Cumulative: the larger number wins, nothing is ever added twice.
+
+    `is_claimed`: this transaction has raised the book's version already.
+    """
     units = cumulative_units - order.filled_units
     if units <= 0:
         return False
     value = cumulative_value - order.filled_value
-    bump(order.book_id)
+    if not is_claimed:
+        bump(order.book_id)
     claimed = Order.objects.filter(pk=order.pk, filled_units=order.filled_units).update(
         filled_units=cumulative_units, filled_value=cumulative_value
     )

@@ -30,7 +30,7 @@ ENTRY_PURPOSES = [p.value for p in ENTRIES]
 
 def drive(book_id: int) -> bool:
     """One pass over the book's entries. True while anything is still to come. Outside any transaction."""
-    book = Book.objects.get(pk=book_id)
+    book = _book(book_id)
     if book.state not in (Book.State.OPEN, Book.State.REDUCING):
         return False
     orders = _entries(book_id)
@@ -42,28 +42,39 @@ def drive(book_id: int) -> bool:
         return _close_window(unfinished)
     if book.state == Book.State.REDUCING:
         return False
-    _repeg(book, orders)
-    orders = _entries(book_id)
+    if _repeg(book, orders):
+        # The version before the facts: whatever changes after this line makes the claim of the sender fail.
+        book, orders = _book(book_id), _entries(book_id)
     views = _views(book_id, orders)
     failed = [part for part in _parts(book, orders) if _must_abort(book, part, views)]
     if failed:
         for part in failed:
             _abort(book, part)
         return True
-    returned = {o.pk for o in orders if o.answered_at is not None and clock.now() - o.answered_at < UNSENT_PAUSE}
-    for order_id in releasable(views):
-        if order_id not in returned:
-            submit.send(order_id, still=_is_still_released)
+    released = set(releasable(views)) - {o.pk for o in orders if _came_back(o)}
+    submit.entries(book, [_with(book, o) for o in _in_order(orders) if o.pk in released])
     return True
+
+
+def _book(book_id: int) -> Book:
+    return Book.objects.select_related("account").get(pk=book_id)
 
 
 def _entries(book_id: int) -> list[Order]:
     return list(Order.objects.filter(book_id=book_id, purpose__in=ENTRY_PURPOSES).order_by("id"))
 
 
-def _is_still_released(order: Order) -> bool:
-    """The last look, inside the claim: since the decision a hedge may have been sold, or another short let through."""
-    return order.pk in releasable(_views(order.book_id, _entries(order.book_id)))
+def _with(book: Book, order: Order) -> Order:
+    order.book, order.account = book, book.account
+    return order
+
+
+def _in_order(orders: list[Order]) -> list[Order]:
+    return sorted(orders, key=lambda o: (o.purpose != Purpose.HEDGE, o.pk))
+
+
+def _came_back(order: Order) -> bool:
+    return order.answered_at is not None and clock.now() - order.answered_at < UNSENT_PAUSE
 
 
 def _views(book_id: int, orders: list[Order]) -> list[EntryView]:
@@ -151,21 +162,28 @@ def _must_abort(book: Book, orders: list[Order], of_book: list[EntryView]) -> bo
     return bool(sent) and not filled and clock.now() - min(sent) > timedelta(seconds=book.hedge_wait_s)
 
 
-def _repeg(book: Book, orders: list[Order]) -> None:
-    """Protected entries that do not fill: cancel after a second; once that is confirmed, ask the remainder at the new touch."""
-    now = clock.now()
+def _repeg(book: Book, orders: list[Order]) -> bool:
+    """Protected entries that do not fill: cancel after a second; once that is confirmed, ask the remainder at the new touch.
+
+    True when the book may have changed by it.
+    """
+    now, acted = clock.now(), False
     for order in orders:
         if order.to_market:
             convert.press(order)
+            acted = True
         if not order.protected or order.sent_at is None:
             continue
         waited = now - order.sent_at >= timedelta(seconds=settings.REPEG_S)
         if order.state in (S.ACCEPTED, S.PARTIALLY_FILLED) and waited and order.attempt < MAX_REPEGS:
-            cancel.request(order.pk, asked_by="engine:entries", why="unfilled, follow the price", follow=True)
+            acted |= cancel.request(order.pk, asked_by="engine:entries", why="unfilled, follow the price", follow=True)
         elif order.state in (S.ACCEPTED, S.PARTIALLY_FILLED) and waited:
-            cancel.request(order.pk, asked_by="engine:entries", why=f"unfilled after {MAX_REPEGS} attempts to follow the price")
+            why = f"unfilled after {MAX_REPEGS} attempts to follow the price"
+            acted |= cancel.request(order.pk, asked_by="engine:entries", why=why)
     for order in _repeggable(book, orders):
         _again(book, order)
+        acted = True
+    return acted
 
 
 def may_try_again(book: Book) -> bool:
@@ -203,12 +221,6 @@ def _newest(orders: list[Order]) -> list[Order]:
         if key not in newest or order.attempt > newest[key].attempt:
             newest[key] = order
     return list(newest.values())
-
-
-def follows_price(account_id: int) -> bool:
-    """An entry of this account was cancelled a moment ago to be asked anew; that waits for a read of the positions."""
-    since = clock.now() - REPEG_PATIENCE
-    return Order.objects.filter(account_id=account_id, state=S.CANCELED, follows_price=True, finished_at__gt=since).exists()
 
 
 def _was_closed_since(book: Book, order: Order) -> bool:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Max, Q, Sum
+from django.db.models import Max, Q, QuerySet
 
 from accounts.models import BrokerRead
-from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.kernel.money import Action, parse_quantity
-from marketdata import quotes
 from trading.domain import exits
 from trading.domain.exits import Instrument
 from trading.domain.orders import LIVE_STATES, UNACKNOWLEDGED, OrderState, Purpose
 from trading.models import Book, ExitGoal, Fill, Order, Position
 
 OF_INTEREST = [s.value for s in LIVE_STATES | {OrderState.INITIALIZED, OrderState.LAPSED}]
+ENDED = [OrderState.CANCELED, OrderState.REJECTED, OrderState.LAPSED, OrderState.FILLED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,43 +30,55 @@ class Terms:
     freeze_units: int | None
 
 
-def terms(book_id: int, instrument: Instrument) -> Terms:
-    """Lot, tick and freeze as the book's own orders carried them; exits copy the fill, not today's definition."""
-    exchange, symbol, product = instrument
-    row = (
-        Order.objects.filter(book_id=book_id, exchange=exchange, symbol=symbol, product=product)
-        .order_by("-id")
-        .values("lot_units", "tick", "freeze_units")
-        .first()
-    )
-    if row is None:
-        raise Refused(f"book {book_id} never had an order in {exchange}:{symbol}")
-    return Terms(row["lot_units"], row["tick"], row["freeze_units"])
-
-
-def last_known_price(key: str, position: Position) -> Decimal:
-    """The newest price of any age, else what the position cost."""
-    quote = quotes.get([key]).get(key)
-    if quote is not None:
-        return quote.deciding_price
-    return position.open_value / max(abs(position.units), 1)
-
-
 def facts(goal: ExitGoal, now: datetime) -> exits.Facts:
+    """Everything the next pass is decided from, in a fixed number of queries."""
     book = goal.book
     positions = list(Position.objects.filter(book=book).exclude(units=0))
-    instruments = [(p.exchange, p.symbol, p.product) for p in positions]
+    instruments = [_of(p) for p in positions]
+    orders = list(Order.objects.filter(_of_interest(goal), book=book))
+    traded = _terms(book.pk, instruments)
     return exits.Facts(
-        positions=[_position(p) for p in positions],
-        orders=[_order(o) for o in Order.objects.filter(book=book, state__in=OF_INTEREST)],
+        positions=[_position(p, traded[_of(p)]) for p in positions],
+        orders=[_order(o) for o in orders if o.state in OF_INTEREST],
         targets=None if goal.targets is None else {_split(k): v for k, v in goal.targets.items()},
-        hedges=_hedges(book),
-        evidence={p: e for p in instruments if (e := proof(book, p)) is not None},
-        needs_evidence=frozenset(_ended(goal)),
+        hedges={o.leg: list(o.hedge_legs) for o in orders if o.purpose == Purpose.HEDGE and o.attempt == 0},
+        evidence=proofs(book.account_id, book.pk, instruments),
+        needs_evidence=frozenset(_of(o) for o in orders if o.goal_id == goal.pk and o.state in ENDED),
         taken=frozenset(_taken(book)),
         now=now,
         repeg=timedelta(seconds=settings.REPEG_S),
     )
+
+
+def _of_interest(goal: ExitGoal) -> Q:
+    """What may still matter; which long covers which short; what this goal has sent so far.
+
+    An exit that ended makes the next one of its instrument wait for fresh proof of what is left.
+    """
+    return Q(state__in=OF_INTEREST) | Q(purpose=Purpose.HEDGE, attempt=0) | Q(goal=goal)
+
+
+def _of(row: Position | Order) -> Instrument:
+    return (row.exchange, row.symbol, row.product)
+
+
+def terms(book_id: int, instrument: Instrument) -> Terms:
+    return _terms(book_id, [instrument])[instrument]
+
+
+def _terms(book_id: int, instruments: Sequence[Instrument]) -> dict[Instrument, Terms]:
+    """Lot, tick and freeze as the book's own orders carried them; exits copy the fill, not today's definition."""
+    if not instruments:
+        return {}
+    named = Order.objects.filter(book_id=book_id, symbol__in={symbol for _, symbol, _ in instruments})
+    newest = named.order_by().values("exchange", "symbol", "product").annotate(newest=Max("pk")).values("newest")
+    rows = Order.objects.filter(pk__in=newest)
+    found = {_of(o): Terms(o.lot_units, o.tick, o.freeze_units) for o in rows}
+    if lacking := [
+        f"{exchange}:{symbol}" for exchange, symbol, product in instruments if (exchange, symbol, product) not in found
+    ]:
+        raise Refused(f"book {book_id} never had an order in {', '.join(lacking)}")
+    return found
 
 
 def _taken(book: Book) -> Iterable[tuple[Instrument, Action]]:
@@ -75,21 +87,14 @@ def _taken(book: Book) -> Iterable[tuple[Instrument, Action]]:
         yield (exchange, symbol, product), "BUY" if action == "BUY" else "SELL"
 
 
-def has_room(order: Order) -> bool:
-    """The last look at an exit, inside the claim: everything sent since it was decided is counted against it."""
-    goal = ExitGoal.objects.select_related("book").filter(pk=order.goal_id).first() if order.goal_id else None
-    return goal is not None and order.units <= exits.room(facts(goal, clock.now()), (order.exchange, order.symbol, order.product))
-
-
 def _split(key: str) -> Instrument:
     exchange, symbol, product = key.split(":")
     return (exchange, symbol, product)
 
 
-def _position(p: Position) -> exits.PositionView:
-    instrument = (p.exchange, p.symbol, p.product)
-    t = terms(p.book_id, instrument)
-    return exits.PositionView(instrument, p.leg, p.units, t.lot_units, t.tick, t.freeze_units)
+def _position(p: Position, terms: Terms) -> exits.PositionView:
+    cost = p.open_value / max(abs(p.units), 1)
+    return exits.PositionView(_of(p), p.leg, p.units, terms.lot_units, terms.tick, terms.freeze_units, cost)
 
 
 def _order(o: Order) -> exits.OrderView:
@@ -97,7 +102,7 @@ def _order(o: Order) -> exits.OrderView:
     return exits.OrderView(
         order_id=o.pk,
         purpose=Purpose(o.purpose),
-        instrument=(o.exchange, o.symbol, o.product),
+        instrument=_of(o),
         action=action,
         state=OrderState(o.state),
         units=o.units,
@@ -108,81 +113,93 @@ def _order(o: Order) -> exits.OrderView:
     )
 
 
-def _hedges(book: Book) -> dict[int, list[int]]:
-    rows = Order.objects.filter(book=book, purpose=Purpose.HEDGE, attempt=0).values_list("leg", "hedge_legs")
-    return {leg: list(legs) for leg, legs in rows}
-
-
-def _ended(goal: ExitGoal) -> Iterable[Instrument]:
-    """Instruments where an exit of this goal was sent and ended: the next one wants fresh proof of what is left."""
-    ended = [OrderState.CANCELED, OrderState.REJECTED, OrderState.LAPSED, OrderState.FILLED]
-    rows = Order.objects.filter(goal=goal, state__in=ended).values_list("exchange", "symbol", "product").distinct()
-    return [(exchange, symbol, product) for exchange, symbol, product in rows]
-
-
-def proof(book: Book, instrument: Instrument) -> exits.Evidence | None:
-    """What the last complete position read says of the book's position; None when that read is older than our last news."""
-    read = BrokerRead.objects.filter(account_id=book.account_id, kind=BrokerRead.Kind.POSITIONS).first()
-    if read is None or read.started_at is None:
-        return None
-    newest = last_change(book.account_id, instrument)
-    if newest is not None and read.started_at <= newest:
-        return None
-    owned = _owned(book.account_id, instrument)
-    mine = owned.get(book.pk, 0)
-    direction = 1 if mine > 0 else -1
-    lacking = direction * (sum(owned.values()) - _net(read, instrument))
-    return exits.Evidence(
-        missing=min(max(lacking, 0), abs(mine)),
-        outside=max(-lacking, 0),
-        sole_owner=all(pk == book.pk for pk, units in owned.items() if units),
-    )
+def proofs(account_id: int, book_id: int, instruments: Sequence[Instrument]) -> dict[Instrument, exits.Evidence]:
+    """What the last complete position read says of the book's positions; an instrument is not named when that read is older
+    than our last news of it."""
+    if not instruments or (read := _read(account_id)) is None:
+        return {}
+    newest, owned = last_changes(account_id, instruments), _owned(account_id, instruments)
+    out: dict[Instrument, exits.Evidence] = {}
+    for instrument in instruments:
+        if instrument in newest and read.started_at <= newest[instrument]:
+            continue
+        by_book = owned.get(instrument, {})
+        mine = by_book.get(book_id, 0)
+        direction = 1 if mine > 0 else -1
+        lacking = direction * (sum(by_book.values()) - read.net(instrument))
+        out[instrument] = exits.Evidence(
+            missing=min(max(lacking, 0), abs(mine)),
+            outside=max(-lacking, 0),
+            sole_owner=all(pk == book_id for pk, units in by_book.items() if units),
+        )
+    return out
 
 
 def agrees(account_id: int, instrument: Instrument) -> bool:
     """A complete position read, newer than our last news, shows exactly what our books own of this instrument."""
-    read = BrokerRead.objects.filter(account_id=account_id, kind=BrokerRead.Kind.POSITIONS).first()
-    if read is None or read.started_at is None:
+    read = _read(account_id)
+    if read is None:
         return False
     newest = last_change(account_id, instrument)
     if newest is not None and read.started_at <= newest:
         return False
-    return sum(_owned(account_id, instrument).values()) == _net(read, instrument)
+    return sum(_owned(account_id, [instrument]).get(instrument, {}).values()) == read.net(instrument)
 
 
 def last_change(account_id: int, instrument: Instrument) -> datetime | None:
-    exchange, symbol, product = instrument
-    here = Q(account_id=account_id, exchange=exchange, symbol=symbol, product=product)
-    ended = Order.objects.filter(here, sent_at__isnull=False).aggregate(at=Max("finished_at"))["at"]
-    filled = Fill.objects.filter(here).aggregate(at=Max("first_seen_at"))["at"]
-    return max((t for t in (ended, filled) if t is not None), default=None)
+    return last_changes(account_id, [instrument]).get(instrument)
 
 
-def _owned(account_id: int, instrument: Instrument) -> dict[int, int]:
-    exchange, symbol, product = instrument
-    rows = Position.objects.filter(book__account_id=account_id, exchange=exchange, symbol=symbol, product=product)
-    return dict(rows.values_list("book_id").annotate(total=Sum("units")).values_list("book_id", "total"))
+def last_changes(account_id: int, instruments: Sequence[Instrument]) -> dict[Instrument, datetime]:
+    """When we last had news of each: an order of ours that was sent ended, or a fill was first seen."""
+    here = Q(account_id=account_id, symbol__in={symbol for _, symbol, _ in instruments})
+    ended = _newest(Order.objects.filter(here, sent_at__isnull=False, finished_at__isnull=False), "finished_at")
+    filled = _newest(Fill.objects.filter(here), "first_seen_at")
+    return {i: max(t for t in (ended.get(i), filled.get(i)) if t) for i in instruments if i in ended or i in filled}
 
 
-def _net(read: BrokerRead, instrument: Instrument) -> int:
-    exchange, symbol, product = instrument
-    return sum(
-        parse_quantity(row["units"]) or 0
-        for row in read.rows
-        if row["exchange"] == exchange and row["symbol"] == symbol and row["product"] == product
-    )
+def _newest(rows: QuerySet[Any], field: str) -> dict[Instrument, datetime]:
+    found = rows.order_by().values_list("exchange", "symbol", "product").annotate(at=Max(field))
+    return {(exchange, symbol, product): at for exchange, symbol, product, at in found}
+
+
+def _owned(account_id: int, instruments: Sequence[Instrument]) -> dict[Instrument, dict[int, int]]:
+    """Units by instrument and book."""
+    rows = Position.objects.filter(book__account_id=account_id, symbol__in={symbol for _, symbol, _ in instruments})
+    out: dict[Instrument, dict[int, int]] = {}
+    for exchange, symbol, product, book_id, units in rows.values_list("exchange", "symbol", "product", "book_id", "units"):
+        out.setdefault((exchange, symbol, product), {})[book_id] = units
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRead:
+    started_at: datetime
+    rows: Sequence[dict[str, Any]]
+
+    def net(self, instrument: Instrument) -> int:
+        """Signed units the broker showed."""
+        shown = (r for r in self.rows if (r["exchange"], r["symbol"], r["product"]) == instrument)
+        return sum(parse_quantity(row["units"]) or 0 for row in shown)
+
+
+def _read(account_id: int) -> PositionRead | None:
+    """The last complete position read."""
+    kept = BrokerRead.objects.filter(account_id=account_id, kind=BrokerRead.Kind.POSITIONS)
+    row = kept.values_list("started_at", "rows").first()
+    return None if row is None or row[0] is None else PositionRead(row[0], row[1])
 
 
 def agrees_again(book: Book) -> bool:
     """True on the second complete read in a row that shows everything this frozen book owns."""
-    positions = Position.objects.filter(book=book).exclude(units=0)
-    proofs = [proof(book, (p.exchange, p.symbol, p.product)) for p in positions]
+    instruments = [_of(p) for p in Position.objects.filter(book=book).exclude(units=0)]
+    found = proofs(book.account_id, book.pk, instruments)
     read = (
         BrokerRead.objects.filter(account_id=book.account_id, kind=BrokerRead.Kind.POSITIONS)
         .values_list("sequence", flat=True)
         .first()
     )
-    if read is None or any(e is None or e.missing for e in proofs):
+    if read is None or any(i not in found or found[i].missing for i in instruments):
         Book.objects.filter(pk=book.pk).update(agreed_read=None)
         return False
     if book.agreed_read is None:

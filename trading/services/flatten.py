@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
 
+from accounts.gateway.reports import Verdict
 from algomirror.kernel import clock
 from algomirror.kernel.ids import client_order_id
 from algomirror.ops import hooks, journal
@@ -133,7 +134,8 @@ def drive(goal_id: int) -> bool:
     if book.state == Book.State.FROZEN:
         _try_to_thaw(book)
         return True
-    _drop_stale_intents(goal)
+    tried = list(Order.objects.filter(goal=goal).select_related("book").order_by("-id"))
+    _drop_stale_intents(tried)
     # The version is read before the facts: whatever changes after this line makes the claim below fail.
     book.refresh_from_db(fields=["version"])
     goal.refresh_from_db(fields=["attempts", "targets"])
@@ -142,20 +144,24 @@ def drive(goal_id: int) -> bool:
     if todo == [exits.Done()]:
         return not _finish(goal, book)
     _escalate(goal, book)
-    ready = goal.not_before is None or goal.not_before <= facts.now
-    asks = [s for s in todo if isinstance(s, exits.Exit) and not _backs_off(goal, s, facts.now)]
-    if hooks.call("is_halted", book.account_id):
+    # Counted a second way before anything leaves: no ask above the room that is left.
+    asks = [s for s in todo if isinstance(s, exits.Exit) and s.units <= exits.room(facts, s.instrument)]
+    asks = [ask for ask in asks if not _backs_off(tried, ask, facts.now)]
+    if goal.not_before is not None and facts.now < goal.not_before:
+        asks = []
+    if asks and hooks.call("is_halted", book.account_id):
         # We distrust our own picture of this account: nothing but cancels goes out until a person releases it.
         asks = []
-    orders = _write_exits(goal, book, asks) if ready else []
+    since = clock.monotonic()
+    orders = _write_exits(goal, book, _priced(asks, facts, tried)) if asks else []
     for step in todo:
         match step:
             case exits.Deny(order_id=order_id):
                 cancel.request(order_id, asked_by=ENGINE, why="the book is being closed")
             case exits.Cancel(order_id=order_id, why=why):
                 cancel.request(order_id, asked_by=ENGINE, why=why)
-    for order in orders:
-        _send(goal, order)
+    if orders:
+        _take_stock(goal, submit.wire(orders, since=since))
     _watch(goal, book, [s.why for s in todo if isinstance(s, exits.Wait)])
     return True
 
@@ -171,70 +177,93 @@ def _watch(goal: ExitGoal, book: Book, waits: list[str]) -> None:
         )
 
 
-def _drop_stale_intents(goal: ExitGoal) -> None:
-    """Exit rows of an earlier pass that never left: their price is old and their quantity would be counted twice."""
-    for order in Order.objects.filter(goal=goal, state=S.INITIALIZED):
-        with transaction.atomic():
-            apply.move(order, S.DENIED, why="never sent, asked anew")
+def _drop_stale_intents(tried: list[Order]) -> None:
+    """Exit rows that came back unsent: their price is old and their quantity would be counted twice."""
+    for order in tried:
+        if order.state == S.INITIALIZED:
+            with transaction.atomic():
+                apply.move(order, S.DENIED, why="never sent, asked anew")
 
 
-def _backs_off(goal: ExitGoal, ask: exits.Exit, now: datetime) -> bool:
+def _of(tried: list[Order], ask: exits.Exit) -> list[Order]:
+    """This goal's earlier orders of the instrument, newest first."""
+    return [o for o in tried if (o.exchange, o.symbol, o.product) == ask.instrument]
+
+
+def _backs_off(tried: list[Order], ask: exits.Exit, now: datetime) -> bool:
     """After rejections in a row the same instrument waits 1, 2, 4, 8 s; whether the reply or the book said so."""
-    exchange, symbol, product = ask.instrument
-    sent = Order.objects.filter(goal=goal, exchange=exchange, symbol=symbol, product=product, sent_at__isnull=False)
-    newest = sent.order_by("-id").values_list("state", "finished_at")[: len(BACK_OFF_S)]
-    rejected = [ended for _, ended in takewhile(lambda row: row[0] == S.REJECTED, newest) if ended is not None]
+    newest = [o for o in _of(tried, ask) if o.sent_at is not None][: len(BACK_OFF_S)]
+    rejected = [o.finished_at for o in takewhile(lambda o: o.state == S.REJECTED, newest) if o.finished_at is not None]
     return bool(rejected) and now < rejected[0] + timedelta(seconds=BACK_OFF_S[len(rejected) - 1])
-
-
-def _write_exits(goal: ExitGoal, book: Book, asks: list[exits.Exit]) -> list[Order]:
-    """Rows for all exits of this pass, claimed on the version the decision was read at; none when the book has moved on."""
-    if not asks:
-        return []
-    now = clock.now()
-    priced = [_priced(goal, book, ask) for ask in asks]
-    with transaction.atomic():
-        if not Book.objects.filter(pk=book.pk, version=book.version).update(version=models.F("version") + 1):
-            return []
-        ExitGoal.objects.filter(pk=goal.pk).update(attempts=models.F("attempts") + len(asks), state=ExitGoal.State.WORKING)
-        return [_write_exit(goal, book, priced[n], goal.attempts + n + 1, now) for n in range(len(asks))]
 
 
 @dataclass(frozen=True, slots=True)
 class Priced:
     ask: exits.Exit
+    position: exits.PositionView
     price: Decimal
-    terms: evidence.Terms
     decision_price: Decimal | None
     numbers: dict[str, Any]
 
 
-def _priced(goal: ExitGoal, book: Book, ask: exits.Exit) -> Priced:
-    exchange, symbol, product = ask.instrument
-    key = f"{exchange}:{symbol}"
+def _priced(asks: list[exits.Exit], facts: exits.Facts, tried: list[Order]) -> list[Priced]:
+    """A limit for each ask: on the rung that its cancelled attempts have reached, or wide without a fresh quote."""
     now = clock.now()
-    fresh = quotes.fresh([key], now).get(key)
-    terms = evidence.terms(book.pk, ask.instrument)
-    position = Position.objects.get(book=book, exchange=exchange, symbol=symbol, product=product)
-    last_known = evidence.last_known_price(key, position)
-    rung = Order.objects.filter(goal=goal, exchange=exchange, symbol=symbol, state__in=[S.CANCELED, S.LAPSED]).count()
-    future = is_future(symbol)
-    price = ladder_price(ask.action, terms.tick, step=rung, fresh=fresh, last_known=last_known, future=future)
-    numbers = {
-        "rung": rung,
-        "last_price": fresh.last_price if fresh else None,
-        "quote_age_s": round(fresh.age_s(now), 3) if fresh else None,
-        "last_known": last_known,
-    }
-    return Priced(ask, price, terms, fresh.deciding_price if fresh else None, numbers)
+    positions = {p.instrument: p for p in facts.positions}
+    known = quotes.get({_key(ask) for ask in asks})
+    fresh = quotes.only_fresh(known, now)
+    priced: list[Priced] = []
+    for ask in asks:
+        position, key = positions[ask.instrument], _key(ask)
+        rung = sum(o.state in (S.CANCELED, S.LAPSED) for o in _of(tried, ask))
+        # The newest price of any age, else what the position cost.
+        last_known = known[key].deciding_price if key in known else position.cost
+        quote = fresh.get(key)
+        price = ladder_price(
+            ask.action, position.tick, step=rung, fresh=quote, last_known=last_known, future=is_future(ask.instrument[1])
+        )
+        numbers = {
+            "rung": rung,
+            "last_price": quote.last_price if quote else None,
+            "quote_age_s": round(quote.age_s(now), 3) if quote else None,
+            "last_known": last_known,
+        }
+        priced.append(Priced(ask, position, price, quote.deciding_price if quote else None, numbers))
+    return priced
 
 
-def _write_exit(goal: ExitGoal, book: Book, priced: Priced, attempt: int, now: datetime) -> Order:
+def _key(ask: exits.Exit) -> str:
+    return f"{ask.instrument[0]}:{ask.instrument[1]}"
+
+
+def _write_exits(goal: ExitGoal, book: Book, priced: list[Priced]) -> list[Order]:
+    """Rows for all exits of this pass, as sent, claimed on the version the decision was read at.
+
+    None when the book has moved on, or an unacknowledged order of another book has come to stand on the same side.
+    """
+    fields = submit.as_sent(book.account_id)
+    if fields is None:
+        return []
+    rows = [_row(goal, book, one, goal.attempts + n + 1, fields) for n, one in enumerate(priced)]
+    try:
+        with transaction.atomic():
+            if not apply.claim(book, submit.REDUCING):
+                return []
+            ExitGoal.objects.filter(pk=goal.pk).update(attempts=models.F("attempts") + len(rows), state=ExitGoal.State.WORKING)
+            orders = apply.born_sent(rows)
+            for order, one in zip(orders, priced, strict=True):
+                _record(goal, order, one)
+            return orders
+    except IntegrityError:
+        return []
+
+
+def _row(goal: ExitGoal, book: Book, priced: Priced, attempt: int, fields: dict[str, Any]) -> Order:
     ask = priced.ask
     exchange, symbol, product = ask.instrument
-    order = Order.objects.create(
+    return Order(
         book=book,
-        account_id=book.account_id,
+        account=book.account,
         goal=goal,
         client_order_id=client_order_id(f"g{goal.pk}", book.account_id, ask.leg, 0, attempt),
         purpose=Purpose.UNWIND if goal.reason == ExitReason.ENTRY_ABORTED else Purpose.EXIT,
@@ -245,40 +274,44 @@ def _write_exit(goal: ExitGoal, book: Book, priced: Priced, attempt: int, now: d
         product=product,
         action=ask.action,
         units=ask.units,
-        lot_units=priced.terms.lot_units,
-        freeze_units=priced.terms.freeze_units,
-        tick=priced.terms.tick,
+        lot_units=priced.position.lot_units,
+        freeze_units=priced.position.freeze_units,
+        tick=priced.position.tick,
         price_type="LIMIT",
         price=priced.price,
         protected=True,
         decision_price=priced.decision_price,
-        trading_day=clock.trading_day(now),
-        created_at=now,
+        created_at=fields["sent_at"],
+        **fields,
     )
+
+
+def _record(goal: ExitGoal, order: Order, priced: Priced) -> None:
     record.of_order(
         "exit.order",
         order,
         actor=ENGINE,
         why=goal.reason,
-        action=ask.action,
-        symbol=symbol,
-        units=ask.units,
-        price=priced.price,
+        moved=(S.INITIALIZED, S.SUBMITTED),
+        action=order.action,
+        symbol=order.symbol,
+        units=order.units,
+        price=order.price,
         **priced.numbers,
     )
-    return order
 
 
-def _send(goal: ExitGoal, order: Order) -> None:
-    outcome = submit.send(order.pk, still=evidence.has_room)
-    order.refresh_from_db(fields=["state", "reason"])
-    if order.state == S.REJECTED:
-        ExitGoal.objects.filter(pk=goal.pk).update(rejections=models.F("rejections") + 1)
-    elif outcome == "sent":
-        ExitGoal.objects.filter(pk=goal.pk).update(rejections=0, not_before=None)
-        ExitGoal.objects.filter(pk=goal.pk, first_sent_at=None).update(first_sent_at=clock.now())
-    elif outcome == "not sent":
-        ExitGoal.objects.filter(pk=goal.pk).update(not_before=clock.now() + timedelta(seconds=1))
+def _take_stock(goal: ExitGoal, verdicts: dict[int, Verdict]) -> None:
+    mine, said = ExitGoal.objects.filter(pk=goal.pk), list(verdicts.values())
+    refused, unsent = said.count(Verdict.REFUSED), said.count(Verdict.NOT_SENT)
+    if refused:
+        mine.update(rejections=models.F("rejections") + refused)
+    elif unsent < len(said):
+        mine.update(rejections=0, not_before=None)
+    if unsent < len(said):
+        mine.filter(first_sent_at=None).update(first_sent_at=clock.now())
+    if unsent:
+        mine.update(not_before=clock.now() + timedelta(seconds=1))
 
 
 def _finish(goal: ExitGoal, book: Book) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ from marketdata import calendar
 from trading.domain import reconcile as truth
 from trading.domain.orders import LIVE_STATES, WORKING, OrderState
 from trading.models import BrokerOrder, Order
-from trading.services import apply, differences, halt, terms
+from trading.services import abreast, apply, differences, halt, terms
 
 log = logging.getLogger(__name__)
 
@@ -42,18 +42,20 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     """
     row = Account.objects.get(pk=account_id)
     gateway = gateway_for(row)
-    trades_known_to = BrokerRead.objects.filter(account_id=row.pk, kind=Kind.TRADES).values_list("started_at", flat=True).first()
-    order_answer = _of_this_world(row, gateway.order_book())
-    sequence = _store(row, Kind.ORDERS, order_answer)
-    trade_answer = _of_this_world(row, gateway.trade_book()) if isinstance(order_answer, Read) else None
-    if trade_answer is not None:
-        _store(row, Kind.TRADES, trade_answer)
+    known = BrokerRead.objects.filter(account_id=row.pk, kind=Kind.TRADES).values_list("started_at", flat=True)
+    trades_known_to = known.first()
+    # Side by side is safe: an order's end counts only when an earlier read has shown it too (truth.Rules.confirm).
+    calls: list[Callable[[], Answer[Any]]] = [gateway.order_book, gateway.trade_book]
+    order_answer, trade_answer = [_of_this_world(row, answer) for answer in abreast.together(calls)]
     good = isinstance(order_answer, Read) and isinstance(trade_answer, Read)
+    sequence = _store(row, Kind.ORDERS, order_answer)
+    _store(row, Kind.TRADES, trade_answer)
     if isinstance(order_answer, Read):
         trades = trade_answer.value if isinstance(trade_answer, Read) else None
         _stale_days(row.pk, trades_known_to)
         _apply(row, order_answer, trades, sequence)
     if positions:
+        # After what was just applied, so that it can prove what is left.
         position_answer = _of_this_world(row, gateway.position_book())
         _store(row, Kind.POSITIONS, position_answer)
         good = good and isinstance(position_answer, Read)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef
 
 from algomirror.kernel import clock
 from trading.domain.orders import LIVE_STATES, OrderState
@@ -13,13 +15,16 @@ from trading.services import enter, record
 MAY_FILL = [s.value for s in LIVE_STATES | {OrderState.INITIALIZED}]
 
 
-def idle(books: QuerySet[Book], *, by: str) -> list[Book]:
-    """Lay those of `books` to rest that are idle, and return them; the caller tells who waits for news of them."""
+def idle(book_ids: Collection[int], *, by: str) -> list[Book]:
+    """Lay those of these books to rest that are idle, and return them; the caller tells who waits for news of them."""
+    if not book_ids:
+        return []
     here = OuterRef("pk")
-    candidates = books.filter(
+    candidates = Book.objects.filter(
         ~Exists(Position.objects.filter(book=here).exclude(units=0)),
         ~Exists(Order.objects.filter(book=here, state__in=MAY_FILL)),
         ~Exists(ExitGoal.objects.filter(book=here).exclude(state=ExitGoal.State.DONE)),
+        pk__in=book_ids,
         kind=Book.Kind.RUN,
         state__in=[Book.State.OPEN, Book.State.REDUCING],
     )

@@ -1,11 +1,12 @@
-"""Row, commit, wire, outcome: the one place where an order leaves the house."""
+"""Row, commit, wire, outcome: the one place where orders leave the house."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, cast
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, cast
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, transaction
 
 from accounts.gateway.directory import gateway_for
 from accounts.gateway.reports import OrderReply, OrderTicket, PriceType, Product, Verdict
@@ -17,76 +18,104 @@ from algomirror.ops.lease import process_name
 from trading.domain.changes import Terms
 from trading.domain.orders import EXITS, OrderState, Purpose
 from trading.models import Book, Order
-from trading.services import apply
+from trading.services import abreast, apply, wake
 
-# Between the commit of SUBMITTED and the wire no more than this may pass, or the sender gives the order back unsent:
-# a process that was frozen in between would otherwise send what the rest of the house has already given up.
+# Between the decision to send and the wire no more than this may pass, or the sender gives the order back unsent: a process
+# that was frozen in between would otherwise send what the rest of the house has already given up.
 STALE_SENDER_S = 2.0
+ADDING = (Book.State.OPEN,)
+REDUCING = (Book.State.OPEN, Book.State.REDUCING, Book.State.EXITING)
 
-Outcome = Literal["sent", "not claimed", "denied", "not sent"]
 
+def entries(book: Book, orders: Sequence[Order]) -> bool:
+    """Claim, commit, send, record these entries of one book, side by side. Outside any transaction; from several workers.
 
-def send(order_id: int, *, still: Callable[[Order], bool]) -> Outcome:
-    """Claim, commit, send, record. Runs outside any transaction; safe to call twice and from several workers.
-
-    `still`: asked inside the claim, with the book locked, whether what decided this order still holds.
+    `book`, with its version, was read before whatever decided these orders: if anything has happened to the book since,
+    nothing is sent. False when nothing was.
     """
-    order = Order.objects.select_related("book", "account").get(pk=order_id)
-    if order.state != OrderState.INITIALIZED:
-        return "not claimed"
-    is_exit = Purpose(order.purpose) in EXITS
-    if not is_exit:
-        try:
-            hooks.call("entry_gate", order)
-        except Denied as denied:
+    if not orders or _denied(orders):
+        return False
+    since = clock.monotonic()
+    fields = as_sent(orders[0].account_id)
+    return fields is not None and _claim(book, orders, fields) and bool(wire(orders, since=since))
+
+
+def _denied(orders: Sequence[Order]) -> bool:
+    """The gate's last look, once for each exchange; an order that it denies is at its end."""
+    denied = False
+    verdicts: dict[str, Denied | None] = {}
+    for order in orders:
+        if order.exchange not in verdicts or not order.permit:
+            verdicts[order.exchange] = _verdict(order)
+        if (found := verdicts[order.exchange]) is not None:
             with transaction.atomic():
-                apply.move(order, OrderState.DENIED, why=f"{denied.code}: {denied.message}")
+                apply.move(order, OrderState.DENIED, why=f"{found.code}: {found.message}")
             apply.after(order.book_id)
-            return "denied"
-    started = clock.monotonic()
-    if not _claim(order, still, is_exit=is_exit):
-        return "not claimed"
-    if clock.monotonic() - started > STALE_SENDER_S:
-        answer = OrderReply(Verdict.NOT_SENT, text="the sender was held up; given back unsent")
-    else:
-        answer = gateway_for(order.account).place(ticket_of(order), exit=is_exit)
-    apply.reply(order.pk, answer)
-    if answer.key_refused:
-        Account.objects.filter(pk=order.account_id).update(link=Account.Link.REFUSED, last_failure=answer.text[:300])
-    return "not sent" if answer.verdict is Verdict.NOT_SENT else "sent"
+            denied = True
+    return denied
 
 
-def _claim(order: Order, still: Callable[[Order], bool], *, is_exit: bool) -> bool:
-    """INITIALIZED → SUBMITTED, committed. False when another worker was first, the book forbids it, its reason is gone, or
-    an order of the same side of the same instrument is still unacknowledged (the database's own rule)."""
-    allowed = (Book.State.OPEN, Book.State.REDUCING, Book.State.EXITING) if is_exit else (Book.State.OPEN,)
-    now = clock.now()
-    baseline = (
-        BrokerRead.objects.filter(account_id=order.account_id, kind=BrokerRead.Kind.ORDERS)
-        .values_list("sequence", flat=True)
-        .first()
-    )
+def _verdict(order: Order) -> Denied | None:
+    try:
+        hooks.call("entry_gate", order)
+    except Denied as denied:
+        return denied
+    return None
+
+
+def as_sent(account_id: int) -> dict[str, Any] | None:
+    """What an order's row says from the moment it may be on the wire; None before the account's first complete read."""
+    read = BrokerRead.objects.filter(account_id=account_id, kind=BrokerRead.Kind.ORDERS).values_list("sequence", flat=True)
+    baseline = read.first()
     if not baseline:
-        return False  # nothing is traded for an account before its first complete read
+        return None
+    now = clock.now()
+    return {
+        "sent_at": now,
+        "baseline_read": baseline,
+        "missing_reads": 0,
+        "trading_day": clock.trading_day(now),
+        "sender": process_name(),
+        "reason": "",
+    }
+
+
+def _claim(book: Book, orders: Sequence[Order], fields: dict[str, Any]) -> bool:
+    """INITIALIZED → SUBMITTED for all of them, committed. False when another worker was first, the book has moved on, or an
+    order of the same side of the same instrument is still unacknowledged (the database's own rule)."""
     try:
         with transaction.atomic():
-            if not Book.objects.filter(pk=order.book_id, state__in=allowed).update(version=models.F("version") + 1):
+            if not apply.claim(book, ADDING):
                 return False
-            if not still(order):
+            if not all(apply.move(order, OrderState.SUBMITTED, why="", is_claimed=True, **fields) for order in orders):
+                transaction.set_rollback(True)
                 return False
-            return apply.move(
-                order,
-                OrderState.SUBMITTED,
-                why="",
-                sent_at=now,
-                baseline_read=baseline,
-                missing_reads=0,
-                trading_day=clock.trading_day(now),
-                sender=process_name(),
-                reason="",
-            )
+            return True
     except IntegrityError:
         return False
+
+
+def wire(orders: Sequence[Order], *, since: float) -> dict[int, Verdict]:
+    """Send committed orders of one account, side by side; write each answer down as it comes. Verdicts by order id.
+
+    `since`: monotonic seconds when it was decided to send.
+    """
+    account = orders[0].account
+    gateway = gateway_for(account)
+    verdicts: dict[int, Verdict] = {}
+
+    def place(order: Order) -> OrderReply:
+        if clock.monotonic() - since > STALE_SENDER_S:
+            return OrderReply(Verdict.NOT_SENT, text="the sender was held up; given back unsent")
+        return gateway.place(ticket_of(order), exit=Purpose(order.purpose) in EXITS)
+
+    calls: list[Callable[[], OrderReply]] = [partial(place, order) for order in orders]
+    for n, answer in abreast.run(calls, meanwhile=wake.tell):
+        apply.reply(orders[n].pk, answer)
+        verdicts[orders[n].pk] = answer.verdict
+        if answer.key_refused:
+            Account.objects.filter(pk=account.pk).update(link=Account.Link.REFUSED, last_failure=answer.text[:300])
+    return verdicts
 
 
 def ticket_of(order: Order, terms: Terms | None = None) -> OrderTicket:

@@ -1,9 +1,15 @@
-"""Telling the orders cluster that an account has work. Lost news costs a beat, never correctness."""
+"""Telling the orders cluster that an account has work, and everybody else that a book has news.
+
+Lost news costs a beat, never correctness.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import redis
 from django.db import transaction
@@ -13,6 +19,12 @@ from algomirror.ops import hooks, push, queue
 log = logging.getLogger(__name__)
 
 DUE = "am:work:due"
+BELL = "am:work:bell"
+STANDING = "am:work:standing"
+STANDING_S = 2
+SHARE = 8
+
+_gathered: ContextVar[set[int] | None] = ContextVar("gathered", default=None)
 
 
 def wake(account_ids: Iterable[int]) -> None:
@@ -24,23 +36,61 @@ def wake(account_ids: Iterable[int]) -> None:
 
 def _wake(ids: list[int]) -> None:
     try:
-        queue.client().sadd(DUE, *ids)
+        pipe = queue.client().pipeline(transaction=False)
+        pipe.sadd(DUE, *ids)
+        # Old rings are worth nothing.
+        pipe.lpush(BELL, 1)
+        pipe.ltrim(BELL, 0, 1)
+        pipe.exists(STANDING)
+        *_, is_heard = pipe.execute()
     except (redis.RedisError, OSError) as error:
         log.warning("wake lost accounts=%s error=%s", ids, type(error).__name__)
         return
-    # Two slots: while one pump is busy a second one may start, a third would find nothing to do.
+    if not is_heard:
+        call_a_pump()
+
+
+def call_a_pump() -> None:
+    """Two slots: while one pump is busy a second one may start, a third would find nothing to do."""
     for slot in ("a", "b"):
         if queue.enqueue("orders", "trading.tasks.pump", key=f"pump:{slot}", waits_s=3):
             return
 
 
 def take() -> list[int]:
-    """All accounts that asked for work; empty when none, or when Redis is down."""
+    """Some of the accounts that asked for work; none when Redis is down. What is left is for another pump."""
     try:
-        found = queue.client().spop(DUE, 500)
+        pipe = queue.client().pipeline(transaction=False)
+        pipe.spop(DUE, SHARE)
+        pipe.scard(DUE)
+        found, left = pipe.execute()
     except (redis.RedisError, OSError):
         return []
+    if left:
+        call_a_pump()
     return sorted(int(x) for x in found or ())
+
+
+def stand_by(name: str) -> bool:
+    """Say that `name` is listening; False when another one already is, or nobody can say."""
+    try:
+        client = queue.client()
+        if client.set(STANDING, name, nx=True, ex=STANDING_S):
+            return True
+        if client.get(STANDING) != name.encode():
+            return False
+        client.expire(STANDING, STANDING_S)
+    except (redis.RedisError, OSError):
+        return False
+    return True
+
+
+def listen(seconds: float) -> None:
+    """Until somebody asks for work, at most so long."""
+    try:
+        queue.client().blpop([BELL], timeout=seconds)
+    except (redis.RedisError, OSError):
+        time.sleep(seconds)
 
 
 def book_changed(book_id: int) -> None:
@@ -49,6 +99,38 @@ def book_changed(book_id: int) -> None:
 
 
 def _book_changed(book_id: int) -> None:
-    hooks.call("book_changed", book_id)
+    gathered = _gathered.get()
+    if gathered is not None:
+        gathered.add(book_id)
+        return
+    _tell([book_id])
+
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """News of books inside is told once a book, at `tell` and at the end."""
+    token = _gathered.set(set())
+    try:
+        yield
+        tell()
+    except Exception:
+        tell()
+        raise
+    finally:
+        _gathered.reset(token)
+
+
+def tell() -> None:
+    """Tell what was gathered so far."""
+    gathered = _gathered.get()
+    if gathered:
+        books = sorted(gathered)
+        gathered.clear()
+        _tell(books)
+
+
+def _tell(book_ids: list[int]) -> None:
+    for book_id in book_ids:
+        hooks.call("book_changed", book_id)
     push.push("orders", "changed")
     push.push("positions", "changed")

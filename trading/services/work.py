@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from datetime import timedelta
 
 import redis
 from django.conf import settings
-from django.db import OperationalError, close_old_connections, connection
-from django.db.models import Q
+from django.db import OperationalError, close_old_connections
 
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
-from algomirror.ops import alarms, hooks, queue
+from algomirror.ops import alarms, queue
 from algomirror.ops.lease import process_name
-from trading.domain.orders import ENTRIES, LIVE_STATES, UNACKNOWLEDGED, OrderState
+from trading.domain.orders import LIVE_STATES, OrderState
 from trading.models import Book, ExitGoal, Order, Position
-from trading.services import apply, convert, enter, flatten, poll, rest, wake
+from trading.services import apply, convert, enter, flatten, glance, poll, rest, wake
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +28,11 @@ PASS_S = 0.05
 LONGEST_PAUSE_S = 0.25
 TURN_S = 6.0
 THREADS = 32
-# After something was sent its outcome is asked for at once; then the steady pace of working orders.
-EAGER_POLL_S = 0.2
-EAGER_AFTER_CANCEL = timedelta(seconds=3)
+LINGER_S = 1.5
+LISTEN_S = 0.5
+_pool: tuple[int, ThreadPoolExecutor] | None = None
+
 LIVE = [s.value for s in LIVE_STATES]
-UNSEEN = [s.value for s in UNACKNOWLEDGED]
 
 
 def account(account_id: int, *, turn_s: float = TURN_S, sleep: Callable[[float], None] = time.sleep) -> bool:
@@ -41,58 +41,41 @@ def account(account_id: int, *, turn_s: float = TURN_S, sleep: Callable[[float],
     What only waits (a resting order, a frozen book, a halted account) is left to the beat.
     """
     ends = clock.monotonic() + turn_s
-    while step(account_id) and _expects_news(account_id):
-        pause = min(max(_poll_due_in(account_id), PASS_S), LONGEST_PAUSE_S)
+    while True:
+        is_busy, now = _pass(account_id)
+        if not is_busy or not now.expects_news():
+            return False
+        pause = min(max(now.read_due_in(), PASS_S), LONGEST_PAUSE_S)
         if clock.monotonic() + pause >= ends:
             return True
         sleep(pause)
-    return False
-
-
-def _expects_news(account_id: int) -> bool:
-    orders = Order.objects.filter(account_id=account_id)
-    if convert.waiting(account_id):
-        return True
-    soon = Q(state__in=[*UNSEEN, OrderState.PENDING_CANCEL]) | Q(state__in=LIVE, protected=True)
-    unsent = Q(state=OrderState.INITIALIZED, book__state=Book.State.OPEN)
-    if orders.filter(soon | unsent).exists():
-        return True
-    goals = ExitGoal.objects.filter(book__account_id=account_id).exclude(state="DONE").exclude(book__state=Book.State.FROZEN)
-    return goals.exists() and not hooks.call("is_halted", account_id)
 
 
 def step(account_id: int) -> bool:
     """One pass: goals, a read if one is due, entries. True while orders work, goals are open or entries wait."""
-    _catch_late_fills(account_id)
-    goals = list(ExitGoal.objects.filter(book__account_id=account_id).exclude(state="DONE").values_list("pk", flat=True))
-    has_books_read = BrokerRead.objects.filter(account_id=account_id, kind="ORDERS", sequence__gt=0).exists()
-    if has_books_read:
-        _each(flatten.drive, goals)
-    live = Order.objects.filter(account_id=account_id, state__in=LIVE)
-    if not has_books_read or _poll_due_in(account_id) <= 0:
-        poll.account(account_id, positions=bool(goals) or enter.follows_price(account_id) or _positions_due(account_id))
-        _each(flatten.drive, goals)
-    entering = _drive_entries(account_id) if has_books_read else _has_entries(account_id)
-    for book in rest.idle(Book.objects.filter(account_id=account_id), by=apply.ENGINE):
-        apply.after(book.pk)
-    still_goals = ExitGoal.objects.filter(book__account_id=account_id).exclude(state="DONE").exists()
-    return entering or still_goals or live.exists()
+    return _pass(account_id)[0]
 
 
-def _has_entries(account_id: int) -> bool:
-    return Book.objects.filter(_with_entries(), account_id=account_id, state=Book.State.OPEN).exists()
-
-
-def _with_entries() -> Q:
-    return Q(orders__purpose__in=[p.value for p in ENTRIES], orders__state__in=[OrderState.INITIALIZED, *LIVE])
-
-
-def _drive_entries(account_id: int) -> bool:
-    # Recently cancelled entries may want another attempt, so books with young orders count too.
-    young = Q(orders__purpose__in=[p.value for p in ENTRIES], orders__finished_at__gt=clock.now() - timedelta(seconds=30))
-    states = [Book.State.OPEN, Book.State.REDUCING]
-    ids = Book.objects.filter(_with_entries() | young, account_id=account_id, state__in=states).values_list("pk", flat=True)
-    return _each(enter.drive, sorted(set(ids)))
+def _pass(account_id: int) -> tuple[bool, glance.Glance]:
+    with wake.gathered():
+        now = glance.at(account_id)
+        if _catch_late_fills(now):
+            now = glance.at(account_id)
+        is_due = not now.has_books_read or now.read_due_in() <= 0
+        if now.has_books_read and (first := now.new_goals if is_due else now.goals):
+            _each(flatten.drive, first)
+            now = glance.at(account_id)
+        if is_due or now.read_due_in() <= 0:
+            poll.account(account_id, positions=bool(now.goals) or now.follows_price or now.positions_due())
+            _each(flatten.drive, now.goals)
+            now = glance.at(account_id)
+        is_entering = bool(now.books_with_entries)
+        if now.has_books_read and is_entering:
+            is_entering = _each(enter.drive, now.books_with_entries)
+            now = glance.at(account_id)
+        for book in rest.idle(now.open_runs - now.books_in_use, by=apply.ENGINE):
+            apply.after(book.pk)
+        return is_entering or now.is_working or bool(now.goals), now
 
 
 def _each(drive: Callable[[int], bool], ids: Iterable[int]) -> bool:
@@ -112,65 +95,55 @@ def _each(drive: Callable[[int], bool], ids: Iterable[int]) -> bool:
     return busy
 
 
-def _poll_due_in(account_id: int) -> float:
-    """Seconds until the order book should be read again; 0 or less: now."""
-    read = BrokerRead.objects.filter(account_id=account_id, kind="ORDERS").values("attempted_at", "started_at").first()
-    if read is None or read["attempted_at"] is None:
-        return 0.0
-    age = (clock.now() - read["attempted_at"]).total_seconds()
-    working = Order.objects.filter(account_id=account_id, state__in=LIVE).exists()
-    goals = ExitGoal.objects.filter(book__account_id=account_id).exclude(state="DONE").exists()
-    if working or goals or enter.follows_price(account_id):
-        # What was just sent, or is just being cancelled, is asked for at once.
-        sent = Q(sent_at__gt=read["started_at"])
-        cancelling = Q(state=OrderState.PENDING_CANCEL, cancel_asked_at__gt=clock.now() - EAGER_AFTER_CANCEL)
-        news = Order.objects.filter(sent | cancelling, account_id=account_id, state__in=LIVE).exists()
-        return (EAGER_POLL_S if news else float(settings.POLL_WORKING_S)) - age
-    return _calm_interval(account_id) - age
-
-
-def _calm_interval(account_id: int) -> float:
-    open_positions = Position.objects.filter(book__account_id=account_id).exclude(units=0).exists()
-    interval: float = settings.POLL_OPEN_S if open_positions else settings.POLL_IDLE_S
-    return interval
-
-
-def _positions_due(account_id: int) -> bool:
-    at = BrokerRead.objects.filter(account_id=account_id, kind="POSITIONS").values_list("attempted_at", flat=True).first()
-    return at is None or (clock.now() - at).total_seconds() >= settings.POLL_OPEN_S
-
-
-def _catch_late_fills(account_id: int) -> None:
+def _catch_late_fills(now: glance.Glance) -> bool:
     """A fill, or a lost order that turned up, opens its closed book again; the machine only ever reduces it."""
-    closed = {"book__account_id": account_id, "book__state": Book.State.FLAT}
-    late = set(Position.objects.filter(**closed).exclude(units=0).values_list("book_id", flat=True))
-    late |= set(Order.objects.filter(**closed, state__in=LIVE).values_list("book_id", flat=True))
-    for book_id in sorted(late):
+    caught = False
+    for book_id in now.closed_books_with_something:
         reopened = Book.objects.filter(pk=book_id, state=Book.State.FLAT).update(state=Book.State.EXITING, flat_at=None)
         if reopened:
             last = ExitGoal.objects.filter(book_id=book_id).order_by("-id").values_list("reason", flat=True).first()
             flatten.request(
                 book_id, reason=last or "MANUAL", asked_by="engine:orders", why="an order filled after the book was closed"
             )
+            caught = True
+    return caught
 
 
 # --- many accounts at once ---------------------------------------------------------------------
 
 
-def pump(*, seconds: float = 20.0) -> int:
-    """Serve the accounts that asked for work, in parallel, until none asks. Returns how many turns were taken."""
-    ends = clock.monotonic() + seconds
-    turns = 0
+def pump(*, seconds: float = 20.0, linger_s: float = LINGER_S) -> int:
+    """Serve the accounts that ask for work, in parallel. Returns how many turns were taken.
+
+    When none asks any more one pump stays a moment and then calls for its relief, so that whoever asks next is served at once.
+    """
+    ends, idle_until = clock.monotonic() + seconds, clock.monotonic() + linger_s
+    name, turns = f"{process_name()}:{threading.get_ident()}", 0
     running: set[Future[None]] = set()
-    with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="account") as pool:
-        while clock.monotonic() < ends:
-            for account_id in wake.take():
-                running.add(pool.submit(_turn, account_id))
-                turns += 1
-            if not running:
-                break
-            _, running = wait(running, timeout=PASS_S)
+    while (now := clock.monotonic()) < ends:
+        taken = wake.take()
+        running = {turn for turn in running if not turn.done()} | {_threads().submit(_turn, pk) for pk in taken}
+        turns += len(taken)
+        is_heard = wake.stand_by(name)
+        if running:
+            idle_until = now + linger_s
+        elif now >= idle_until and is_heard:
+            wake.call_a_pump()
+            break
+        elif not is_heard:
+            break
+        if not taken:
+            wake.listen(PASS_S if running else LISTEN_S)
+    wait(running)
     return turns
+
+
+def _threads() -> ThreadPoolExecutor:
+    """This process's threads for turns, each with a connection to the database that it keeps; a fork makes its own."""
+    global _pool
+    if _pool is None or _pool[0] != os.getpid():
+        _pool = (os.getpid(), ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="account"))
+    return _pool[1]
 
 
 def _turn(account_id: int) -> None:
@@ -184,7 +157,7 @@ def _turn(account_id: int) -> None:
     except Exception:
         log.exception("work failed account=%s", account_id)
     finally:
-        connection.close()
+        close_old_connections()
 
 
 @contextmanager

@@ -1,0 +1,153 @@
+"""What one account has going on, seen at one moment in five small queries: what its worker decides its next act from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+
+from accounts.models import BrokerRead
+from algomirror.kernel import clock
+from algomirror.ops import hooks
+from trading.domain.orders import ENTRIES, LIVE_STATES, UNACKNOWLEDGED, OrderState, Purpose
+from trading.models import Book, ExitGoal, Order, Position
+
+# After something was sent its outcome is asked for at once; then the steady pace of working orders.
+EAGER_POLL_S = 0.15
+EAGER_AFTER_CANCEL = timedelta(seconds=3)
+# A cancelled order that follows the price is asked again or given up within this.
+GIVEN_UP_IN = timedelta(minutes=1)
+UNFINISHED = [s.value for s in LIVE_STATES | {OrderState.INITIALIZED}]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An order that may still fill, that waits to be sent, or that was cancelled a moment ago to follow the price."""
+
+    book_id: int
+    book_state: str
+    purpose: str
+    state: str
+    protected: bool
+    sent_at: datetime | None
+    cancel_asked_at: datetime | None
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE_STATES
+
+    @property
+    def follows_price(self) -> bool:
+        return self.state == OrderState.CANCELED
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    account_id: int
+    at: datetime
+    orders: Sequence[Seen]
+    open_goals: Sequence[tuple[int, int, str, int]]  # goal, its book, that book's state, orders written so far
+    holding: Sequence[tuple[int, str]]  # books that own something, their states
+    open_runs: frozenset[int]  # books of runs that take orders
+    orders_asked_at: datetime | None  # when the order book was last asked for
+    orders_read_at: datetime | None  # when its last complete read began
+    orders_reads: int
+    positions_asked_at: datetime | None
+
+    @property
+    def goals(self) -> list[int]:
+        return [goal for goal, *_ in self.open_goals]
+
+    @property
+    def new_goals(self) -> list[int]:
+        """Goals for which nothing has been sent: they wait for no read."""
+        return [goal for goal, _, _, attempts in self.open_goals if not attempts]
+
+    @property
+    def books_in_use(self) -> set[int]:
+        """Books that own something, await something or were asked something."""
+        return {o.book_id for o in self.orders} | {book for _, book, *_ in self.open_goals} | {book for book, _ in self.holding}
+
+    @property
+    def has_books_read(self) -> bool:
+        return self.orders_reads > 0
+
+    @property
+    def follows_price(self) -> bool:
+        return any(o.follows_price for o in self.orders)
+
+    @property
+    def is_working(self) -> bool:
+        return any(o.is_live for o in self.orders)
+
+    @property
+    def books_with_entries(self) -> list[int]:
+        takes = (Book.State.OPEN, Book.State.REDUCING)
+        return sorted({o.book_id for o in self.orders if Purpose(o.purpose) in ENTRIES and o.book_state in takes})
+
+    @property
+    def closed_books_with_something(self) -> list[int]:
+        late = {o.book_id for o in self.orders if o.is_live and o.book_state == Book.State.FLAT}
+        return sorted(late | {book for book, state in self.holding if state == Book.State.FLAT})
+
+    def expects_news(self) -> bool:
+        """Within moments: something is on its way, or may be sent next."""
+        soon = (*UNACKNOWLEDGED, OrderState.PENDING_CANCEL)
+        if self.follows_price or any(o.state in soon or (o.is_live and o.protected) or self._may_go_out(o) for o in self.orders):
+            return True
+        moving = any(state != Book.State.FROZEN for _, _, state, _ in self.open_goals)
+        return moving and not hooks.call("is_halted", self.account_id)
+
+    @staticmethod
+    def _may_go_out(order: Seen) -> bool:
+        return order.state == OrderState.INITIALIZED and order.book_state == Book.State.OPEN
+
+    def read_due_in(self) -> float:
+        """Seconds until the order book should be read again; 0 or less: now."""
+        if self.orders_asked_at is None:
+            return 0.0
+        age = (clock.now() - self.orders_asked_at).total_seconds()
+        if self.is_working or self.open_goals or self.follows_price:
+            return (EAGER_POLL_S if any(self._has_news(o) for o in self.orders) else float(settings.POLL_WORKING_S)) - age
+        return (float(settings.POLL_OPEN_S) if self.holding else float(settings.POLL_IDLE_S)) - age
+
+    def _has_news(self, order: Seen) -> bool:
+        """Just sent, or just being cancelled: asked for at once."""
+        if not order.is_live:
+            return False
+        if order.state == OrderState.PENDING_CANCEL and order.cancel_asked_at is not None:
+            return self.at - order.cancel_asked_at < EAGER_AFTER_CANCEL
+        return order.sent_at is not None and (self.orders_read_at is None or order.sent_at > self.orders_read_at)
+
+    def positions_due(self) -> bool:
+        at = self.positions_asked_at
+        return at is None or (self.at - at).total_seconds() >= settings.POLL_OPEN_S
+
+
+def at(account_id: int) -> Glance:
+    now = clock.now()
+    follows = Q(state=OrderState.CANCELED, follows_price=True, finished_at__gt=now - GIVEN_UP_IN)
+    orders = Order.objects.filter(Q(state__in=UNFINISHED) | follows, account_id=account_id).values_list(
+        "book_id", "book__state", "purpose", "state", "protected", "sent_at", "cancel_asked_at"
+    )
+    goals = ExitGoal.objects.filter(book__account_id=account_id).exclude(state=ExitGoal.State.DONE)
+    holding = Position.objects.filter(book__account_id=account_id).exclude(units=0)
+    reads = BrokerRead.objects.filter(account_id=account_id, kind__in=[BrokerRead.Kind.ORDERS, BrokerRead.Kind.POSITIONS])
+    by_kind = {row.kind: row for row in reads.defer("rows")}
+    books = Book.objects.filter(account_id=account_id, kind=Book.Kind.RUN, state__in=[Book.State.OPEN, Book.State.REDUCING])
+    order_read, position_read = by_kind.get(BrokerRead.Kind.ORDERS), by_kind.get(BrokerRead.Kind.POSITIONS)
+    return Glance(
+        account_id=account_id,
+        at=now,
+        orders=[Seen(*row) for row in orders],
+        open_goals=list(goals.order_by("id").values_list("pk", "book_id", "book__state", "attempts")),
+        holding=list(set(holding.values_list("book_id", "book__state"))),
+        open_runs=frozenset(books.values_list("pk", flat=True)),
+        orders_asked_at=order_read.attempted_at if order_read else None,
+        orders_read_at=order_read.started_at if order_read else None,
+        orders_reads=order_read.sequence if order_read else 0,
+        positions_asked_at=position_read.attempted_at if position_read else None,
+    )
