@@ -181,19 +181,23 @@ def measure(owner: Any) -> list[Figure]:
             answer = client.get(path)
             queries = len(asked)
         assert answer.status_code == 200, (path, answer.status_code)
-        times = sorted(_ms(client, path) for _ in range(TIMES))
+        taken = [_ms(client, path) for _ in range(TIMES)]
+        times, work = sorted(wall for wall, _ in taken), sorted(cpu for _, cpu in taken)
         p95 = times[int(0.95 * (TIMES - 1) + 0.5)]
         figures.append(Figure(NAME, f"{path}, server time p95 ({queries} queries)", round(p95, 1), "ms", TARGET_MS, "lower"))
+        # On a machine with other work the clock measures the others too; this does not.
+        figures.append(Figure(NAME, f"{path}, processor time, median", round(work[TIMES // 2], 1), "ms", TARGET_MS, "lower"))
         figures.append(
             Figure(NAME, f"{path}, first load, compressed", round(_weight(answer) / 1024, 1), "KB", TARGET_KB, "lower")
         )
     return figures
 
 
-def _ms(client: Any, path: str) -> float:
-    began = time.perf_counter()
+def _ms(client: Any, path: str) -> tuple[float, float]:
+    """By the clock, and of this process alone."""
+    began, busy = time.perf_counter(), time.process_time()
     client.get(path)
-    return (time.perf_counter() - began) * 1000
+    return (time.perf_counter() - began) * 1000, (time.process_time() - busy) * 1000
 
 
 def _weight(answer: Any) -> int:

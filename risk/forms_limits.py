@@ -29,6 +29,9 @@ class AccountLimitsForm(forms.Form):
     max_runs = CountField(label="Open runs")
     losing_exits = CountField(label="Losing exits in a row")
     cool_down_minutes = CountField(label="then no entries for minutes")
+    max_utilisation = CountField(
+        label="Margin in use, at most %", max_value=100, help_text="Entries that would use more are sized down or refused."
+    )
     margin_alarm = CountField(label="Alarm at % of margin in use", max_value=100)
 
     def clean(self) -> dict[str, Any]:

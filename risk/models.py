@@ -147,6 +147,7 @@ class AccountLimits(models.Model):
     max_runs = models.PositiveIntegerField(null=True, blank=True)
     losing_exits = models.PositiveSmallIntegerField(null=True, blank=True, help_text="runs lost in a row today")
     cool_down_minutes = models.PositiveSmallIntegerField(null=True, blank=True)
+    max_utilisation = models.PositiveSmallIntegerField(null=True, blank=True, help_text="percent of margin entries may use")
     margin_alarm = models.PositiveSmallIntegerField(null=True, blank=True, help_text="percent of margin in use that rings")
     changed_at = models.DateTimeField()
     changed_by = models.CharField(max_length=80)

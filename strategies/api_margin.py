@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Account
-from accounts.tokens.auth import allowed, require_accounts
+from accounts.tokens.auth import allowed, require_accounts, require_everything
 from algomirror.kernel.errors import Refused
 from algomirror.ops.api.doors import Asked, Door, Nothing, actor, command, found
 from marketdata.models import Underlying
@@ -141,6 +141,7 @@ class MarginFigures(Door):
     @command
     def put(self, request: Request) -> Response:
         """One figure of the table, new or changed."""
+        require_everything(request)
         asked = self.body(FigureAsked)
         if not Underlying.objects.filter(symbol=asked["underlying"]).exists():
             raise Refused("The margin figure was not saved.", fields={"underlying": "unknown"})
@@ -157,6 +158,7 @@ class Grades(Door):
     @command
     def post(self, request: Request) -> Response:
         """A grade of one's own."""
+        require_everything(request)
         return Response(GradeShape(margins.save_grade(**self.body(GradeAsked), by=actor(request))).data, status=201)
 
 
@@ -165,6 +167,7 @@ class GradeOne(Door):
     @command
     def put(self, request: Request, pk: int) -> Response:
         """Other terms of a grade; A, B and C keep their names."""
+        require_everything(request)
         grade = found(TradeGrade.objects.filter(archived_at=None), pk=pk)
         return Response(GradeShape(margins.save_grade(**self.body(GradeAsked), by=actor(request), grade=grade)).data)
 
@@ -172,6 +175,7 @@ class GradeOne(Door):
     @command
     def delete(self, request: Request, pk: int) -> Response:
         """Out of the choices; versions that use it keep it. A, B and C stay."""
+        require_everything(request)
         grade = found(TradeGrade.objects.filter(archived_at=None), pk=pk)
         margins.archive_grade(grade, by=actor(request))
         return Response(GradeShape(grade).data)

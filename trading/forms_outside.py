@@ -44,7 +44,7 @@ class Decision(Click):
 
 class Adopt(Decision):
     # The service says which books may: the page only offers them.
-    book = forms.IntegerField(min_value=1, required=False, label="Into", widget=forms.Select)
+    book = forms.IntegerField(min_value=1, required=False, label="Into the book", widget=forms.Select)
     price = forms.DecimalField(min_value=0, max_digits=12, decimal_places=2, required=False, label="Price per unit")
 
     def offer(self, books: list[tuple[str, str]]) -> Adopt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
@@ -124,6 +125,6 @@ def account_in_use(account_id: int) -> str:
     return ""
 
 
-def seen_runs() -> QuerySet[Run, dict[str, int]]:
+def seen_runs() -> QuerySet[Any, Any]:
     """Of the person asking: see algomirror.ops.sight."""
     return Run.objects.values("pk")

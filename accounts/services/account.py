@@ -255,7 +255,7 @@ def _check(account: Account) -> None:
 def _tested(wanted: Wanted, key: str) -> Tried:
     tried = try_connection(host_url=wanted.host_url, websocket_url=wanted.websocket_url, key=key)
     if not tried.is_good:
-        raise Refused(f"The connection test failed, nothing was saved. {tried.trouble}")
+        raise Refused(f"The connection test failed. {tried.trouble}")
     if tried.mode != wanted.mode:
         said = f"The server is in {tried.mode} mode, and this account expects {wanted.mode}."
         raise Refused(said, fields={"mode": said})

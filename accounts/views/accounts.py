@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -14,13 +15,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts import health, selectors
 from accounts.crypto import unseal
 from accounts.forms import AccountForm, take_refusal
+from accounts.gateway import stream_check
 from accounts.models import Account
 from accounts.services import account as services
 from accounts.services.connection import Tried, try_connection
 from accounts.views.access import owner_only, user_of
 from algomirror.kernel.errors import Conflict, Refused
 
-STREAM_WAIT_S = 10.0
+STREAM_WAIT_S, STREAM_SAYS_S = 10.0, 3.0
 
 
 def _account(account_id: int) -> Account:
@@ -66,13 +68,20 @@ def account_new(request: HttpRequest) -> HttpResponse:
     form = AccountForm(request.POST)
     if form.is_valid():
         try:
-            services.add_account(user_of(request), form.wanted())
+            added = services.add_account(user_of(request), form.wanted())
+            _say_if_silent(request, added, form.cleaned_data["key"].strip())
             return redirect("accounts")
         except Conflict:
             raise
         except Refused as refusal:
             take_refusal(form, refusal)
     return render(request, "accounts/form.html", {"form": form}, status=422)
+
+
+def _say_if_silent(request: HttpRequest, account: Account, key: str) -> None:
+    """Trading does not need the stream, so a wrong address of it is said and not refused."""
+    if trouble := stream_check.sign_in(account.websocket_url, key, wait_s=STREAM_SAYS_S):
+        messages.warning(request, f"{account.name} is saved, but its ticks cannot be heard yet. {trouble}")
 
 
 @owner_only

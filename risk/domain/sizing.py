@@ -59,6 +59,15 @@ def money(
     return Money(usable, max(available - held, ZERO))
 
 
+def within_ceiling(found: Money, used: Decimal | None, reserved: Decimal, percent: int) -> Money:
+    """What may still be spent before `percent` of all the account has is in use; unknown while the used margin is."""
+    if found.usable is None or used is None:
+        return Money(None, None)
+    whole = found.usable + used + reserved
+    room = max(whole * percent / 100 - used - reserved, ZERO)
+    return Money(min(found.usable, room), None if found.cash is None else min(found.cash, room))
+
+
 def share_in_use(usable: Decimal | None, used: Decimal | None, reserved: Decimal) -> Decimal | None:
     """Percent of an account's margin that is used or held, of all it has; None when that is unknown or nothing."""
     if usable is None or used is None:

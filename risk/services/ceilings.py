@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 
 from accounts.models import Account
 from algomirror.kernel import clock
@@ -16,7 +16,7 @@ from marketdata.models import Instrument
 from risk.domain.ceilings import Ceiling, Usage, check
 from risk.domain.pretrade import Denial, LineFacts
 from risk.models import AccountLimits, EntryLock
-from trading.domain.orders import ENTRIES, LIVE_STATES, OrderState
+from trading.domain.orders import CHANGE_IN_DOUBT, ENTRIES, LIVE_STATES, OrderState
 from trading.models import Book, Order, Position
 
 PLATFORM = "All accounts"
@@ -90,10 +90,12 @@ def usage(now: datetime) -> dict[int, Usage]:
 
 
 def _held() -> list[tuple[int, str, int]]:
-    """(account, symbol, units) of positions, and of entries that may still fill."""
+    """(account, symbol, units) of positions, and of entries that may still fill, with a change that is not decided."""
     positions = Position.objects.exclude(units=0).values_list("book__account_id", "symbol", "units")
     entries = Order.objects.filter(purpose__in=[p.value for p in ENTRIES], state__in=MAY_FILL)
-    waiting = entries.values_list("account_id", "symbol", "units", "filled_units")
+    in_doubt = Q(change_state__in=[state.value for state in CHANGE_IN_DOUBT], asked_units__gt=F("units"))
+    most = Case(When(in_doubt, then=F("asked_units")), default=F("units"))
+    waiting = entries.annotate(most=most).values_list("account_id", "symbol", "most", "filled_units")
     return [
         *((account, symbol, abs(units)) for account, symbol, units in positions),
         *((account, symbol, max(units - filled, 0)) for account, symbol, units, filled in waiting),

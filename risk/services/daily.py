@@ -210,5 +210,6 @@ NAMES = (
     "max_runs",
     "losing_exits",
     "cool_down_minutes",
+    "max_utilisation",
     "margin_alarm",
 )

@@ -25,6 +25,7 @@ from risk.selectors import OpenRun
 from risk.services import sweep, watch
 from risk.services.lines import EMPTY, Watched
 from risk.services.worth import Worth
+from trading.services import wake
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +91,9 @@ class FastGuard:
         """Let the guards decide on the quotes seen here; how many tripped by this call."""
         quotes = {key: seen.quote for key, seen in list(self._seen.items())}
         memories = self._index.memories(run_id)
-        tripped = len(sweep.evaluate_run(run_id, quotes=quotes, now=now, seen_by="tick", memories=memories))
-        self.reload_run(run_id)
+        with wake.gathered():
+            tripped = len(sweep.evaluate_run(run_id, quotes=quotes, now=now, seen_by="tick", memories=memories))
+            self.reload_run(run_id)
         return tripped
 
     def keep(self, now: datetime) -> int:
@@ -123,7 +125,11 @@ class FastGuard:
 
 def _numbers(one: Watched, views: Mapping[int, GuardView], marks: Mapping[str, Decimal]) -> dict[str, str | None]:
     run_id, total = one.run.run_id, one.total.total(marks)
-    numbers: dict[str, str | None] = {f"run:{run_id}:pnl": None if total is None else f"{total:.2f}"}
+    realised = sum((position.realised for book in one.run.books for position in book.positions), Decimal(0))
+    numbers: dict[str, str | None] = {
+        f"run:{run_id}:pnl": None if total is None else f"{total:.2f}",
+        f"run:{run_id}:unrealised": None if total is None else f"{total - realised:.2f}",
+    }
     for guard in selectors.money_guards(one.run):
         policy, view = guard.policy, views.get(guard.guard_id, guard.view)
         if policy.book_id is None:

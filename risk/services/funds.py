@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -19,8 +19,8 @@ from accounts.reads import funds_of
 from algomirror.kernel import clock
 from algomirror.kernel.money import ZERO
 from algomirror.ops.outgoing import refuse_in_transaction
-from risk.domain.sizing import Money, Profile, money
-from risk.models import MarginReservation
+from risk.domain.sizing import Money, Profile, money, within_ceiling
+from risk.models import AccountLimits, MarginReservation
 
 ASK_AFTER_S = 10.0
 # Older funds say nothing about today's money; the link check reads them every 30 s.
@@ -38,6 +38,8 @@ class Purse:
     reserved: Decimal
     read_at: datetime | None
     why: str = ""
+    # Percent of margin in use that entries may reach, where that leaves less than the account has.
+    ceiling: int | None = None
 
 
 def purses(accounts: Sequence[Account], *, ask: bool = False, older_than_s: float = ASK_AFTER_S) -> dict[int, Purse]:
@@ -47,6 +49,23 @@ def purses(accounts: Sequence[Account], *, ask: bool = False, older_than_s: floa
     rows = {row.account_id: row for row in BrokerRead.objects.filter(account__in=accounts, kind=BrokerRead.Kind.FUNDS)}
     held = reserved([account.pk for account in accounts])
     return {account.pk: _purse(account, rows.get(account.pk), held.get(account.pk, ZERO)) for account in accounts}
+
+
+def spendable(accounts: Sequence[Account], *, ask: bool = False) -> dict[int, Purse]:
+    """The purses as entries may use them: held back by the ceiling on utilisation of the account, or of all."""
+    levels = {row.account_id: row.max_utilisation for row in AccountLimits.objects.exclude(max_utilisation=None)}
+    found = purses(accounts, ask=ask)
+    return {pk: _held_back(purse, levels.get(pk, levels.get(None))) for pk, purse in found.items()}
+
+
+def _held_back(purse: Purse, percent: int | None) -> Purse:
+    if percent is None or purse.funds is None:
+        return purse
+    left = within_ceiling(purse.money, purse.funds.used, purse.reserved, percent)
+    if left.usable is None and purse.money.usable is not None:
+        why = "Its broker does not say how much margin is used, and its utilisation is limited."
+        return replace(purse, money=left, why=why)
+    return replace(purse, money=left, ceiling=percent) if left != purse.money else purse
 
 
 def refresh(accounts: Sequence[Account], *, older_than_s: float) -> None:

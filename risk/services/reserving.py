@@ -12,6 +12,7 @@ from algomirror.kernel import clock
 from algomirror.kernel.money import ZERO
 from algomirror.ops import journal
 from risk.domain.pretrade import Code, Denial
+from risk.domain.sentences import rupees
 from risk.models import MarginClaim, MarginReservation
 from risk.services import funds
 from trading.models import Run
@@ -29,7 +30,7 @@ def check(needed: Mapping[int, Decimal], *, buys_only: bool = False) -> list[Den
     for account in accounts:
         MarginClaim.objects.get_or_create(account=account)
         MarginClaim.objects.filter(account=account).update(claims=models.F("claims") + 1)
-    for account_id, purse in funds.purses(accounts).items():
+    for account_id, purse in funds.spendable(accounts).items():
         free = purse.money.cash if buys_only else purse.money.usable
         if free is None:
             denials.append(
@@ -37,8 +38,9 @@ def check(needed: Mapping[int, Decimal], *, buys_only: bool = False) -> list[Den
             )
         elif free < needed[account_id]:
             name = next(account.name for account in accounts if account.pk == account_id)
-            text = f"{name} has ₹{free:.2f} free, the plan needs ₹{needed[account_id]:.2f}."
-            denials.append(Denial(Code.MARGIN_SHORT, text, account_id=account_id))
+            within = "" if purse.ceiling is None else f" within its ceiling of {purse.ceiling} %"
+            text = f"{name} has {rupees(free)} free{within}, the plan needs {rupees(needed[account_id])}."
+            denials.append(Denial(Code.MARGIN_SHORT if purse.ceiling is None else Code.UTILISATION, text, account_id=account_id))
     return denials
 
 
@@ -62,12 +64,12 @@ def sweep() -> int:
     reads = BrokerRead.objects.filter(kind=BrokerRead.Kind.FUNDS, account_id__in={row[1] for row in rows})
     begun = dict(reads.values_list("account_id", "started_at"))
     released = 0
-    for pk, account_id, entered_at, run_id, rupees in rows:
+    for pk, account_id, entered_at, run_id, held_rupees in rows:
         read = begun.get(account_id)
         if read is None or entered_at is None or read <= entered_at:
             continue
         with transaction.atomic():
             if MarginReservation.objects.filter(pk=pk, released_at=None).update(released_at=now):
-                journal.record("margin.released", actor=ENGINE, run_id=run_id, account_id=account_id, rupees=rupees)
+                journal.record("margin.released", actor=ENGINE, run_id=run_id, account_id=account_id, rupees=held_rupees)
                 released += 1
     return released

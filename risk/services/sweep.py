@@ -59,19 +59,25 @@ def evaluate_run(
     if run is None:
         return []
     seen = selectors.snapshot(run, quotes, now, store.bounds(), signal=signal)
+    looked = [look for guard in run.guards if (look := _look(run, guard, seen, memories.get(guard.guard_id), now)) is not None]
     events: list[RiskEvent] = []
-    for guard in run.guards:
+    # Who leaves goes first; what is only to be remembered waits.
+    for look in sorted(looked, key=lambda one: not one.verdict.tripped):
         try:
-            event = _look(run, guard, seen, quotes, now, seen_by, memories.get(guard.guard_id))
+            event = _commit(run, look, quotes, now, seen_by)
         except Exception:
-            # One failing guard must not silence the next.
-            log.exception("guard failed run=%s guard=%s", run_id, guard.guard_id)
-            text = f"{run.name}: {guard.policy.rule} could not be evaluated"
-            alarms.ring("GUARD_FAILED", text, key=str(guard.guard_id), run_id=run_id)
+            log.exception("guard not committed run=%s guard=%s", run_id, look.guard.guard_id)
+            _tell_failed(run, look.guard)
             continue
         if event is not None:
             events.append(event)
     return events
+
+
+def _tell_failed(run: OpenRun, guard: Guard) -> None:
+    """One failing guard must not silence the next."""
+    text = f"{run.name}: {guard.policy.rule} could not be evaluated"
+    alarms.ring("GUARD_FAILED", text, key=str(guard.guard_id), run_id=run.run_id)
 
 
 def look_over(run: OpenRun, seen: Snapshot, now: datetime) -> Found:
@@ -122,20 +128,30 @@ def keep_signal(guard: Guard, memory: Mapping[str, Any], now: datetime) -> bool:
     )
 
 
-def _look(
-    run: OpenRun,
-    guard: Guard,
-    seen: Snapshot,
-    quotes: Mapping[str, Quote],
-    now: datetime,
-    seen_by: str,
-    remembered: GuardView | None,
-) -> RiskEvent | None:
-    known = recall(guard.policy, guard.view, remembered)
-    view, verdict = evaluate(guard.policy, known, seen, now)
+class Look(NamedTuple):
+    """One guard that arms, trips, or has something to remember."""
+
+    guard: Guard
+    view: GuardView
+    verdict: Verdict
+
+
+def _look(run: OpenRun, guard: Guard, seen: Snapshot, remembered: GuardView | None, now: datetime) -> Look | None:
+    try:
+        view, verdict = evaluate(guard.policy, recall(guard.policy, guard.view, remembered), seen, now)
+    except Exception:
+        log.exception("guard failed run=%s guard=%s", run.run_id, guard.guard_id)
+        _tell_failed(run, guard)
+        return None
     arms = guard.view.stage is Stage.WAITING
     if not verdict.is_known or not (arms or verdict.tripped or _is_worth_a_note(guard, view, now)):
         return None
+    return Look(guard, view, verdict)
+
+
+def _commit(run: OpenRun, look: Look, quotes: Mapping[str, Quote], now: datetime, seen_by: str) -> RiskEvent | None:
+    guard, view, verdict = look
+    arms = guard.view.stage is Stage.WAITING
     with transaction.atomic():
         if arms and not _arm(run, guard, view, now, seen_by):
             return None

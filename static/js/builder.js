@@ -31,9 +31,22 @@ function showAll() {
   for (const leg of document.querySelectorAll("[data-leg]")) show(leg);
 }
 
+// The strikes of a leg open at the money, not at the first row.
+function centre() {
+  for (const row of document.querySelectorAll(".leg-strikes tr.atm")) {
+    const box = row.closest(".table-box");
+    if (!box || box.dataset.centred) continue;
+    box.dataset.centred = "1";
+    box.scrollTop = row.offsetTop - (box.clientHeight - row.offsetHeight) / 2;
+  }
+}
+
 showAll();
 document.addEventListener("change", (event) => {
   const leg = event.target.closest?.("[data-leg]");
   if (leg) show(leg);
 });
-document.body.addEventListener("htmx:load", showAll);
+document.body.addEventListener("htmx:load", () => {
+  showAll();
+  centre();
+});

@@ -20,6 +20,12 @@ function arm(button) {
 
 export function open(dialog, opener) {
   if (!dialog || dialog.open) return;
+  // What was typed for another object must not count for this one.
+  for (const field of dialog.querySelectorAll("[data-fresh]")) {
+    if (field.type === "checkbox") field.checked = false;
+    else if ("value" in field) field.value = "";
+    else field.replaceChildren();
+  }
   fillFrom(dialog, opener);
   for (const outcome of dialog.querySelectorAll("[data-outcome]")) outcome.replaceChildren();
   dialog.showModal();

@@ -12,7 +12,7 @@ from risk.models import RunExtremes
 from risk.services import margins
 from strategies.domain.returns import Earned, Filled, earned
 from strategies.models import RunNote, RunTags, Strategy
-from trading.domain.charges import charges
+from trading.domain.charges import Rates, charges
 from trading.models import Book, Fill, Order, Run
 from trading.services import expire
 
@@ -110,7 +110,7 @@ def _cuts(wish: Wish, books: dict[int, list[int | None]]) -> dict[tuple[int, dat
 
 def _charge(cuts: dict[tuple[int, date], Cut], book_ids: list[int]) -> None:
     """Add what the filled orders cost; orders that were filled elsewhere cost here nothing that we know of."""
-    rates = margins.RateBook()
+    book, rates = margins.RateBook(), dict[tuple[str, bool, date], Rates | None]()
     orders = Order.objects.filter(book_id__in=book_ids, filled_units__gt=0).exclude(broker_order_id="")
     for book_id, day, exchange, symbol, action, value, brokerage in orders.values_list(
         "book_id", "trading_day", "exchange", "symbol", "action", "filled_value", "account__brokerage_per_order"
@@ -119,13 +119,16 @@ def _charge(cuts: dict[tuple[int, date], Cut], book_ids: list[int]) -> None:
         if cut is None:
             continue
         cut.orders += 1
-        known = rates.on(exchange, symbol.endswith("FUT"), day)
+        when = (exchange, symbol.endswith("FUT"), day)
+        if when not in rates:
+            rates[when] = book.on(*when)
+        known = rates[when]
         if known is None or cut.charges is None:
             cut.charges = None
             continue
         side = "BUY" if action == "BUY" else "SELL"
         cut.charges += charges(side, value, orders=1, brokerage_per_order=brokerage, rates=known).total  # type: ignore[arg-type]
-    _charge_exercise(cuts, book_ids, rates)
+    _charge_exercise(cuts, book_ids, book)
 
 
 def _charge_exercise(cuts: dict[tuple[int, date], Cut], book_ids: list[int], rates: margins.RateBook) -> None:

@@ -137,6 +137,10 @@ class RunPage:
         return f"run:{self.run.pk}:pnl"
 
     @property
+    def unrealised_key(self) -> str:
+        return f"run:{self.run.pk}:unrealised"
+
+    @property
     def has_stop(self) -> bool:
         return any(limit.rule == "MAX_LOSS" and limit.action == "EXIT" for limit in self.limits)
 

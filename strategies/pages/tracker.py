@@ -74,7 +74,13 @@ def _lines(samples: list[MarginSample]) -> tuple[str, ...]:
             stretches.append([])
         stretches[-1].append(f"{n * step:.1f},{_y(sample.share)}")
         before = sample.at
-    return tuple(" ".join(stretch if len(stretch) > 1 else stretch * 2) for stretch in stretches)
+    return tuple(" ".join(stretch if len(stretch) > 1 else (stretch[0], _beside(stretch[0]))) for stretch in stretches)
+
+
+def _beside(point: str) -> str:
+    """A sample alone is a short dash, or it would not be seen."""
+    x, _, y = point.partition(",")
+    return f"{float(x) + WIDTH / 50:.1f},{y}"
 
 
 def _y(share: Decimal) -> str:

@@ -17,6 +17,7 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.kernel.money import ZERO
 from risk.domain.pretrade import Code, Denial
+from risk.domain.sentences import rupees
 from risk.domain.sizing import (
     Caps,
     Part,
@@ -117,7 +118,7 @@ def size(
     factors: Mapping[int, Decimal],
 ) -> list[Size]:
     """One answer per account, in order. Asks funds and baskets over the network: not in a transaction."""
-    purses = funds.purses(accounts, ask=True)
+    purses = funds.spendable(accounts, ask=True)
     caps = caps_of(accounts)
     wanted = _wanted(structure, accounts, purses, structures, terms, factors)
     asked = [account for account in accounts if account.margin_trusted and terms.policy != "TABLE"]
@@ -225,6 +226,8 @@ class _Job:
         )
 
     def _no(self, code: Code, why: str, free: Decimal | None = None, broker: Decimal | None = None) -> Size:
+        if code is Code.MARGIN_SHORT and self.purse.ceiling is not None:
+            code, why = Code.UTILISATION, f"{why} At most {self.purse.ceiling} % of its margin may be in use."
         needed = self.structure.table if broker is None else broker
         return self._answer(0, needed, broker, free, code=code.value, why=f"{self.account.name}: {why}")
 
@@ -245,7 +248,7 @@ class _Job:
         note = f"capped by {why}" if k > most else ""
         k = min(k, most)
         if k == 0:
-            return self._no(*_zero(most, why, f"₹{limit:.2f} do not carry one structure of ₹{table:.2f}."), whole)
+            return self._no(*_zero(most, why, f"{rupees(limit)} do not carry one structure of {rupees(table)}."), whole)
         broker = asked.rupees if asked is not None and asked.k == k else ask(k) if ask is not None else None
         needed = needed_by(self.terms.policy, table * k, broker, trusted=ask is not None)
         return self._answer(k, needed if needed is not None else table * k, broker, whole, note=note)
@@ -271,7 +274,7 @@ class _Job:
         if needed > free and reduces:
             k, broker, needed = self._reduced(k, free, ask)
         if k == 0 or needed > free:
-            return self._no(*_zero(most, cap, f"needs ₹{needed:.2f}, ₹{free:.2f} is free."), free, broker)
+            return self._no(*_zero(most, cap, f"needs {rupees(needed)}, {rupees(free)} is free."), free, broker)
         return self._answer(k, needed, broker, free, note=f"reduced from {wished}" if k < wished else "")
 
     def _reduced(self, k: int, free: Decimal, ask: Callable[[int], Decimal | None] | None) -> tuple[int, Decimal | None, Decimal]:

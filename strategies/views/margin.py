@@ -164,21 +164,28 @@ def calculator(request: HttpRequest) -> HttpResponse:
     answer = None
     if request.GET:
         try:
-            checked(form)
-            typed = form.cleaned_data
-            grade = TradeGrade.objects.get(name=typed["grade"])
-            answer = page.calculate(
-                amount=form.rupees(),
-                underlying=typed["underlying"],
-                what=typed["what"],
-                grade=grade,
-                is_expiry=typed["is_expiry"],
-            )
+            answer = _answer(form)
         except Refused as refused:
-            for name, what in refused.fields.items():
-                if name in form.fields and name not in form.errors:
-                    form.add_error(name, what)
+            _add_errors(form, refused)
     return _calculated(request, form, answer=answer)
+
+
+def _answer(form: CalculatorForm) -> page.Calculation:
+    checked(form)
+    typed = form.cleaned_data
+    return page.calculate(
+        amount=form.rupees(),
+        underlying=typed["underlying"],
+        what=typed["what"],
+        grade=TradeGrade.objects.get(name=typed["grade"]),
+        is_expiry=typed["is_expiry"],
+    )
+
+
+def _add_errors(form: CalculatorForm, refused: Refused) -> None:
+    for name, what in refused.fields.items():
+        if name in form.fields and name not in form.errors:
+            form.add_error(name, what)
 
 
 def _calculated(request: HttpRequest, form: CalculatorForm, **more: Any) -> HttpResponse:
@@ -198,17 +205,15 @@ def ask_brokers(request: HttpRequest) -> HttpResponse:
     form = CalculatorForm(request.POST)
     numbers = [int(pk) for pk in request.POST.getlist("asked") if pk.isdecimal() and len(pk) < 10]
     chosen = list(Account.objects.filter(pk__in=numbers, archived_at=None))
-    asked = None
+    asked = answer = None
     try:
-        checked(form)
+        answer = _answer(form)
         if not chosen or len(chosen) != len(request.POST.getlist("asked")):
             raise Refused("Nobody is asked.", fields={"account": "choose accounts that exist to ask their brokers"})
         asked = asking.ask_baskets(page.legs_of(form.cleaned_data["underlying"], form.cleaned_data["what"]), chosen)
     except Refused as refused:
-        for name, what in refused.fields.items():
-            if name in form.fields and name not in form.errors:
-                form.add_error(name, what)
-    return _calculated(request, form, asked=asked, chosen=set(numbers))
+        _add_errors(form, refused)
+    return _calculated(request, form, answer=answer, asked=asked, chosen=set(numbers))
 
 
 @require_safe

@@ -75,7 +75,7 @@ def _save(request: HttpRequest, strategy: Strategy | None) -> HttpResponse:
         except Refused as refused:
             builderform.take_refusal(form, legs, refused)
         else:
-            messages.info(request, f"Saved as version {version.number}.")
+            messages.info(request, f"Saved as version {version.number}. Preview it to see exactly what would be sent.")
             return redirect("strategy-edit", pk=version.strategy_id)
     return _builder(request, form, legs, strategy=strategy, status=422)
 

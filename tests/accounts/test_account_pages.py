@@ -214,3 +214,9 @@ def test_whose_account_it_is_and_its_registered_address_are_kept_and_taken_off(o
     assert (account.holder, account.relation, account.registered_address) == ("", "SELF", None)
     wrong = owner.post("/accounts/new", typed(world, name="Another", relation="COUSIN", registered_address="300.1.1.1"))
     assert wrong.status_code == 422 and "COUSIN" in wrong.content.decode()
+
+
+def test_a_stream_that_cannot_be_heard_is_said_and_the_account_kept(owner: Client, world: World) -> None:
+    page = owner.post("/accounts/new", typed(world, websocket_url="ws://127.0.0.1:9"), follow=True)
+    assert Account.objects.count() == 1
+    assert "its ticks cannot be heard yet. Nothing answers at the WebSocket address" in page.content.decode()

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from algomirror.kernel import clock
+from risk.services.ceilings import usage
 from tests.api.caller import Caller, account
 from tests.strategies import stage
 from trading.models import Book, ExitGoal, Order, Position
@@ -73,6 +75,12 @@ def test_more_units_pass_the_whole_gate(owner: Caller) -> None:
     assert answer.status_code == 422 and answer.json()["error"]["code"] == "MARGIN_SHORT"
     stage.funds_read(order.account, 10_000_000)
     assert owner.post(f"orders/{order.pk}/modify", {"units": 650}).status_code == 202
+
+
+def test_units_in_doubt_count_against_the_account_s_limits(owner: Caller) -> None:
+    order = working(owner)
+    assert owner.post(f"orders/{order.pk}/modify", {"units": 650}).json()["change_state"] == "ASKED"
+    assert usage(clock.now())[order.account_id].lots == 10
 
 
 def test_a_paused_account_takes_less_but_nothing_else(owner: Caller) -> None:

@@ -83,7 +83,7 @@ def test_every_field_names_its_test_and_no_line_is_stale() -> None:
     assert sorted(listed - fields) == [], "these lines speak of fields that are gone"
 
 
-@pytest.mark.parametrize("line", sorted({test for test in table().values()}))
+@pytest.mark.parametrize("line", sorted(set(table().values())))
 def test_the_named_test_is_there(line: str) -> None:
     path, _, name = line.partition("::")
     assert name in named_tests(path), f"{path} has no test {name}"

@@ -111,7 +111,8 @@ def test_models_override_no_save_and_send_no_signals() -> None:
 
 
 def test_no_setting_is_read_from_the_environment_outside_settings() -> None:
-    """One exception each: the kernel knows no Django; a cluster's name must be there before Django is; the demo prepares it."""
+    """One exception each: the kernel knows no Django; a cluster's name must be there before Django is; the demo
+    prepares it; what we start inherits what we were given."""
     allowed = {
         "algomirror/settings.py",
         "algomirror/asgi.py",
@@ -119,6 +120,7 @@ def test_no_setting_is_read_from_the_environment_outside_settings() -> None:
         "algomirror/demo/environment.py",
         "algomirror/ops/management/commands/run_cluster.py",
         "algomirror/ops/supervisor/child.py",
+        "algomirror/ops/drill.py",
         "accounts/management/commands/create_owner.py",
     }
     found = [

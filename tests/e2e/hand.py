@@ -1,6 +1,6 @@
 """What stands in for people and beats where no web server runs: one process per deed, and one that keeps time.
 
-`python -m tests.e2e.hand prepare`, `… time` (prices and beats until killed), `… open 6 101.50`, `… cancel-all`, `… convert 7`.
+`python -m tests.e2e.hand prepare`, `… time` (prices and beats until killed), `… open 6 65 101.50`, `… cancel-all`, `… convert 7`.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def keep_time() -> None:
         time.sleep(BEAT_S)
 
 
-def open_orders(slices: int, price: str) -> list[int]:
-    """A limit to buy so many slices of one lot each, as a plan would have written it."""
+def open_orders(slices: int, units: int, price: str) -> list[int]:
+    """A limit to buy so many slices of `units` each, as a plan would have written it."""
     from accounts.models import Account, User
     from algomirror.kernel import clock
     from algomirror.kernel.ids import new_key
@@ -85,10 +85,10 @@ def open_orders(slices: int, price: str) -> list[int]:
         symbol=symbol,
         product="NRML",
         action="BUY",
-        units=slices * LOT,
+        units=slices * units,
         lot_units=LOT,
         tick=Decimal("0.05"),
-        freeze_units=LOT,
+        freeze_units=units,
         price_type="LIMIT",
         price=Decimal(price),
         trigger_price=Decimal(0),
@@ -117,7 +117,7 @@ def convert(*order_ids: str) -> list[str]:
 DEEDS: dict[str, Any] = {
     "prepare": prepare,
     "time": keep_time,
-    "open": lambda slices, price: open_orders(int(slices), price),
+    "open": lambda slices, units, price: open_orders(int(slices), int(units), price),
     "cancel-all": cancel_all,
     "convert": convert,
 }

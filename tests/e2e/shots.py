@@ -41,7 +41,7 @@ def shoot(page: Page, path: str) -> list[str]:
             name = re.sub(r"\W+", "-", path).strip("-") or "landing"
             page.screenshot(path=OUT / f"{name[:60]}-{width}-{theme}.png", full_page=True)
             wrong += [f"{theme} {width}: {one}" for one in faults(page, {"runOnly": {"type": "tag", "values": WHOLE}})]
-            if path == "/chain" and (width, theme) == (SIZES[0][0], "light"):
+            if path.startswith("/chain") and (width, theme) == (SIZES[0][0], "light"):
                 page.screenshot(path=PICTURE)
     return wrong
 

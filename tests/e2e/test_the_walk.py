@@ -95,6 +95,22 @@ def test_an_outside_position_is_adopted_by_clicks(furnished: Furnished, tab: tup
     assert house.one(held) == 65
 
 
+def test_a_reason_being_typed_is_not_read_away(furnished: Furnished, tab: tuple[Page, list[str]]) -> None:
+    page = at_a_desk(tab)
+    page.goto("/risk/limits")
+    page.evaluate(
+        """() => { const box = document.querySelector("[hx-trigger*='from:body']");
+        box.insertAdjacentHTML("beforeend", '<input id="typed" aria-label="typed">'); }"""
+    )
+    page.locator("#typed").fill("because I")
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('am:risk'))")
+    page.wait_for_timeout(400)
+    assert page.locator("#typed").input_value() == "because I"
+    page.locator("#typed").fill("")
+    with page.expect_response("**/risk/limits/used*"):
+        page.evaluate("document.body.dispatchEvent(new CustomEvent('am:risk'))")
+
+
 def test_a_stop_of_a_live_run_is_changed_by_clicks(furnished: Furnished, tab: tuple[Page, list[str]]) -> None:
     page = at_a_desk(tab)
     page.goto(f"/runs/{furnished.open_run}")
@@ -111,6 +127,16 @@ def test_a_report_is_saved_by_a_click(tab: tuple[Page, list[str]]) -> None:
         page.get_by_role("link", name="XLSX").click()
     with zipfile.ZipFile(saved.value.path()) as book:
         assert "Morning straddle" in book.read("xl/worksheets/sheet2.xml").decode()
+
+
+def test_what_a_person_opened_stays_open_when_the_numbers_are_read_again(tab: tuple[Page, list[str]]) -> None:
+    page = at_a_desk(tab)
+    page.goto("/account-positions")
+    page.locator("details summary").first.click()
+    with page.expect_response("**/account-positions/rows*"):
+        page.evaluate("document.body.dispatchEvent(new CustomEvent('am:positions'))")
+    expect(page.locator("details").first).to_have_attribute("open", "")
+    expect(page.locator("details").first.get_by_text("watched by")).to_be_visible()
 
 
 def test_the_kill_switch_takes_everything_flat_from_any_page(furnished: Furnished, tab: tuple[Page, list[str]]) -> None:

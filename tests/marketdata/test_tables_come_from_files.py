@@ -155,6 +155,7 @@ def test_what_changed_after_it_was_shown_is_a_conflict(browser: Client, nifty: U
 
 
 def test_margin_figures_come_the_same_way(browser: Client) -> None:
+    """A file with other figures; its headings may be written as people write them."""
     MarginRequirement.objects.all().delete()
     margins.set_figure("NIFTY", "SHORT_SINGLE", False, Decimal(200_000), by="user:alice")
     text = "Underlying,Kind,Expiry day,Rupees\nNIFTY,short single,no,2,50,000\n"

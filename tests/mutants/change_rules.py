@@ -13,7 +13,7 @@ from tests.trading import test_an_order_goes_to_the_market as market
 from tests.trading import test_an_order_is_modified as modified
 from trading.domain.changes import Terms
 from trading.models import Order
-from trading.services import cancel, modify, submit, terms
+from trading.services import cancel, enter, modify, submit, terms
 
 Patch = pytest.MonkeyPatch
 
@@ -59,6 +59,11 @@ def asked_is_cancelled(patch: Patch) -> None:
         return done
 
     patch.setattr(cancel, "request", hasty)
+
+
+def what_follows_has_failed(patch: Patch) -> None:
+    honest = enter.hedge_failed
+    patch.setattr(enter, "hedge_failed", lambda orders, waiting: honest(orders))
 
 
 def anything_may_be_changed(patch: Patch) -> None:
@@ -107,6 +112,12 @@ MUTANTS = [
         "to the market only what the position confirms",
         the_remainder_is_what_we_know,
         [market.test_nothing_goes_out_before_the_position_agrees_and_a_person_hears_of_it],
+        "live",
+    ),
+    Mutant(
+        "a hedge on its way to a new price has not failed",
+        what_follows_has_failed,
+        [market.test_a_hedge_that_rests_goes_to_the_market_and_lets_its_short_through],
         "live",
     ),
     Mutant("what the engine pegs is left to it", anything_may_be_changed, [_left_alone]),

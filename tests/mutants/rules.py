@@ -13,39 +13,17 @@ from django.db import connection, models
 from accounts.gateway import openalgo
 from accounts.gateway.reports import Answer, Failed, OrderReply, Read, Verdict
 from algomirror.kernel import clock
-from tests.trading import (
-    test_a_cancelled_entry_stays_cancelled as cancelled,
-)
-from tests.trading import (
-    test_a_goal_is_one_and_lasts_until_flat as goals,
-)
-from tests.trading import (
-    test_a_hedge_stays_while_its_short_may_fill as hedge_stays,
-)
-from tests.trading import (
-    test_a_lost_answer_is_resolved_by_evidence as lost,
-)
-from tests.trading import (
-    test_absence_needs_whole_books as absence,
-)
-from tests.trading import (
-    test_an_order_is_sent_once as once,
-)
-from tests.trading import (
-    test_another_world_proves_nothing as world,
-)
-from tests.trading import (
-    test_exits_only_reduce as reduce,
-)
-from tests.trading import (
-    test_fills_are_cumulative as fills,
-)
-from tests.trading import (
-    test_hedges_come_first_and_failures_unwind as hedges_first,
-)
-from tests.trading import (
-    test_one_word_ends_no_order as words,
-)
+from tests.trading import test_a_cancelled_entry_stays_cancelled as cancelled
+from tests.trading import test_a_goal_is_one_and_lasts_until_flat as goals
+from tests.trading import test_a_hedge_stays_while_its_short_may_fill as hedge_stays
+from tests.trading import test_a_lost_answer_is_resolved_by_evidence as lost
+from tests.trading import test_absence_needs_whole_books as absence
+from tests.trading import test_an_order_is_sent_once as once
+from tests.trading import test_another_world_proves_nothing as world
+from tests.trading import test_exits_only_reduce as reduce
+from tests.trading import test_fills_are_cumulative as fills
+from tests.trading import test_hedges_come_first_and_failures_unwind as hedges_first
+from tests.trading import test_one_word_ends_no_order as words
 from tests.trading.desk import Desk
 from trading.domain import exits, plan
 from trading.domain import reconcile as truth
@@ -164,7 +142,14 @@ def lapsed_entries_are_sent_again(patch: Patch) -> None:
         lapsed = [o for o in orders if o.state == S.LAPSED and o.attempt == 0 and len(orders) == 1]
         return honest(book, orders) + lapsed
 
+    send_again = enter._again
+
+    def as_if_cancelled(book: Book, order: Order) -> None:
+        Order.objects.filter(pk=order.pk, state=S.LAPSED).update(state=S.CANCELED, follows_price=True, finished_at=clock.now())
+        send_again(book, order)
+
     patch.setattr(enter, "_repeggable", eager)
+    patch.setattr(enter, "_again", as_if_cancelled)
     patch.setattr(evidence, "agrees", lambda account_id, instrument: True)
     patch.setattr(glance.Glance, "books_with_entries", property(lambda now: sorted(now.open_runs)))
 

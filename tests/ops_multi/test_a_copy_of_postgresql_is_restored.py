@@ -15,7 +15,8 @@ from tests.e2e.house import ROOT
 from tests.environment import start_postgres, start_redis
 from tests.ops_multi.twins import KEYS
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(170)]
+# The night's drill, which the suite runs on both databases, does the same with less to look at.
+pytestmark = [pytest.mark.processes, pytest.mark.soak, pytest.mark.timeout(170)]
 
 FILL = """
 from django.core.management import call_command

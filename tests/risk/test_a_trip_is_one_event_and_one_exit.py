@@ -186,6 +186,7 @@ def test_the_tick_says_unknown_rather_than_a_number_when_one_leg_is_stale(_now):
     guard = fastguard.FastGuard()
     guard.reload()
     assert guard.values(clock.now())[run.pk][f"run:{run.pk}:pnl"] == "0.00"
+    assert guard.values(clock.now())[run.pk][f"run:{run.pk}:unrealised"] == "0.00"
     _now.advance(5.1)
     leg = run.books.get().positions.get(leg=1)
     stage.tick(leg.key, 9000)

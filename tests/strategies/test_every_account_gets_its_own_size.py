@@ -19,7 +19,7 @@ from algomirror.kernel.errors import Denied, Refused
 from algomirror.ops.models import Journal
 from risk.domain.limits import LimitTerms
 from risk.models import AccountLimits, MarginReservation
-from risk.services import reserving
+from risk.services import daily, reserving
 from strategies.domain.drafts import Draft, SizingTerms
 from strategies.domain.sizes import decode_size, timetable
 from strategies.models import Plan, Version
@@ -262,6 +262,38 @@ def test_an_account_at_its_limit_is_skipped_and_the_others_go_on(limits, code):
     limited(full, **limits)
     plan = plan_of([full, free])
     assert [(row["account"], row["code"]) for row in plan.skipped] == [(full.pk, code)] and set(lots(plan)) == {free.pk}
+
+
+def test_a_ceiling_on_utilisation_sizes_down_and_refuses():
+    """10 lakh, 2 of them used: at 60 % in use 4 lakh are left, one structure of 3.2 lakh and its hedges."""
+    a = stage.account(1)
+    stage.funds_read(a, 800_000, used="200000")
+    daily.set_limits(a, {"max_utilisation": 60}, by="user:alice")
+    version = stage.saved([a], legs=stage.condor(2))
+    with pytest.raises(Denied) as refused:
+        preview.preview(version, [a], user=stage.alice())
+    assert refused.value.code == "UTILISATION" and "60 %" in refused.value.message
+    one = preview.preview(stage.saved([a], name="One"), [a], user=stage.alice())
+    assert one.terms["sizes"][0]["structures"] == 1 and D(one.terms["sizes"][0]["free"]) == 400_000
+
+
+def test_a_ceiling_that_came_after_the_preview_denies_the_send():
+    a = stage.account(1)
+    stage.funds_read(a, 800_000, used="200000")
+    plan = preview.preview(stage.saved([a]), [a], user=stage.alice())
+    daily.set_limits(None, {"max_utilisation": 30}, by="user:alice")
+    with pytest.raises(Denied) as refused:
+        start.start(plan.key, digest=plan.digest, idempotency_key="k", by="user:alice")
+    assert refused.value.code == "UTILISATION" and not Run.objects.exists()
+
+
+def test_an_unknown_used_margin_under_a_ceiling_denies():
+    a = stage.account(1)
+    stage.funds_read(a, 800_000, used="")
+    daily.set_limits(a, {"max_utilisation": 90}, by="user:alice")
+    with pytest.raises(Denied) as refused:
+        preview.preview(stage.saved([a]), [a], user=stage.alice())
+    assert refused.value.code == "MARGIN_UNKNOWN" and "how much margin is used" in refused.value.message
 
 
 def test_charges_stand_in_the_plan():

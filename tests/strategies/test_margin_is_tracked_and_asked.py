@@ -142,7 +142,7 @@ def test_without_a_price_nobody_is_asked_and_the_field_says_why(alice, _now):
     _now.advance(60)
     with far_side(lambda account: far.saying(lambda request: httpx.Response(500), account_id=account.pk)):
         answer = alice.post("/margin/calculator/ask", {**ASKED, "asked": [account.pk]})
-    assert answer.status_code == 422 and "no fresh price" in text_of(answer)
+    assert answer.status_code == 422 and "no price or no listed contract now" in text_of(answer)
 
 
 @pytest.fixture

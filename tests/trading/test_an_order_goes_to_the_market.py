@@ -181,6 +181,18 @@ def test_a_changed_quantity_is_the_one_that_goes_out(live: Desk) -> None:
     assert live.net("CE") == 3 * LOT
 
 
+def test_a_hedge_that_rests_goes_to_the_market_and_lets_its_short_through(live: Desk) -> None:
+    book = live.open(
+        live.line(1, "BUY", "CEW", purpose="HEDGE", hedge_legs=(2,), limit="18"),
+        live.line(2, "SELL", "CE", hedge_legs=(1,)),
+        wait_s=600,
+    )
+    live.run_until(lambda: live.orders(book)[0].state == "ACCEPTED")
+    to_market(live.orders(book)[0])
+    live.run_until(lambda: (live.net("CEW"), live.net("CE")) == (LOT, -LOT))
+    assert live.state(book) == Book.State.OPEN
+
+
 # --- at every moment -----------------------------------------------------------------------------
 
 STRIDE = 1 if SOAK else 37

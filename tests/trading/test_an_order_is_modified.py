@@ -10,6 +10,7 @@ import pytest
 from algomirror.kernel.errors import Conflict, Denied, Refused
 from algomirror.ops.models import Journal
 from simulator.orders import OrderRequest
+from tests.properties.profile import SOAK
 from tests.trading import hooks
 from tests.trading.desk import LOT, Desk
 from tests.trading.points import Crash, die
@@ -339,7 +340,7 @@ def test_two_workers_ask_once(paper: Desk, monkeypatch: pytest.MonkeyPatch) -> N
     assert (now(order).price, there(paper, order)[0]) == (Decimal(93), Decimal(93))
 
 
-@pytest.mark.parametrize("at", range(1, 14, 4))
+@pytest.mark.parametrize("at", range(30) if SOAK else range(1, 14, 4))
 def test_a_crash_at_any_moment_leaves_one_truth(live: Desk, at: int) -> None:
     order = resting(live)
     try:

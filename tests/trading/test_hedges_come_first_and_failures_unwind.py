@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.trading.desk import LOT, Desk, a_desk
+from tests.trading.desk import LOT, PREMIUM, Desk, a_desk
 from trading.models import Book
 from trading.services import intents
 
@@ -114,3 +114,12 @@ def test_after_the_entry_window_nothing_is_sent_or_left_working(desk: Desk) -> N
     desk.price("CE", 50.0)
     desk.run(10)
     assert desk.net("CE") == 0 and desk.owned(book, "PE") == LOT
+
+
+def test_a_hedge_that_follows_its_price_has_not_failed(live: Desk) -> None:
+    book = live.open(
+        live.line(1, "BUY", "CEW", purpose="HEDGE", hedge_legs=(2,)), live.line(2, "SELL", "CE", hedge_legs=(1,)), wait_s=10
+    )
+    live.price("CEW", PREMIUM["CEW"] * 1.2)  # away from the limit that was planned
+    live.run_until(lambda: (live.net("CEW"), live.net("CE")) == (LOT, -LOT), dt=0.25)
+    assert live.state(book) == Book.State.OPEN and len(live.placed("CEW")) == 2

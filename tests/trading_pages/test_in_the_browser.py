@@ -43,6 +43,20 @@ def test_a_live_position_is_closed_in_two_steps_and_the_dialog_shows_the_outcome
     assert (goal.book_id, goal.targets) == (held.book_id, {f"NFO:{held.symbol}:NRML": 0})
 
 
+def test_what_was_typed_for_one_position_does_not_count_for_the_next(page: Page) -> None:
+    book = cast.book(cast.account(), cast.run())
+    first, second = cast.position(book, units=2 * cast.LOT), cast.position(book, units=2 * cast.LOT, symbol=cast.PUT)
+    page.goto("/positions")
+    dialog = page.locator("#close-ONE-PAPER")
+    page.get_by_role("link", name=f"Close {first.symbol}").click()
+    dialog.locator("[name=units]").fill("65")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name=f"Close {second.symbol}").click()
+    dialog.get_by_role("button", name="Close it in 1 paper account").click()
+    expect(dialog.locator("[data-outcome]")).to_contain_text("exit asked")
+    assert ExitGoal.objects.get().targets == {f"NFO:{cast.PUT}:NRML": 0}
+
+
 def test_an_order_is_cancelled_from_its_row(page: Page) -> None:
     row = cast.order(cast.book(cast.account()), state="INITIALIZED")
     page.goto("/orders")

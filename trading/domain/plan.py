@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,8 +97,11 @@ def _enough(shorts: Sequence[tuple[frozenset[int], int]], covered: Mapping[int, 
     )
 
 
-def hedge_failed(orders: Iterable[EntryView]) -> bool:
-    """True when what has filled and what may still fill can no longer reach the planned hedge of some leg."""
+def hedge_failed(orders: Iterable[EntryView], waiting: Collection[int] = ()) -> bool:
+    """True when what has filled and what may still fill can no longer reach the planned hedge of some leg.
+
+    `waiting`: ended orders whose remainder is about to be asked anew.
+    """
     planned: dict[int, int] = {}
     possible: dict[int, int] = {}
     for o in orders:
@@ -106,6 +109,6 @@ def hedge_failed(orders: Iterable[EntryView]) -> bool:
             continue
         if o.attempt == 0:
             planned[o.leg] = planned.get(o.leg, 0) + o.units
-        may_still = o.state is OrderState.INITIALIZED or o.state in LIVE_STATES
+        may_still = o.state is OrderState.INITIALIZED or o.state in LIVE_STATES or o.order_id in waiting
         possible[o.leg] = possible.get(o.leg, 0) + (o.units if may_still else o.filled_units)
     return any(possible.get(leg, 0) < units for leg, units in planned.items())

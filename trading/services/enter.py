@@ -46,7 +46,8 @@ def drive(book_id: int) -> bool:
         # The version before the facts: whatever changes after this line makes the claim of the sender fail.
         book, orders = _book(book_id), _entries(book_id)
     views = _views(book_id, orders)
-    failed = [part for part in _parts(book, orders) if _must_abort(book, part, views)]
+    waiting = {o.pk for o in _repeggable(book, orders)}
+    failed = [part for part in _parts(book, orders) if _must_abort(book, part, views, waiting)]
     if failed:
         for part in failed:
             _abort(book, part)
@@ -148,14 +149,14 @@ def _abort(book: Book, part: list[Order]) -> None:
     )
 
 
-def _must_abort(book: Book, orders: list[Order], of_book: list[EntryView]) -> bool:
-    """Shorts are waiting for a hedge that failed or took longer than the book allows."""
+def _must_abort(book: Book, orders: list[Order], of_book: list[EntryView], waiting: set[int]) -> bool:
+    """Shorts are waiting for a hedge that failed or took longer than the book allows; one that follows its price did not."""
     ids = {o.pk for o in orders}
     views = [v for v in of_book if v.order_id in ids]
     shorts_waiting = any(v.state is S.INITIALIZED and v.purpose is Purpose.ENTRY and v.hedge_legs for v in views)
     if not shorts_waiting:
         return False
-    if hedge_failed(views):
+    if hedge_failed(views, waiting):
         return True
     sent = [o.sent_at for o in orders if o.purpose == Purpose.HEDGE and o.sent_at is not None]
     filled = all(o.filled_units >= o.units for o in orders if o.purpose == Purpose.HEDGE and o.state != S.CANCELED)

@@ -62,8 +62,9 @@ def request(
         else:
             goal = open_goal
             _widen(goal, book, targets, asked_by, why)
-        apply.after(book_id)
+        # Whoever works comes before whoever looks.
         wake.wake([book.account_id])
+        apply.after(book_id)
     return goal
 
 

@@ -41,7 +41,8 @@ class Seen:
 
     @property
     def follows_price(self) -> bool:
-        return self.state == OrderState.CANCELED
+        """It may be asked anew as soon as its cancel is proven, which wants a read of the positions too."""
+        return self.state in (OrderState.CANCELED, OrderState.PENDING_CANCEL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def _positions(account: Account, row: BrokerRead | None, verdicts: list[Verdict]
 
 def _skew(account: Account, skew: float | None) -> Found:
     state = _SKEWS[skew_level(skew)]
-    value = "not measured lately" if skew is None else f"{skew:+.1f} s against ours"
+    value = "not measured lately" if skew is None else f"{round(skew, 1) + 0:+.1f} s against ours"
     remedy = (
         ""
         if state == GREEN
