@@ -70,7 +70,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     with a_house() as house:
         furnished = Furnished(house)
-        shots(furnished, sys.argv[1:] or list(furnished.pages()))
+        shots(furnished, sys.argv[1:] or [path.removesuffix("?width=5") for path in furnished.pages()])
     sys.stdout.write(f"pictures are in {OUT}\n".replace(str(Path.cwd()) + "/", ""))
 
 

@@ -102,7 +102,7 @@ def schedule_it(page: Page, house: House) -> None:
     page.goto(house.url + "/strategies")
     page.get_by_role("button", name="Schedule on").click()
     row = page.locator("tbody tr").filter(has_text="Five condors")
-    expect(row).to_contain_text(re.compile(r"09:20 to 09:25.*on\s+next \d\d? \w{3} 09:20", re.S))
+    expect(row).to_contain_text(re.compile(r"09:20 to 09:25.*on\s*next \d\d? \w{3} 09:20", re.S))
 
 
 def state_of(house: House, run: int) -> str:

@@ -85,6 +85,17 @@ def stand_by(name: str) -> bool:
     return True
 
 
+def stand_down(name: str) -> None:
+    """`name` listens no more: its relief is called, which also finds whoever asked in this very moment."""
+    try:
+        if queue.client().get(STANDING) != name.encode():
+            return
+        queue.client().delete(STANDING)
+    except (redis.RedisError, OSError):
+        return
+    call_a_pump()
+
+
 def listen(seconds: float) -> None:
     """Until somebody asks for work, at most so long."""
     try:

@@ -127,13 +127,11 @@ def pump(*, seconds: float = 20.0, linger_s: float = LINGER_S) -> int:
         is_heard = wake.stand_by(name)
         if running:
             idle_until = now + linger_s
-        elif now >= idle_until and is_heard:
-            wake.call_a_pump()
-            break
-        elif not is_heard:
+        elif now >= idle_until or not is_heard:
             break
         if not taken:
             wake.listen(PASS_S if running else LISTEN_S)
+    wake.stand_down(name)
     wait(running)
     return turns
 
