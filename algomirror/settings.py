@@ -282,6 +282,8 @@ HOOKS = {
     "restored": "strategies.services.restored.settle",
     "fills_of": "trading.pages.marks.fills_of",
     "is_entering": "trading.selectors.is_entering",
+    "group_accounts": "strategies.services.groups.accounts_of",
+    "groups": "strategies.services.groups.named",
     "seen_runs": "trading.selectors.seen_runs",
 }
 

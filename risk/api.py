@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from accounts.api import account_of
 from accounts.tokens.auth import allowed, person, require_accounts, require_everything, scopes_of, seen
+from algomirror.ops import hooks
 from algomirror.ops.api.doors import Door, actor, command
 from algomirror.ops.api.schema import CURSOR
 from risk import api_shapes as shapes
@@ -78,13 +79,16 @@ class Kill(Door):
     @extend_schema(request=shapes.KillAsked, responses={202: shapes.Killed})
     @command
     def post(self, request: Request) -> Response:
-        """REDUCE, CANCEL, FLATTEN or HALT the platform, an account or a run. Never loosens; safe to repeat."""
+        """REDUCE, CANCEL, FLATTEN or HALT the platform, a group, an account or a run. Never loosens; safe to repeat."""
         asked = self.body(shapes.KillAsked)
         scope, target = asked["scope"], asked.get("target")
         if scope == "platform":
             require_everything(request)
         elif scope == "account" and target is not None:
             account_of(request, target)
+        elif scope == "group" and target is not None:
+            for member in hooks.call("group_accounts", target) or ():
+                account_of(request, member)
         elif target is not None:
             require_whole_run(request, run_of(request, target))
         done = killing.kill(scope=scope, target=target, level=asked["level"], by=actor(request), reason=asked["reason"])

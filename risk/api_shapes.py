@@ -113,7 +113,7 @@ class LimitsAsked(LimitFields):
 
 
 class KillAsked(Asked):
-    scope = serializers.ChoiceField(choices=["platform", "account", "run"])
+    scope = serializers.ChoiceField(choices=["platform", "group", "account", "run"])
     target = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=LARGEST_ID)
     level = serializers.ChoiceField(choices=[level.value for level in KillLevel])
     reason = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")

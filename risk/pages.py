@@ -11,7 +11,7 @@ from typing import Any
 from accounts.colours import hex_of
 from accounts.models import Account
 from algomirror.kernel import clock
-from algomirror.ops import heartbeat, sight
+from algomirror.ops import heartbeat, hooks, sight
 from marketdata import quotes as store
 from marketdata.domain.quotes import Quote
 from risk import selectors
@@ -203,10 +203,12 @@ def events(*, run_id: int | None = None) -> list[RiskEvent]:
 def kill_scopes() -> list[dict[str, Any]]:
     """What the kill switch can be aimed at; the header's dialog and /risk/kill show the same."""
     accounts = Account.objects.filter(archived_at=None).values_list("pk", "name")
+    groups = hooks.call("groups")
     runs = Run.objects.exclude(state=Run.State.CLOSED).values_list("pk", "name")
     everything = [] if sight.is_limited() else [{"value": "platform", "label": "Everything, all accounts"}]
     return [
         *everything,
+        *({"value": f"group:{pk}", "label": f"Group {name}"} for pk, name in groups),
         *({"value": f"account:{pk}", "label": f"Account {name}"} for pk, name in accounts),
         *({"value": f"run:{pk}", "label": f"Run {pk}: {name}"} for pk, name in runs),
     ]

@@ -19,6 +19,7 @@ from algomirror.ops.models import Heartbeat
 from marketdata import quotes as store
 from marketdata import selectors as reference
 from marketdata.status import FeedStatus, feed_status
+from strategies.services import groups
 from trading.models import Run
 from trading.pages import day
 
@@ -79,7 +80,7 @@ def header(request: HttpRequest) -> dict[str, Any]:
         "engine": engine(now, is_sweeping=any((now - at).total_seconds() > SLOW_S for _, _, at in runs)),
         "world": world({a["mode"] for a in accounts}),
         "alarms": alarms.ringing().count(),
-        "kill_scopes": kill_scopes(request.path, accounts, [(pk, name) for pk, name, _ in runs]),
+        "kill_scopes": kill_scopes(request.path, accounts, [(pk, name) for pk, name, _ in runs], groups.named()),
         "status_url": reverse("frame-status"),
         "tray_url": reverse("alerts-tray"),
     }
@@ -117,14 +118,20 @@ def world(modes: set[str]) -> str:
     return "MIXED" if len(modes) > 1 else next(iter(modes), "")
 
 
-def kill_scopes(path: str, accounts: Sequence[Mapping[str, object]], runs: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
-    """Everything first, then accounts and open runs; on a run's page that run is offered first.
+def kill_scopes(
+    path: str,
+    accounts: Sequence[Mapping[str, object]],
+    runs: Sequence[tuple[int, str]],
+    groups: Sequence[tuple[int, str]] = (),
+) -> list[dict[str, Any]]:
+    """Everything first, then groups, accounts and open runs; on a run's page that run is offered first.
 
     Who is limited to accounts is not offered everything.
     """
     shown = next((run_id for run_id, _ in runs if path == f"/runs/{run_id}"), None)
     everything = {"value": "platform", "label": "Everything, all accounts"}
     scopes: list[dict[str, Any]] = [] if sight.is_limited() else [everything]
+    scopes += [{"value": f"group:{pk}", "label": f"Group {name}"} for pk, name in groups]
     scopes += [{"value": f"account:{a['id']}", "label": a["name"]} for a in accounts]
     scopes += [{"value": f"run:{pk}", "label": f"Run {pk}, {name}", "selected": pk == shown} for pk, name in runs]
     return scopes

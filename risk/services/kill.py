@@ -9,7 +9,7 @@ from django.db import models, transaction
 
 from accounts.models import Account
 from algomirror.kernel.errors import Refused
-from algomirror.ops import alarms, journal
+from algomirror.ops import alarms, hooks, journal
 from risk.domain.states import KillLevel, TradingMode
 from risk.services import switch
 from trading.domain.orders import ENTRIES, OrderState
@@ -67,13 +67,17 @@ def kill(*, scope: str, target: int | None, level: str, by: str, reason: str = "
 
 
 def scope_of(text: str) -> tuple[str, int | None]:
-    """ "platform", "account:3" and "run:12" as scope and target; Refused for anything else."""
+    """ "platform", "group:2", "account:3" and "run:12" as scope and target; Refused for anything else."""
     scope, colon, number = text.strip().partition(":")
     if not colon:
         return scope, None
     if not (number.isascii() and number.isdigit()):
-        raise Refused("Choose a scope: the platform, an account or a run.", fields={"scope": "unknown scope"})
+        raise _unknown_scope()
     return scope, int(number)
+
+
+def _unknown_scope() -> Refused:
+    return Refused("Choose a scope: the platform, a group, an account or a run.", fields={"scope": "unknown scope"})
 
 
 def _level(level: str) -> KillLevel:
@@ -89,12 +93,14 @@ def _books(scope: str, target: int | None) -> list[Book]:
     if scope == "platform" and target is None:
         return list(books)
     if target is None:
-        raise Refused("Choose which account or run.", fields={"scope": "nothing chosen"})
+        raise Refused("Choose which group, account or run.", fields={"scope": "nothing chosen"})
+    if scope == "group" and (members := hooks.call("group_accounts", target)) is not None:
+        return list(books.filter(account_id__in=members))
     if scope == "account" and Account.objects.filter(pk=target).exists():
         return list(books.filter(account_id=target))
     if scope == "run" and Run.objects.filter(pk=target).exists():
         return list(books.filter(run_id=target))
-    raise Refused("Choose a scope: the platform, an account or a run.", fields={"scope": "unknown scope"})
+    raise _unknown_scope()
 
 
 def _restrict(scope: str, target: int | None, level: KillLevel, books: list[Book], *, by: str, why: str) -> None:
@@ -113,9 +119,17 @@ def _restrict(scope: str, target: int | None, level: KillLevel, books: list[Book
         if scope == "run":
             _reduce_books(books, by=by, why=why)
         else:
-            account = None if target is None else Account.objects.get(pk=target)
-            switch.set_state(account, state, by=by, why=why)
+            for account in _accounts(scope, target):
+                switch.set_state(account, state, by=by, why=why)
     alarms.ring("KILL_SWITCH", f"Kill switch {level.value} on {scope} {target or ''}: {why}", key=f"{scope}:{target}:{level}")
+
+
+def _accounts(scope: str, target: int | None) -> list[Account | None]:
+    """Whose trading state is set; None stands for the platform."""
+    if target is None:
+        return [None]
+    members = hooks.call("group_accounts", target) if scope == "group" else [target]
+    return list(Account.objects.filter(pk__in=members).order_by("pk"))
 
 
 def _reduce_books(books: list[Book], *, by: str, why: str) -> None:

@@ -13,6 +13,17 @@ from algomirror.ops import journal
 from strategies.models import AccountGroup, GroupMember
 
 
+def accounts_of(group_id: int) -> list[int] | None:
+    """Its members; None when there is no such group, or none that this person may see whole."""
+    if not AccountGroup.objects.filter(pk=group_id).exists():
+        return None
+    return list(GroupMember.objects.filter(group_id=group_id).order_by("account_id").values_list("account_id", flat=True))
+
+
+def named() -> list[tuple[int, str]]:
+    return list(AccountGroup.objects.values_list("pk", "name"))
+
+
 def save(name: str, factors: Mapping[int, Decimal], *, by: str, group: AccountGroup | None = None) -> AccountGroup:
     """Factor by account id. Refused with fields when the name is taken, nobody is in it, or an account is unknown."""
     name = name.strip()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
@@ -9,10 +10,12 @@ from django.db import connections
 
 from algomirror.kernel.errors import Denied, Refused
 from algomirror.ops.models import Journal
+from risk import pages
 from risk.domain.states import TradingMode
 from risk.models import TradingState
 from risk.services import gate, switch
 from risk.services.kill import kill
+from strategies.services import groups
 from tests.strategies import stage
 from trading.models import Book, ExitGoal, Order
 
@@ -112,10 +115,23 @@ def test_halt_freezes_the_books_until_the_owner_releases():
     assert run.books.get().state == "OPEN" and switch.present(None) is TradingMode.ACTIVE
 
 
+def test_a_group_is_its_accounts_and_nobody_else():
+    run = run_with_fills(3)
+    first, second, third = (book.account for book in run.books.order_by("account_id"))
+    group = groups.save("Family", {first.pk: Decimal(1), third.pk: Decimal("0.5")}, by="user:alice")
+    done = kill(scope="group", target=group.pk, level="FLATTEN", by="user:alice")
+    assert done.scope == f"group:{group.pk}" and len(done.goals) == 2
+    assert {goal.book.account_id for goal in ExitGoal.objects.all()} == {first.pk, third.pk}
+    assert [switch.present(account.pk).value for account in (first, second, third)] == ["REDUCING", "ACTIVE", "REDUCING"]
+    assert switch.present(None) is TradingMode.ACTIVE
+    assert {"value": f"group:{group.pk}", "label": "Group Family"} in pages.kill_scopes()
+
+
 @pytest.mark.parametrize(
     ("scope", "target", "level"),
     [
         ("platform", None, "BOOM"),
+        ("group", 999, "REDUCE"),
         ("account", 999, "REDUCE"),
         ("run", 999, "REDUCE"),
         ("moon", None, "REDUCE"),

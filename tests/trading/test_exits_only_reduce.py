@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from marketdata import calendar
+from marketdata.reference.load import load
 from tests.trading.desk import LOT, Desk
 from trading.models import Book
 
@@ -157,3 +159,21 @@ def test_an_exit_waits_for_another_books_doubtful_order_without_a_storm_of_rows(
     desk.exit(second)
     desk.run(5, dt=0.05)
     assert len(desk.orders(second, exits=True)) <= 8
+
+
+def test_in_a_closed_market_an_exit_is_asked_once_a_minute(paper: Desk) -> None:
+    load(actor="test")
+    calendar.forget()
+    book = paper.open(paper.line(1, "BUY", "CE"))
+    paper.run_until(lambda: paper.owned(book, "CE") == LOT)
+    paper.advance(6.5 * 3600)
+    paper.fault("refuse", count=100)
+    paper.exit(book)
+    paper.run(20, dt=1.0)
+    early = len(paper.orders(book, exits=True))
+    paper.run(120, dt=5.0)
+    assert early == 4
+    assert len(paper.orders(book, exits=True)) - early == 2
+    paper.calm()
+    assert paper.settle(seconds=120, dt=5.0)
+    assert (paper.net("CE"), paper.state(book)) == (0, "FLAT")

@@ -17,7 +17,7 @@ from accounts.gateway.reports import Verdict
 from algomirror.kernel import clock
 from algomirror.kernel.ids import client_order_id
 from algomirror.ops import hooks, journal
-from marketdata import quotes
+from marketdata import calendar, quotes
 from trading.domain import exits
 from trading.domain.orders import LIVE_STATES, OrderState, Purpose
 from trading.domain.prices import is_future, ladder_price
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 S = OrderState
 MISSING_PATIENCE = timedelta(seconds=3)
 BACK_OFF_S = (1, 2, 4, 8)
+# A closed market refuses everything. It is still asked: the calendar may be the one that is wrong.
+CLOSED_BACK_OFF_S = 60
 ENGINE = "engine:exits"
 
 
@@ -192,10 +194,17 @@ def _of(tried: list[Order], ask: exits.Exit) -> list[Order]:
 
 
 def _backs_off(tried: list[Order], ask: exits.Exit, now: datetime) -> bool:
-    """After rejections in a row the same instrument waits 1, 2, 4, 8 s; whether the reply or the book said so."""
+    """After rejections in a row the same instrument waits 1, 2, 4, 8 s, then a minute while the market is closed."""
     newest = [o for o in _of(tried, ask) if o.sent_at is not None][: len(BACK_OFF_S)]
     rejected = [o.finished_at for o in takewhile(lambda o: o.state == S.REJECTED, newest) if o.finished_at is not None]
-    return bool(rejected) and now < rejected[0] + timedelta(seconds=BACK_OFF_S[len(rejected) - 1])
+    if not rejected:
+        return False
+    pause = BACK_OFF_S[len(rejected) - 1]
+    if len(rejected) == len(BACK_OFF_S):
+        market = calendar.market_state(ask.instrument[0], now)
+        if market.covered and not market.is_open:
+            pause = CLOSED_BACK_OFF_S
+    return now < rejected[0] + timedelta(seconds=pause)
 
 
 @dataclass(frozen=True, slots=True)

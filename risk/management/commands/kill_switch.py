@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--level", required=True, choices=[level.value for level in KillLevel])
-        parser.add_argument("--scope", default="platform", help="platform, account:<id> or run:<id>")
+        parser.add_argument("--scope", default="platform", help="platform, group:<id>, account:<id> or run:<id>")
         parser.add_argument("--reason", required=True)
 
     def handle(self, *args: Any, **options: Any) -> None:
