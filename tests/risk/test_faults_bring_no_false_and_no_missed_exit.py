@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 import pytest
+from django.db import connection, transaction
+from django.db.models import F
 
 from accounts.gateway.directory import far_side
 from algomirror.kernel import clock
@@ -210,3 +214,30 @@ def test_one_hung_server_holds_up_no_stop(frozen):
     began = clock.monotonic()
     watch.sweep()
     assert clock.monotonic() == began and ExitGoal.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_stands_still_delays_the_exit_and_loses_nothing():
+    run = desk.a_run(desk.accounts(1), max_loss=D(2000))
+    watch.sweep()
+    desk.price(call=150)
+    held, seen = threading.Event(), []
+
+    def somebody_writes() -> None:
+        with transaction.atomic():
+            Book.objects.update(version=F("version") + 1)
+            held.set()
+            time.sleep(0.7)
+            seen.append(RiskEvent.objects.count())
+        connection.close()
+
+    other = threading.Thread(target=somebody_writes)
+    other.start()
+    held.wait(10)
+    guard = fastguard.FastGuard()
+    guard.reload()
+    for run_id in guard.see(store.get([desk.CALL, desk.PUT]), clock.now()):
+        guard.commit(run_id, clock.now())
+    other.join()
+    assert seen == [0], "nothing was decided halfway"
+    assert [e.kind for e in RiskEvent.objects.filter(run=run)] == ["MAX_LOSS"] and ExitGoal.objects.count() == 1
