@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
@@ -288,13 +288,15 @@ class OrderMachine(RuleBasedStateMachine):
 
 # Five hundred histories in parts that run beside each other; the soak draws new ones, and longer.
 PARTS = 4
-EACH, STEPS = (20_000 // PARTS, 25) if SOAK else (125, 10)
+EACH, STEPS = (20_000 // PARTS, 25) if SOAK else (125, 8)
 
 
 @pytest.mark.django_db
 @pytest.mark.timeout(0 if SOAK else 400)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whatever_happens_the_broker_never_holds_what_the_books_cannot_explain(part: int) -> None:
+    if part and connection.vendor == "postgresql" and not SOAK:
+        pytest.skip("one part is enough on the second database")
     machine = OrderMachine if SOAK else seed(part)(type(f"OrderMachine{part}", (OrderMachine,), {}))
     logging.disable(logging.ERROR)
     try:
