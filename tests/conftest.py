@@ -58,3 +58,8 @@ def _forget_calendar() -> None:
     from marketdata import calendar
 
     calendar.forget()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: "test_order_machine" not in item.nodeid)

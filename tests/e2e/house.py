@@ -73,6 +73,7 @@ class House:
         self.password = ""
         self.seconds_to_ready = 0.0
         self._process: subprocess.Popen[str] | None = None
+        self._watch: subprocess.Popen[bytes] | None = None
 
     # --- life --------------------------------------------------------------------------------
 
@@ -87,6 +88,9 @@ class House:
             text=True,
             start_new_session=True,
         )
+        # A test that is killed closes its end of this pipe, and the house goes with it.
+        script = f"cat >/dev/null; kill -INT {self._process.pid}"
+        self._watch = subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, start_new_session=True)
         threading.Thread(target=self._read, daemon=True).start()
         wait_for(lambda: any("ready in" in line for line in self.lines), START_S, "the demo to be ready", self.tail)
         self.seconds_to_ready = time.monotonic() - began
@@ -105,6 +109,9 @@ class House:
     def stop(self) -> None:
         if self._process is None:
             return
+        if self._watch is not None:
+            os.killpg(self._watch.pid, signal.SIGKILL)
+            self._watch.communicate()
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             try:
