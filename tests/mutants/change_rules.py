@@ -9,11 +9,12 @@ import pytest
 
 from algomirror.kernel import clock
 from tests.mutants.rules import Mutant, the_remainder_is_what_we_know
+from tests.trading import test_a_cancelled_entry_stays_cancelled as cancelled
 from tests.trading import test_an_order_goes_to_the_market as market
 from tests.trading import test_an_order_is_modified as modified
 from trading.domain.changes import Terms
-from trading.models import Order
-from trading.services import cancel, enter, modify, submit, terms
+from trading.models import Order, Position
+from trading.services import cancel, enter, flatten, modify, rest, submit, terms
 
 Patch = pytest.MonkeyPatch
 
@@ -32,6 +33,14 @@ def success_means_applied(patch: Patch) -> None:
 
 def more_units_need_no_gate(patch: Patch) -> None:
     patch.setattr(modify.hooks, "call", lambda name, *args, **options: None)
+
+
+def between_two_attempts_is_nothing(patch: Patch) -> None:
+    def anything(book_id: int) -> bool:
+        held = Position.objects.filter(book_id=book_id).exclude(units=0).exists()
+        return held or Order.objects.filter(book_id=book_id, state__in=rest.MAY_FILL).exists()
+
+    patch.setattr(flatten, "_anything_to_close", anything)
 
 
 def the_quantity_is_the_rest(patch: Patch) -> None:
@@ -121,4 +130,9 @@ MUTANTS = [
         "live",
     ),
     Mutant("what the engine pegs is left to it", anything_may_be_changed, [_left_alone]),
+    Mutant(
+        "an exit between two attempts forbids the next",
+        between_two_attempts_is_nothing,
+        [cancelled.test_an_exit_between_two_attempts_forbids_the_next],
+    ),
 ]

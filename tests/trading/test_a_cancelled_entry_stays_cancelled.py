@@ -56,3 +56,15 @@ def test_a_cancel_without_effect_is_said_because_nobody_repeats_it(live: Desk) -
     cancel.request(live.orders(book)[0].pk, asked_by="user:alice", why="by hand")
     live.run(6)
     assert live.orders(book)[0].state == "ACCEPTED" and "ORDER_CANCEL_NO_EFFECT" in live.alarms()
+
+
+def test_an_exit_between_two_attempts_forbids_the_next(desk: Desk) -> None:
+    book, order_id = _resting_protected_entry(desk)
+    desk.stale.add("CE")  # without a fresh price the next attempt waits
+    desk.run_until(lambda: desk.orders(book)[0].state == "CANCELED", dt=0.5)  # type: ignore[arg-type]
+    assert desk.exit(book) is not None, "it is between two attempts: there is something to forbid"  # type: ignore[arg-type]
+    desk.stale.clear()
+    desk.quote()
+    desk.run(20)
+    assert len(desk.placed("CE")) == 1 and desk.net("CE") == 0
+    assert desk.state(book) == "FLAT"  # type: ignore[arg-type]

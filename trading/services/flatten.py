@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
+from django.db.models import Q
 
 from accounts.gateway.reports import Verdict
 from algomirror.kernel import clock
@@ -72,9 +73,11 @@ def request(
 
 def _anything_to_close(book_id: int) -> bool:
     may_fill = [s.value for s in LIVE_STATES | {S.INITIALIZED}]
+    # One that ended to be asked again at a new price is between two attempts: a goal forbids the next.
+    between = Q(state=S.CANCELED, follows_price=True)
     return (
         Position.objects.filter(book_id=book_id).exclude(units=0).exists()
-        or Order.objects.filter(book_id=book_id, state__in=may_fill).exists()
+        or Order.objects.filter(Q(state__in=may_fill) | between, book_id=book_id).exists()
     )
 
 
