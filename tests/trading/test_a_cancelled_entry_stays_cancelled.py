@@ -59,7 +59,7 @@ def test_a_cancel_without_effect_is_said_because_nobody_repeats_it(live: Desk) -
 
 
 def test_an_exit_between_two_attempts_forbids_the_next(desk: Desk) -> None:
-    book, order_id = _resting_protected_entry(desk)
+    book, _ = _resting_protected_entry(desk)
     desk.stale.add("CE")  # without a fresh price the next attempt waits
     desk.run_until(lambda: desk.orders(book)[0].state == "CANCELED", dt=0.5)  # type: ignore[arg-type]
     assert desk.exit(book) is not None, "it is between two attempts: there is something to forbid"  # type: ignore[arg-type]
