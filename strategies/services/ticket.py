@@ -28,7 +28,7 @@ from strategies.services.resolving import Resolved, contract_of, contracts_by_ke
 from trading.domain.smart import smart_price
 from trading.models import Book, ExitGoal, Order, Position
 from trading.models.books import ExitReason
-from trading.services import flatten, intents, wake
+from trading.services import flatten, intents, versions, wake
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ def _write(plan: Plan, lines: list[PlannedLine], by: str) -> None:
     for account_id, account in accounts.items():
         book = intents.ticket_book(account)
         # Claim the book first: leg numbers must be new in it, because hedges are matched by leg.
-        Book.objects.filter(pk=book.pk).update(version=models.F("version") + 1)
+        versions.bump(book.pk)
         used = Order.objects.filter(book=book).aggregate(last=models.Max("leg"))["last"] or 0
         intents.add_ticket_orders(
             account=account,

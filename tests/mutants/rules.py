@@ -29,7 +29,7 @@ from trading.domain import exits, plan
 from trading.domain import reconcile as truth
 from trading.domain.orders import ENTRIES, EXITS, OrderState
 from trading.models import Book, Order
-from trading.services import abreast, apply, cancel, differences, enter, evidence, flatten, glance, poll, submit, work
+from trading.services import abreast, apply, cancel, differences, enter, evidence, flatten, glance, poll, submit, versions, work
 
 Patch = pytest.MonkeyPatch
 Scenario = Callable[[Desk], None]
@@ -173,11 +173,11 @@ def working_exits_do_not_count(patch: Patch) -> None:
 
 
 def the_version_is_not_claimed(patch: Patch) -> None:
-    def claim(book: Book, states: Any) -> bool:
-        apply.bump(book.pk)
+    def claim(book: Book, states: Any = None) -> bool:
+        versions.bump(book.pk)
         return True
 
-    patch.setattr(apply, "claim", claim)
+    patch.setattr(versions, "claim", claim)
 
 
 def entries_are_left_working(patch: Patch) -> None:

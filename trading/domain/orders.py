@@ -70,6 +70,8 @@ UNACKNOWLEDGED = frozenset({S.SUBMITTED, S.UNKNOWN, S.QUEUED})
 WORKING = frozenset({S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_CANCEL})
 # May still fill as far as we know; LAPSED may too, which is why an exit after it needs fresh position evidence.
 LIVE_STATES = UNACKNOWLEDGED | WORKING
+# Those, and what was not sent yet.
+UNFINISHED = LIVE_STATES | {S.INITIALIZED}
 FINAL = frozenset({S.DENIED, S.FILLED, S.CANCELED, S.REJECTED, S.LAPSED})
 
 

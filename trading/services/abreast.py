@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from threading import Lock
+from concurrent.futures import Future, as_completed
 from typing import TypeVar
 
 from django.conf import settings
 
+from algomirror.ops import threads
 from algomirror.ops.outgoing import refuse_in_transaction
 
 T = TypeVar("T")
-
-_pool: tuple[int, ThreadPoolExecutor] | None = None
-_making = Lock()
 
 
 def run(calls: Sequence[Callable[[], T]], *, meanwhile: Callable[[], None] | None = None) -> Iterator[tuple[int, T]]:
@@ -30,7 +26,8 @@ def run(calls: Sequence[Callable[[], T]], *, meanwhile: Callable[[], None] | Non
         if meanwhile is not None:
             meanwhile()
         return
-    under_way: dict[Future[T], int] = {_executor().submit(call): n for n, call in enumerate(calls)}
+    wire = threads.pool("wire", settings.WIRE_THREADS)
+    under_way: dict[Future[T], int] = {wire.submit(call): n for n, call in enumerate(calls)}
     if meanwhile is not None:
         meanwhile()
     for done in as_completed(under_way):
@@ -41,12 +38,3 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
     """All answers, in the order of the calls."""
     answers = dict(run(calls))
     return [answers[n] for n in range(len(calls))]
-
-
-def _executor() -> ThreadPoolExecutor:
-    """This process's pool; a forked child makes its own."""
-    global _pool
-    with _making:
-        if _pool is None or _pool[0] != os.getpid():
-            _pool = (os.getpid(), ThreadPoolExecutor(max_workers=settings.WIRE_THREADS, thread_name_prefix="wire"))
-        return _pool[1]

@@ -7,7 +7,7 @@ of moves, and journals what it did. Applying the same news twice changes nothing
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -22,29 +22,12 @@ from trading.domain import reconcile as truth
 from trading.domain.orders import EXITS, FINAL, MOVES, OrderState, Purpose, check_move, is_late_truth
 from trading.domain.positions import Net, Traded, add
 from trading.models import Book, BrokerOrder, Fill, Order, Position
-from trading.services import halt, record, terms, wake
+from trading.services import halt, record, terms, versions, wake
 
 log = logging.getLogger(__name__)
 
 S = OrderState
 ENGINE = "engine:orders"
-
-
-def bump(book_id: int) -> None:
-    """Raise the book's version; takes its row lock on PostgreSQL, so writers of one book go one after another.
-
-    Always before the rows of its orders and goals: two writers that lock in different order would wait for each other.
-    """
-    Book.objects.filter(pk=book_id).update(version=models.F("version") + 1)
-
-
-def claim(book: Book, states: Iterable[str]) -> bool:
-    """Raise the version if it still is what `book` was read with, and the book is in one of these states.
-
-    Who decides from a book's facts claims it in the transaction that acts: whatever changed in between makes this fail.
-    """
-    mine = Book.objects.filter(pk=book.pk, version=book.version, state__in=list(states))
-    return bool(mine.update(version=models.F("version") + 1))
 
 
 def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, is_claimed: bool = False, **fields: Any) -> bool:
@@ -65,7 +48,7 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, is_clai
     if why and to in (S.REJECTED, S.CANCELED, S.DENIED, S.LAPSED, S.UNKNOWN, S.INITIALIZED):
         fields.setdefault("reason", why[:300])
     if not is_claimed:
-        bump(order.book_id)
+        versions.bump(order.book_id)
     if not Order.objects.filter(pk=order.pk, state=old).update(state=to, **fields):
         return False
     order.state = to
@@ -119,7 +102,7 @@ def reply(order_id: int, answer: OrderReply) -> None:
 def _reply(order_id: int, answer: OrderReply, now: datetime) -> Order:
     with transaction.atomic():
         order = _get(order_id)
-        bump(order.book_id)
+        versions.bump(order.book_id)
         if answer.broker_order_id and not order.broker_order_id:
             claim_row(order, answer.broker_order_id)
         elif answer.broker_order_id and order.broker_order_id != answer.broker_order_id:
@@ -175,7 +158,7 @@ def changes(account_id: int, found: Sequence[truth.Change]) -> int:
         with transaction.atomic():
             ids = {change.order_id for change in found}
             for book_id in sorted(set(Order.objects.filter(pk__in=ids).values_list("book_id", flat=True))):
-                bump(book_id)
+                versions.bump(book_id)
             orders = Order.objects.select_related("book").in_bulk(ids)
             moved = [_carry_out(account_id, change, orders[change.order_id]) for change in found]
     except (IllegalMove, IntegrityError):
@@ -190,7 +173,7 @@ def _carry_out_alone(account_id: int, change: truth.Change) -> int | None:
     try:
         with transaction.atomic():
             order = _get(change.order_id)
-            bump(order.book_id)
+            versions.bump(order.book_id)
             return _carry_out(account_id, change, order)
     except (IllegalMove, IntegrityError) as error:
         order = _get(change.order_id)
@@ -250,7 +233,7 @@ def fill(
         return False
     value = cumulative_value - order.filled_value
     if not is_claimed:
-        bump(order.book_id)
+        versions.bump(order.book_id)
     claimed = Order.objects.filter(pk=order.pk, filled_units=order.filled_units).update(
         filled_units=cumulative_units, filled_value=cumulative_value
     )
@@ -379,7 +362,7 @@ def after(book_id: int) -> None:
 
 def claim_row(order: Order, broker_order_id: str) -> None:
     """Tie a broker order to ours; the database refuses a second owner."""
-    bump(order.book_id)
+    versions.bump(order.book_id)
     Order.objects.filter(pk=order.pk, broker_order_id="").update(broker_order_id=broker_order_id)
     order.broker_order_id = broker_order_id
     BrokerOrder.objects.filter(

@@ -18,7 +18,7 @@ from algomirror.ops import hooks
 from trading.domain.changes import CHANGEABLE, why_fixed
 from trading.domain.orders import OrderState
 from trading.models import Book, Order
-from trading.services import apply, cancel, record
+from trading.services import apply, cancel, record, versions
 
 ENGINE = "engine:entries"
 # A cancel that did not leave, or had no effect, is asked again no faster.
@@ -60,7 +60,7 @@ def give_up(newest: Iterable[Order], patience: timedelta) -> None:
         if not waits or not order.finished_at or now - order.finished_at < patience or not order.remaining_units:
             continue
         with transaction.atomic():
-            apply.bump(order.book_id)
+            versions.bump(order.book_id)
             ended = Order.objects.filter(pk=order.pk, follows_price=True).update(follows_price=False, to_market=False)
             if ended and order.to_market:
                 why = "no fresh price, or the broker's position did not agree, in time"

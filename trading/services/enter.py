@@ -17,7 +17,7 @@ from trading.domain.plan import EntryView, hedge_failed, releasable
 from trading.domain.prices import is_future, protected_limit, touch
 from trading.models import Book, ExitGoal, Order, Position
 from trading.models.books import ExitReason
-from trading.services import apply, cancel, convert, evidence, flatten, submit
+from trading.services import cancel, convert, evidence, flatten, submit, versions
 
 S = OrderState
 MAX_REPEGS = 3
@@ -255,7 +255,7 @@ def _again(book: Book, order: Order) -> None:
         return
     action: Action = "BUY" if order.action == "BUY" else "SELL"
     with transaction.atomic():
-        apply.bump(book.pk)
+        versions.bump(book.pk)
         order = Order.objects.get(pk=order.pk)
         if order.state != S.CANCELED or not order.follows_price or not order.remaining_units or _was_closed_since(book, order):
             return

@@ -16,10 +16,10 @@ from algomirror.kernel.errors import Refused
 from algomirror.kernel.money import Action, parse_quantity
 from trading.domain import exits
 from trading.domain.exits import Instrument
-from trading.domain.orders import LIVE_STATES, UNACKNOWLEDGED, OrderState, Purpose
+from trading.domain.orders import UNACKNOWLEDGED, UNFINISHED, OrderState, Purpose
 from trading.models import Book, ExitGoal, Fill, Order, Position
 
-OF_INTEREST = [s.value for s in LIVE_STATES | {OrderState.INITIALIZED, OrderState.LAPSED}]
+OF_INTEREST = [s.value for s in UNFINISHED | {OrderState.LAPSED}]
 ENDED = [OrderState.CANCELED, OrderState.REJECTED, OrderState.LAPSED, OrderState.FILLED]
 
 

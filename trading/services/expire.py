@@ -20,10 +20,10 @@ from algomirror.kernel.ids import client_order_id
 from marketdata import calendar, selectors
 from marketdata import quotes as store
 from marketdata.models import Instrument
-from trading.domain.orders import LIVE_STATES, UNACKNOWLEDGED, OrderState, Purpose
+from trading.domain.orders import LIVE_STATES, OrderState, Purpose
 from trading.domain.settlement import settled_at
 from trading.models import Book, Fill, Order, Position
-from trading.services import apply, evidence, record
+from trading.services import apply, evidence, record, versions
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ PRICE_TYPE: Final = "EXPIRY"
 AFTER_CLOSE: Final = timedelta(minutes=5)
 # An index price this shortly before the close of derivatives is its close: the index itself stops earlier.
 CLOSE_SEEN: Final = timedelta(minutes=30)
-MAY_FILL: Final = [s.value for s in LIVE_STATES | UNACKNOWLEDGED]
+MAY_FILL: Final = [s.value for s in LIVE_STATES]
 
 
 def due() -> bool:
@@ -88,7 +88,7 @@ def _settle(position: Position, contract: Instrument) -> bool:
     price = settled_at(cast(Literal["CE", "PE", "FUT"], contract.kind), contract.strike, index)
     try:
         with transaction.atomic():
-            if not Book.objects.filter(pk=book.pk, version=book.version).update(version=book.version + 1):
+            if not versions.claim(book):
                 return False
             _write(position, contract, contract.expiry or clock.today(), price=price, index=index)
     except IntegrityError:

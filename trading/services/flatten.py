@@ -20,11 +20,11 @@ from algomirror.kernel.ids import client_order_id
 from algomirror.ops import hooks, journal
 from marketdata import calendar, quotes
 from trading.domain import exits
-from trading.domain.orders import LIVE_STATES, OrderState, Purpose
+from trading.domain.orders import UNFINISHED, OrderState, Purpose
 from trading.domain.prices import is_future, ladder_price
 from trading.models import Book, ExitGoal, Order, Position
 from trading.models.books import ExitReason
-from trading.services import apply, cancel, evidence, halt, record, submit, wake
+from trading.services import apply, cancel, evidence, halt, record, submit, versions, wake
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def request(
 
 
 def _anything_to_close(book_id: int) -> bool:
-    may_fill = [s.value for s in LIVE_STATES | {S.INITIALIZED}]
+    may_fill = [s.value for s in UNFINISHED]
     # One that ended to be asked again at a new price is between two attempts: a goal forbids the next.
     between = Q(state=S.CANCELED, follows_price=True)
     return (
@@ -95,7 +95,7 @@ def _create(
     )
     if targets is None:
         _exiting(book)
-    apply.bump(book.pk)
+    versions.bump(book.pk)
     record.of_book(
         "exit.requested", book, actor=asked_by, why=why, subject=reason, goal=goal.pk, targets=targets, **(numbers or {})
     )
@@ -120,7 +120,7 @@ def _widen(goal: ExitGoal, book: Book, targets: Mapping[str, int] | None, asked_
             merged[key] = min(leave, merged.get(key, leave))
         if merged == goal.targets:
             return
-    apply.bump(book.pk)
+    versions.bump(book.pk)
     ExitGoal.objects.filter(pk=goal.pk).update(targets=merged)
     goal.targets = merged
     if merged is None:
@@ -260,7 +260,7 @@ def _write_exits(goal: ExitGoal, book: Book, priced: list[Priced]) -> list[Order
     rows = [_row(goal, book, one, goal.attempts + n + 1, fields) for n, one in enumerate(priced)]
     try:
         with transaction.atomic():
-            if not apply.claim(book, submit.REDUCING):
+            if not versions.claim(book, submit.REDUCING):
                 return []
             ExitGoal.objects.filter(pk=goal.pk).update(attempts=models.F("attempts") + len(rows), state=ExitGoal.State.WORKING)
             orders = apply.born_sent(rows)
@@ -330,7 +330,7 @@ def _take_stock(goal: ExitGoal, verdicts: dict[int, Verdict]) -> None:
 def _finish(goal: ExitGoal, book: Book) -> bool:
     """DONE, if nothing happened to the book since the facts were read."""
     with transaction.atomic():
-        if not Book.objects.filter(pk=book.pk, version=book.version).update(version=models.F("version") + 1):
+        if not versions.claim(book):
             return False
         now = clock.now()
         if (

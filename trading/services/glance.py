@@ -12,7 +12,7 @@ from django.db.models import Q
 from accounts.models import BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import hooks
-from trading.domain.orders import ENTRIES, LIVE_STATES, UNACKNOWLEDGED, OrderState, Purpose
+from trading.domain.orders import ENTRIES, LIVE_STATES, UNACKNOWLEDGED, UNFINISHED, OrderState, Purpose
 from trading.models import Book, ExitGoal, Order, Position
 
 # After something was sent its outcome is asked for at once; then the steady pace of working orders.
@@ -20,7 +20,6 @@ EAGER_POLL_S = 0.15
 EAGER_AFTER_CANCEL = timedelta(seconds=3)
 # A cancelled order that follows the price is asked again or given up within this.
 GIVEN_UP_IN = timedelta(minutes=1)
-UNFINISHED = [s.value for s in LIVE_STATES | {OrderState.INITIALIZED}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ class Glance:
 def at(account_id: int) -> Glance:
     now = clock.now()
     follows = Q(state=OrderState.CANCELED, follows_price=True, finished_at__gt=now - GIVEN_UP_IN)
-    orders = Order.objects.filter(Q(state__in=UNFINISHED) | follows, account_id=account_id).values_list(
+    orders = Order.objects.filter(Q(state__in=[s.value for s in UNFINISHED]) | follows, account_id=account_id).values_list(
         "book_id", "book__state", "purpose", "state", "protected", "sent_at", "cancel_asked_at"
     )
     goals = ExitGoal.objects.filter(book__account_id=account_id).exclude(state=ExitGoal.State.DONE)

@@ -8,11 +8,11 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 
 from algomirror.kernel import clock
-from trading.domain.orders import LIVE_STATES, OrderState
+from trading.domain.orders import UNFINISHED
 from trading.models import Book, ExitGoal, Order, Position
 from trading.services import enter, record
 
-MAY_FILL = [s.value for s in LIVE_STATES | {OrderState.INITIALIZED}]
+MAY_FILL = [s.value for s in UNFINISHED]
 
 
 def idle(book_ids: Collection[int], *, by: str) -> list[Book]:

@@ -18,7 +18,7 @@ from algomirror.ops.lease import process_name
 from trading.domain.changes import Terms
 from trading.domain.orders import EXITS, OrderState, Purpose
 from trading.models import Book, Order
-from trading.services import abreast, apply, wake
+from trading.services import abreast, apply, versions, wake
 
 # Between the decision to send and the wire no more than this may pass, or the sender gives the order back unsent: a process
 # that was frozen in between would otherwise send what the rest of the house has already given up.
@@ -85,7 +85,7 @@ def _claim(book: Book, orders: Sequence[Order], fields: dict[str, Any]) -> bool:
     order of the same side of the same instrument is still unacknowledged (the database's own rule)."""
     try:
         with transaction.atomic():
-            if not apply.claim(book, ADDING):
+            if not versions.claim(book, ADDING):
                 return False
             if not all(apply.move(order, OrderState.SUBMITTED, why="", is_claimed=True, **fields) for order in orders):
                 transaction.set_rollback(True)

@@ -9,7 +9,7 @@ from trading.domain.changes import CHANGEABLE, Change, Terms
 from trading.domain.news import Modified, Unmodified
 from trading.domain.orders import CHANGE_IN_DOUBT, ChangeState
 from trading.models import Book, Order
-from trading.services import record
+from trading.services import record, versions
 
 ENGINE = "engine:orders"
 C = ChangeState
@@ -95,7 +95,7 @@ def withdraw(order_id: int, *, why: str) -> None:
 def take(order: Order, found: Modified) -> bool:
     """The books prove it: the order is now what was asked. Inside the caller's transaction."""
     was, now = of(order), found.terms
-    _bump(order)
+    versions.bump(order.book_id)
     taken = Order.objects.filter(pk=order.pk, change_state=order.change_state, change_asked_at=order.change_asked_at).update(
         change_state=C.DONE, change_text=found.why[:300], units=now.units, price=now.price, trigger_price=now.trigger
     )
@@ -127,7 +127,7 @@ def keep(order: Order, found: Unmodified) -> bool:
 
 
 def _end(order: Order, to: ChangeState, why: str, *, kind: str) -> bool:
-    _bump(order)
+    versions.bump(order.book_id)
     ended = Order.objects.filter(pk=order.pk, change_state=C.ASKED, change_asked_at=order.change_asked_at).update(
         change_state=to, change_text=why[:300]
     )
@@ -137,8 +137,3 @@ def _end(order: Order, to: ChangeState, why: str, *, kind: str) -> bool:
         if to is C.UNSURE:
             record.ring_order("ORDER_CHANGE_UNSURE", "nothing was seen of its change, which may still come true", order)
     return bool(ended)
-
-
-def _bump(order: Order) -> None:
-    """As in apply: the book first, so that its writers go one after another."""
-    Book.objects.filter(pk=order.book_id).update(version=models.F("version") + 1)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 
 import redis
@@ -16,7 +15,7 @@ from django.db import OperationalError, close_old_connections
 
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
-from algomirror.ops import alarms, queue
+from algomirror.ops import alarms, queue, threads
 from algomirror.ops.lease import process_name
 from trading.domain.orders import LIVE_STATES, OrderState
 from trading.models import Book, ExitGoal, Order, Position
@@ -30,7 +29,6 @@ TURN_S = 6.0
 THREADS = 32
 LINGER_S = 1.5
 LISTEN_S = 0.5
-_pool: tuple[int, ThreadPoolExecutor] | None = None
 
 LIVE = [s.value for s in LIVE_STATES]
 
@@ -119,10 +117,12 @@ def pump(*, seconds: float = 20.0, linger_s: float = LINGER_S) -> int:
     """
     ends, idle_until = clock.monotonic() + seconds, clock.monotonic() + linger_s
     name, turns = f"{process_name()}:{threading.get_ident()}", 0
+    # Each thread keeps its connection to the database.
+    turns_in = threads.pool("account", THREADS)
     running: set[Future[None]] = set()
     while (now := clock.monotonic()) < ends:
         taken = wake.take()
-        running = {turn for turn in running if not turn.done()} | {_threads().submit(_turn, pk) for pk in taken}
+        running = {turn for turn in running if not turn.done()} | {turns_in.submit(_turn, pk) for pk in taken}
         turns += len(taken)
         is_heard = wake.stand_by(name)
         if running:
@@ -134,14 +134,6 @@ def pump(*, seconds: float = 20.0, linger_s: float = LINGER_S) -> int:
     wake.stand_down(name)
     wait(running)
     return turns
-
-
-def _threads() -> ThreadPoolExecutor:
-    """This process's threads for turns, each with a connection to the database that it keeps; a fork makes its own."""
-    global _pool
-    if _pool is None or _pool[0] != os.getpid():
-        _pool = (os.getpid(), ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="account"))
-    return _pool[1]
 
 
 def _turn(account_id: int) -> None:
