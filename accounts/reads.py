@@ -8,13 +8,24 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 
 from accounts.gateway.parse import number
 from accounts.gateway.reports import Answer, Failed, Funds, Read
 from accounts.models import BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import journal
+from algomirror.ops.prepared import Prepared, PreparedUpdate
+
+_kept = Prepared(lambda account, kind: BrokerRead.objects.filter(account_id=account, kind=kind).values_list("pk", "sequence"))
+_newer = PreparedUpdate(
+    lambda account, kind, since: BrokerRead.objects.filter(
+        Q(started_at=None) | Q(started_at__lte=since), account_id=account, kind=kind
+    ),
+    ["rows", "started_at", "finished_at", "attempted_at"],
+    sequence=F("sequence") + 1,
+    error="",
+)
 
 
 def store(account_id: int, kind: str, answer: Answer[Any], rows: Any) -> int:
@@ -22,14 +33,18 @@ def store(account_id: int, kind: str, answer: Answer[Any], rows: Any) -> int:
 
     A read that began before the one already kept changes nothing: it is older news that arrived late.
     """
-    row, _ = BrokerRead.objects.get_or_create(account_id=account_id, kind=kind)
-    mine = BrokerRead.objects.filter(pk=row.pk)
+    if not (kept := _kept(account_id, kind)):
+        BrokerRead.objects.get_or_create(account_id=account_id, kind=kind)
+        kept = _kept(account_id, kind)
+    ((pk, sequence),) = kept
     if isinstance(answer, Failed):
-        mine.update(attempted_at=answer.at or clock.now(), error=f"{answer.why}: {answer.text}"[:300])
-        return row.sequence
+        said = f"{answer.why}: {answer.text}"[:300]
+        BrokerRead.objects.filter(pk=pk).update(attempted_at=answer.at or clock.now(), error=said)
+        return sequence
     with transaction.atomic():
-        _replace(mine, answer, rows)
-        return mine.values_list("sequence", flat=True).get()
+        _replace(account_id, kind, answer, rows)
+        # Ours and nobody else's: the row is locked, or the whole database is.
+        return _kept.one(account_id, kind)[1]
 
 
 def store_funds(account_id: int, answer: Answer[Funds]) -> int:
@@ -44,18 +59,13 @@ def store_good_funds(answers: Mapping[int, Read[Funds]]) -> None:
     with transaction.atomic():
         BrokerRead.objects.bulk_create(fresh, ignore_conflicts=True)
         for account_id, answer in answers.items():
-            _replace(BrokerRead.objects.filter(account_id=account_id, kind=kind), answer, asdict(answer.value))
+            _replace(account_id, kind, answer, asdict(answer.value))
 
 
-def _replace(mine: QuerySet[BrokerRead], answer: Read[Any], rows: Any) -> None:
-    newer = mine.filter(Q(started_at=None) | Q(started_at__lte=answer.started_at))
-    newer.update(
-        rows=journal.plain(rows),
-        sequence=F("sequence") + 1,
-        started_at=answer.started_at,
-        finished_at=answer.finished_at,
-        attempted_at=answer.finished_at,
-        error="",
+def _replace(account_id: int, kind: str, answer: Read[Any], rows: Any) -> None:
+    _newer(
+        *(account_id, kind, answer.started_at),
+        *(journal.plain(rows), answer.started_at, answer.finished_at, answer.finished_at),
     )
 
 

@@ -5,22 +5,24 @@ Each variable is listed in docs/SETTINGS.md. A secret has no default: without it
 """
 
 from pathlib import Path
+from typing import Any
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from algomirror.variables import Variables
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Variables()
 env.prefix = ""
 
 if env_file := env.str("ALGOMIRROR_ENV_FILE", default=""):
     if not Path(env_file).is_file():
         raise ImproperlyConfigured(f"ALGOMIRROR_ENV_FILE names {env_file}, which is not a file")
-    environ.Env.read_env(env_file)
+    Variables.read_env(env_file)
 elif (BASE_DIR / ".env").is_file():
-    environ.Env.read_env(BASE_DIR / ".env")
+    Variables.read_env(BASE_DIR / ".env")
 
-VAR_DIR = Path(env.str("ALGOMIRROR_VAR", default=str(BASE_DIR / "var"))).absolute()
+VAR_DIR = env.folder("ALGOMIRROR_VAR", default=str(BASE_DIR / "var"))
 DEMO = env.bool("ALGOMIRROR_DEMO", default=False)
 DEBUG = env.bool("DEBUG", default=False)
 VERSION = "0.1.0"
@@ -134,27 +136,42 @@ TEMPLATES = [
     },
 ]
 
-if url := env.str("DATABASE_URL", default=""):
-    DATABASES = {"default": env.db_url_config(url)}
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-else:
-    DATABASES = {
-        "default": {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": VAR_DIR / ("demo.sqlite3" if DEMO else "algomirror.sqlite3"),
-            # A file, because an in-memory database shared by threads ignores `timeout`: races would be untestable.
-            "TEST": {"NAME": VAR_DIR / "test.sqlite3"},
-            "OPTIONS": {
-                # IMMEDIATE: a read-modify-write never fails half way on an upgrade. FULL: an order row
-                # survives the power cut that may follow the wire.
-                "transaction_mode": "IMMEDIATE",
-                "timeout": 20,
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                " PRAGMA temp_store=MEMORY; PRAGMA cache_size=-20000;",
-            },
-        }
+_SQLITE = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": str(VAR_DIR / ("demo.sqlite3" if DEMO else "algomirror.sqlite3")),
+}
+_url = env.str("DATABASE_URL", default="")
+DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(_url) if _url else _SQLITE}
+_database = DATABASES["default"]
+if _database.get("ENGINE") == _SQLITE["ENGINE"]:
+    _database |= {
+        "ENGINE": "algomirror.ops.sqlite",
+        # A file, because an in-memory database shared by threads ignores `timeout`: races would be untestable.
+        "TEST": {"NAME": VAR_DIR / "test.sqlite3"},
+        "OPTIONS": {
+            # IMMEDIATE: a read-modify-write never fails half way on an upgrade. FULL: an order row
+            # survives the power cut that may follow the wire.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+            " PRAGMA temp_store=MEMORY; PRAGMA cache_size=-20000;",
+        },
     }
-DATABASES["default"]["CONN_MAX_AGE"] = 60
+else:
+    _database["CONN_HEALTH_CHECKS"] = True
+if _database.get("ENGINE") == "django.db.backends.postgresql":
+    # A machine whose cable is cut inside a transaction keeps its rows locked until the server lets go of it, and exits
+    # on the other machines wait for them. Ours take milliseconds: no network is allowed in one.
+    _database["OPTIONS"] = {
+        "connect_timeout": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "options": "-c idle_in_transaction_session_timeout=10s -c tcp_keepalives_idle=5"
+        " -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3",
+        **_database.get("OPTIONS", {}),
+    }
+_database["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
@@ -355,7 +372,7 @@ PLAN_LIFE_S = env.float("PLAN_LIFE_S", default=30.0)
 MIS_CUTOFF_MIN = env.int("MIS_CUTOFF_MIN", default=15)
 
 # A file is opened again when something else (deploy/logrotate.conf) moved it: processes must not rotate one file each.
-LOG_FORMAT = "json" if env.str("LOG_FORMAT", default="line") == "json" else "line"
+LOG_FORMAT = env.one_of("LOG_FORMAT", ("line", "json"))
 LOG_FILE = env.str("LOG_FILE", default="")
 LOG_TO: dict[str, object] = (
     {"class": "logging.handlers.WatchedFileHandler", "filename": LOG_FILE, "formatter": LOG_FORMAT}
@@ -370,9 +387,10 @@ LOGGING = {
         "json": {"()": "algomirror.ops.logs.JsonFormatter"},
     },
     "handlers": {"stderr": LOG_TO},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": env.one_of("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL"))},
     "loggers": {
         "django": {"level": "INFO"},  # named, so that its own console handler does not say everything twice
+        "django.security.DisallowedHost": {"handlers": [], "propagate": False},  # every scanner; the answer is 400
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},

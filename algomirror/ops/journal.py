@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from algomirror.kernel import clock
+from algomirror.ops import prepared
 from algomirror.ops.models import Journal
 
 _address: ContextVar[str | None] = ContextVar("address", default=None)
@@ -52,7 +53,7 @@ def record(
     **numbers: Any,
 ) -> Journal:
     """Append one row, in the caller's transaction, so that the fact and its reason stand or fall together."""
-    return Journal.objects.create(
+    row = Journal(
         at=clock.now(),
         kind=kind,
         actor=actor,
@@ -67,3 +68,5 @@ def record(
         numbers=plain(numbers),
         from_address=_address.get(),
     )
+    prepared.insert(row)
+    return row

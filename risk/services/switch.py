@@ -9,12 +9,16 @@ from accounts.models import Account, User
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.ops import alarms, journal, push
+from algomirror.ops.prepared import Prepared
 from risk.domain.states import STRICTNESS, TradingMode, stricter
 from risk.models import TradingState
 from trading.models import Book
 from trading.services import apply
 
 FROZEN_BY_HALT = "HALT"
+
+_platform = Prepared(lambda: TradingState.objects.filter(account__isnull=True).values_list("state", flat=True))
+_account = Prepared(lambda account: TradingState.objects.filter(account_id=account).values_list("state", flat=True))
 
 
 def _of(account_id: int | None) -> Q:
@@ -23,7 +27,7 @@ def _of(account_id: int | None) -> Q:
 
 def present(account_id: int | None) -> TradingMode:
     """The state of one account (or of the platform, None) by itself. No row means nobody ever restricted it."""
-    state = TradingState.objects.filter(_of(account_id)).values_list("state", flat=True).first()
+    state = _platform.first() if account_id is None else _account.first(account_id)
     return TradingMode.ACTIVE if state is None else TradingMode(state)
 
 

@@ -8,6 +8,7 @@ from django.db import models, transaction
 
 from algomirror.kernel import clock
 from algomirror.ops import alarms, journal, push
+from algomirror.ops.prepared import Prepared
 from strategies.domain.runs import BookFacts, next_state
 from trading.domain.orders import ENTRIES
 from trading.models import Book, ExitGoal, Fill, Order, Position, Run
@@ -20,10 +21,28 @@ log = logging.getLogger(__name__)
 ENGINE = "engine:runs"
 ENTRY_PURPOSES = [p.value for p in ENTRIES]
 
+_runs_of = Prepared(lambda book: Book.objects.filter(pk=book).values_list("run_id", flat=True))
+_open_runs = Prepared(lambda run: Run.objects.filter(pk=run).exclude(state=Run.State.CLOSED))
+_books = Prepared(lambda run: Book.objects.filter(run_id=run).order_by("id").values_list("pk", "state"))
+_goals = Prepared(
+    lambda run: ExitGoal.objects.filter(book__run_id=run).exclude(state="DONE").order_by().values_list("book_id", "state")
+)
+_entering = Prepared(
+    lambda run: (
+        Order.objects.filter(book__run_id=run, purpose__in=ENTRY_PURPOSES, state__in=MAY_FILL)
+        .order_by()
+        .values_list("book_id", flat=True)
+        .distinct()
+    )
+)
+_owning = Prepared(
+    lambda run: Position.objects.filter(book__run_id=run).exclude(units=0).order_by().values_list("book_id", flat=True).distinct()
+)
+
 
 def book_changed(book_id: int) -> None:
     """News of a book: its run may have moved. Called after the book's transaction is committed."""
-    run_id = Book.objects.filter(pk=book_id).values_list("run_id", flat=True).first()
+    run_id = _runs_of.first(book_id)
     if run_id is None:
         return
     try:
@@ -47,7 +66,7 @@ def sweep() -> int:
 
 def settle(run_id: int) -> bool:
     """Move the run to the state its books prove. False when it stands or another worker was first."""
-    run = Run.objects.filter(pk=run_id).exclude(state=Run.State.CLOSED).first()
+    run = _open_runs.first(run_id)
     if run is None:
         return False
     facts = _facts(run_id)
@@ -68,23 +87,21 @@ def _seems_idle(book: BookFacts) -> bool:
 
 def _facts(run_id: int) -> dict[int, BookFacts]:
     """What the state follows from, for all books of the run (by id) in as many queries as for one."""
-    books = list(Book.objects.filter(run_id=run_id).order_by("id"))
     goals: dict[int, set[str]] = {}
-    for book_id, state in ExitGoal.objects.filter(book__run_id=run_id).exclude(state="DONE").values_list("book_id", "state"):
+    for book_id, state in _goals(run_id):
         goals.setdefault(book_id, set()).add(state)
-    entries = Order.objects.filter(book__run_id=run_id, purpose__in=ENTRY_PURPOSES, state__in=MAY_FILL)
-    entering = set(entries.values_list("book_id", flat=True)) | enter.following_books(run_id)
-    owning = set(Position.objects.filter(book__run_id=run_id).exclude(units=0).values_list("book_id", flat=True))
+    entering = set(_entering(run_id)) | enter.following_books(run_id)
+    owning = set(_owning(run_id))
     return {
-        book.pk: BookFacts(
-            state=book.state,
-            has_entries_pending=book.state == Book.State.OPEN and book.pk in entering,
-            has_open_goal=book.pk in goals,
-            has_stuck_goal=ExitGoal.State.STUCK in goals.get(book.pk, ()),
-            is_over=book.state == Book.State.FLAT,
-            owns_something=book.pk in owning,
+        pk: BookFacts(
+            state=state,
+            has_entries_pending=state == Book.State.OPEN and pk in entering,
+            has_open_goal=pk in goals,
+            has_stuck_goal=ExitGoal.State.STUCK in goals.get(pk, ()),
+            is_over=state == Book.State.FLAT,
+            owns_something=pk in owning,
         )
-        for book in books
+        for pk, state in _books(run_id)
     }
 
 

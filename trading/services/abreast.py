@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TypeVar
 
 from django.conf import settings
@@ -13,16 +13,19 @@ from algomirror.ops.outgoing import refuse_in_transaction
 
 T = TypeVar("T")
 
+# Answers that come this close together are written down together.
+TOGETHER_S = 0.004
 
-def run(calls: Sequence[Callable[[], T]], *, meanwhile: Callable[[], None] | None = None) -> Iterator[tuple[int, T]]:
-    """Which call answered what, as the answers come. `meanwhile` runs here while they are under way.
+
+def run(calls: Sequence[Callable[[], T]], *, meanwhile: Callable[[], None] | None = None) -> Iterator[list[tuple[int, T]]]:
+    """Which calls answered what, as the answers come. `meanwhile` runs here while they are under way.
 
     With one call, or WIRE_THREADS at 1, they are made here one after another.
     """
     refuse_in_transaction()
     if len(calls) == 1 or settings.WIRE_THREADS <= 1:
         for n, call in enumerate(calls):
-            yield n, call()
+            yield [(n, call())]
         if meanwhile is not None:
             meanwhile()
         return
@@ -30,11 +33,13 @@ def run(calls: Sequence[Callable[[], T]], *, meanwhile: Callable[[], None] | Non
     under_way: dict[Future[T], int] = {wire.submit(call): n for n, call in enumerate(calls)}
     if meanwhile is not None:
         meanwhile()
-    for done in as_completed(under_way):
-        yield under_way[done], done.result()
+    while under_way:
+        wait(under_way, return_when=FIRST_COMPLETED)
+        done, _ = wait(under_way, timeout=TOGETHER_S)
+        yield [(under_way.pop(call), call.result()) for call in done]
 
 
 def together(calls: Sequence[Callable[[], T]]) -> list[T]:
     """All answers, in the order of the calls."""
-    answers = dict(run(calls))
+    answers = dict(answer for some in run(calls) for answer in some)
     return [answers[n] for n in range(len(calls))]

@@ -7,9 +7,9 @@ of moves, and journals what it did. Applying the same news twice changes nothing
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django.db import IntegrityError, models, transaction
@@ -18,6 +18,8 @@ from accounts.gateway.reports import OrderReply, Verdict
 from algomirror.kernel import clock
 from algomirror.kernel.errors import IllegalMove
 from algomirror.kernel.money import Action
+from algomirror.ops import prepared
+from algomirror.ops.prepared import Prepared, PreparedUpdate
 from trading.domain import reconcile as truth
 from trading.domain.orders import EXITS, FINAL, MOVES, OrderState, Purpose, check_move, is_late_truth
 from trading.domain.positions import Net, Traded, add
@@ -28,6 +30,30 @@ log = logging.getLogger(__name__)
 
 S = OrderState
 ENGINE = "engine:orders"
+
+_orders = Prepared(lambda order: Order.objects.select_related("book").filter(pk=order))
+_name_it = PreparedUpdate(lambda order: Order.objects.filter(pk=order, broker_order_id=""), ["broker_order_id"])
+_own = PreparedUpdate(
+    lambda account, day, broker_order_id: BrokerOrder.objects.filter(
+        account_id=account, trading_day=day, broker_order_id=broker_order_id, order=None
+    ),
+    ["order_id"],
+)
+_fill = PreparedUpdate(
+    lambda order, filled: Order.objects.filter(pk=order, filled_units=filled), ["filled_units", "filled_value"]
+)
+_positions = Prepared(
+    lambda book, exchange, symbol, product: Position.objects.filter(
+        book_id=book, exchange=exchange, symbol=symbol, product=product
+    )
+)
+_NET = ("units", "open_value", "realised", "bought_units", "bought_value", "sold_units", "sold_value")
+_net = PreparedUpdate(lambda position: Position.objects.filter(pk=position), _NET)
+
+
+@cache
+def _mover(names: tuple[str, ...]) -> PreparedUpdate:
+    return PreparedUpdate(lambda order, state: Order.objects.filter(pk=order, state=state), ["state", *names])
 
 
 def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, is_claimed: bool = False, **fields: Any) -> bool:
@@ -49,7 +75,7 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, is_clai
         fields.setdefault("reason", why[:300])
     if not is_claimed:
         versions.bump(order.book_id)
-    if not Order.objects.filter(pk=order.pk, state=old).update(state=to, **fields):
+    if not _mover(tuple(fields))(order.pk, old, to, *fields.values()):
         return False
     order.state = to
     for name, value in fields.items():
@@ -81,40 +107,51 @@ def born_sent(orders: list[Order]) -> list[Order]:
     """Write new orders that go on the wire next: their rows begin as SUBMITTED, in the caller's transaction."""
     for order in orders:
         order.state = S.SUBMITTED
-    return Order.objects.bulk_create(orders)
+        prepared.insert(order)
+    return orders
 
 
-def reply(order_id: int, answer: OrderReply) -> None:
-    """What the broker's answer to placing this order proves. The broker's id is kept before anything else happens."""
-    now = clock.now()
+def replies(book_id: int, answers: Mapping[int, OrderReply]) -> None:
+    """What the broker's answers to placing these orders of one book prove. The broker's ids are kept before anything else."""
     try:
-        order = _reply(order_id, answer, now)
+        with transaction.atomic():
+            versions.bump(book_id)
+            orders = [_reply(order_id, answer) for order_id, answer in answers.items()]
+    except IntegrityError:
+        orders = [_reply_alone(book_id, order_id, answer) for order_id, answer in answers.items()]
+    for order, answer in zip(orders, answers.values(), strict=True):
+        if answer.verdict is Verdict.QUEUED:
+            halt.account(order.account_id, why=f"{order}: the server queued the order for a person's approval")
+        if answer.mode is not None and answer.mode != order.book.mode:
+            halt.account(order.account_id, why=f"{order}: the server acted in {answer.mode}, the account is {order.book.mode}")
+    after(book_id)
+
+
+def _reply_alone(book_id: int, order_id: int, answer: OrderReply) -> Order:
+    try:
+        with transaction.atomic():
+            versions.bump(book_id)
+            return _reply(order_id, answer)
     except IntegrityError:
         order = _get(order_id)
-        freeze(order.book_id, kind="AMBIGUOUS", why=f"{order}: the broker's id {answer.broker_order_id} belongs to another order")
-    if answer.verdict is Verdict.QUEUED:
-        halt.account(order.account_id, why=f"{order}: the server queued the order for a person's approval")
-    if answer.mode is not None and answer.mode != order.book.mode:
-        halt.account(order.account_id, why=f"{order}: the server acted in {answer.mode}, the account is {order.book.mode}")
-    after(order.book_id)
-
-
-def _reply(order_id: int, answer: OrderReply, now: datetime) -> Order:
-    with transaction.atomic():
-        order = _get(order_id)
-        versions.bump(order.book_id)
-        if answer.broker_order_id and not order.broker_order_id:
-            claim_row(order, answer.broker_order_id)
-        elif answer.broker_order_id and order.broker_order_id != answer.broker_order_id:
-            freeze(
-                order.book_id,
-                kind="AMBIGUOUS",
-                why=f"{order}: answered as {answer.broker_order_id}, but {order.broker_order_id} was adopted for it",
-            )
-        proven = _proven(OrderState(order.state), answer)
-        if proven is not None:
-            move(order, proven[0], why=proven[1], is_claimed=True, answered_at=now)
+        freeze(book_id, kind="AMBIGUOUS", why=f"{order}: the broker's id {answer.broker_order_id} belongs to another order")
         return order
+
+
+def _reply(order_id: int, answer: OrderReply) -> Order:
+    order = _get(order_id)
+    if answer.broker_order_id and not order.broker_order_id:
+        claim_row(order, answer.broker_order_id)
+    elif answer.broker_order_id and order.broker_order_id != answer.broker_order_id:
+        freeze(
+            order.book_id,
+            kind="AMBIGUOUS",
+            why=f"{order}: answered as {answer.broker_order_id}, but {order.broker_order_id} was adopted for it",
+        )
+    proven = _proven(OrderState(order.state), answer)
+    if proven is not None:
+        move(order, proven[0], why=proven[1], is_claimed=True, answered_at=clock.now())
+    return order
 
 
 def _proven(state: OrderState, answer: OrderReply) -> tuple[OrderState, str] | None:
@@ -146,38 +183,35 @@ def cancel_reply(order_id: int, answer: OrderReply) -> None:
             move(order, S.PARTIALLY_FILLED if order.filled_units else S.ACCEPTED, why=f"cancel not sent: {answer.text}")
 
 
-def changes(account_id: int, found: Sequence[truth.Change]) -> int:
-    """Carry out what reconciliation proved: all of it in one transaction, or, when one change is impossible, each alone, so
-    that one bad order holds up no other.
+def changes(account_id: int, found: Sequence[truth.Change], orders: Mapping[int, Order], *, mirrored: Callable[[], None]) -> int:
+    """Carry out what reconciliation proved of these `orders`, as they were when it looked: all of it in one transaction, or,
+    when one change is impossible, each alone, so that one bad order holds up no other.
 
-    Returns how many rows moved. An illegal move freezes that book and alarms.
+    `mirrored` keeps what the broker showed. Returns how many rows moved. An illegal move freezes that book and alarms.
     """
-    if not found:
-        return 0
     try:
         with transaction.atomic():
-            ids = {change.order_id for change in found}
-            for book_id in sorted(set(Order.objects.filter(pk__in=ids).values_list("book_id", flat=True))):
+            # Books before rows, as everywhere.
+            for book_id in sorted({orders[change.order_id].book_id for change in found}):
                 versions.bump(book_id)
-            orders = Order.objects.select_related("book").in_bulk(ids)
+            mirrored()
             moved = [_carry_out(account_id, change, orders[change.order_id]) for change in found]
     except (IllegalMove, IntegrityError):
-        moved = [_carry_out_alone(account_id, change) for change in found]
+        mirrored()
+        moved = [_carry_out_alone(account_id, orders[change.order_id].book_id, change) for change in found]
     books = [book_id for book_id in moved if book_id is not None]
     for book_id in set(books):
         after(book_id)
     return len(books)
 
 
-def _carry_out_alone(account_id: int, change: truth.Change) -> int | None:
+def _carry_out_alone(account_id: int, book_id: int, change: truth.Change) -> int | None:
     try:
         with transaction.atomic():
-            order = _get(change.order_id)
-            versions.bump(order.book_id)
-            return _carry_out(account_id, change, order)
+            versions.bump(book_id)
+            return _carry_out(account_id, change, _get(change.order_id))
     except (IllegalMove, IntegrityError) as error:
-        order = _get(change.order_id)
-        freeze(order.book_id, kind="ILLEGAL", why=str(error))
+        freeze(book_id, kind="ILLEGAL", why=str(error))
         return None
 
 
@@ -234,12 +268,9 @@ def fill(
     value = cumulative_value - order.filled_value
     if not is_claimed:
         versions.bump(order.book_id)
-    claimed = Order.objects.filter(pk=order.pk, filled_units=order.filled_units).update(
-        filled_units=cumulative_units, filled_value=cumulative_value
-    )
-    if not claimed:
+    if not _fill(order.pk, order.filled_units, cumulative_units, cumulative_value):
         return False
-    Fill.objects.create(
+    row = Fill(
         order=order,
         book_id=order.book_id,
         account_id=order.account_id,
@@ -256,6 +287,7 @@ def fill(
         source=source,
         first_seen_at=clock.now(),
     )
+    prepared.insert(row)
     order.filled_units, order.filled_value = cumulative_units, cumulative_value
     _fold_in(order, units, value)
     price = (value / units).quantize(Decimal("0.0001"))
@@ -275,39 +307,24 @@ def fill(
 
 
 def _fold_in(order: Order, units: int, value: Decimal) -> None:
-    position, _ = Position.objects.get_or_create(
-        book_id=order.book_id,
-        exchange=order.exchange,
-        symbol=order.symbol,
-        product=order.product,
-        defaults={"leg": order.leg},
-    )
     action: Action = "BUY" if order.action == "BUY" else "SELL"
-    store(position, add(net_of(position), Traded(action, units, value)))
+    traded = Traded(action, units, value)
+    position = _positions.first(order.book_id, order.exchange, order.symbol, order.product)
+    if position is not None:
+        store(position, add(net_of(position), traded))
+        return
+    # Whoever books a fill has raised the book's version: nobody else makes this row meanwhile.
+    first = {name: getattr(add(Net(), traded), name) for name in _NET}
+    where = {"exchange": order.exchange, "symbol": order.symbol, "product": order.product, "leg": order.leg}
+    prepared.insert(Position(book_id=order.book_id, **where, **first))
 
 
 def net_of(position: Position) -> Net:
-    return Net(
-        units=position.units,
-        open_value=position.open_value,
-        realised=position.realised,
-        bought_units=position.bought_units,
-        bought_value=position.bought_value,
-        sold_units=position.sold_units,
-        sold_value=position.sold_value,
-    )
+    return Net(**{name: getattr(position, name) for name in _NET})
 
 
 def store(position: Position, net: Net) -> None:
-    Position.objects.filter(pk=position.pk).update(
-        units=net.units,
-        open_value=net.open_value,
-        realised=net.realised,
-        bought_units=net.bought_units,
-        bought_value=net.bought_value,
-        sold_units=net.sold_units,
-        sold_value=net.sold_value,
-    )
+    _net(position.pk, *(getattr(net, name) for name in _NET))
 
 
 def freeze(book_id: int, *, kind: str, why: str) -> None:
@@ -361,14 +378,11 @@ def after(book_id: int) -> None:
 
 
 def claim_row(order: Order, broker_order_id: str) -> None:
-    """Tie a broker order to ours; the database refuses a second owner."""
-    versions.bump(order.book_id)
-    Order.objects.filter(pk=order.pk, broker_order_id="").update(broker_order_id=broker_order_id)
+    """Tie a broker order to ours, its book's version already raised; the database refuses a second owner."""
+    _name_it(order.pk, broker_order_id)
     order.broker_order_id = broker_order_id
-    BrokerOrder.objects.filter(
-        account_id=order.account_id, trading_day=order.trading_day, broker_order_id=broker_order_id, order=None
-    ).update(order=order)
+    _own(order.account_id, order.trading_day, broker_order_id, order.pk)
 
 
 def _get(order_id: int) -> Order:
-    return Order.objects.select_related("book").get(pk=order_id)
+    return _orders.one(order_id)

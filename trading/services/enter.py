@@ -11,6 +11,7 @@ from django.db.models import Q
 from algomirror.kernel import clock
 from algomirror.kernel.ids import client_order_id
 from algomirror.kernel.money import Action
+from algomirror.ops.prepared import Prepared
 from marketdata import quotes
 from trading.domain.orders import ENTRIES, EXITS, LIVE_STATES, OrderState, Purpose
 from trading.domain.plan import EntryView, hedge_failed, releasable
@@ -26,6 +27,21 @@ REPEG_PATIENCE = timedelta(seconds=15)
 # An order that came back unsent (429, nobody there) is not thrown at the server again at once.
 UNSENT_PAUSE = timedelta(seconds=1)
 ENTRY_PURPOSES = [p.value for p in ENTRIES]
+
+_books = Prepared(lambda book: Book.objects.select_related("account").filter(pk=book))
+_entries = Prepared(lambda book: Order.objects.filter(book_id=book, purpose__in=ENTRY_PURPOSES).order_by("id"))
+_following = Prepared(
+    lambda run, since: Book.objects.filter(
+        run_id=run, pk__in=Order.objects.filter(state=S.CANCELED, follows_price=True, finished_at__gt=since).values("book")
+    )
+)
+_exits = Prepared(
+    lambda book: (
+        Order.objects.filter(book_id=book, purpose__in=[p.value for p in EXITS])
+        .order_by()
+        .values_list("leg", "state", "units", "filled_units")
+    )
+)
 
 
 def drive(book_id: int) -> bool:
@@ -58,11 +74,7 @@ def drive(book_id: int) -> bool:
 
 
 def _book(book_id: int) -> Book:
-    return Book.objects.select_related("account").get(pk=book_id)
-
-
-def _entries(book_id: int) -> list[Order]:
-    return list(Order.objects.filter(book_id=book_id, purpose__in=ENTRY_PURPOSES).order_by("id"))
+    return _books.one(book_id)
 
 
 def _with(book: Book, order: Order) -> Order:
@@ -81,8 +93,7 @@ def _came_back(order: Order) -> bool:
 def _views(book_id: int, orders: list[Order]) -> list[EntryView]:
     """What the hedge gate sees: a hedge that was sold again, or is on its way out, covers nothing."""
     sold: dict[int, int] = {}
-    exits = Order.objects.filter(book_id=book_id, purpose__in=[p.value for p in EXITS])
-    for leg, state, units, filled in exits.values_list("leg", "state", "units", "filled_units"):
+    for leg, state, units, filled in _exits(book_id):
         may_fill = state in LIVE_STATES or state == S.LAPSED
         sold[leg] = sold.get(leg, 0) + (units if may_fill else filled)
     views: list[EntryView] = []
@@ -194,9 +205,7 @@ def may_try_again(book: Book) -> bool:
 
 def following_books(run_id: int) -> set[int]:
     """Books of this run in which a cancelled entry still waits for a price to follow."""
-    recent = {"state": S.CANCELED, "follows_price": True, "finished_at__gt": clock.now() - REPEG_PATIENCE}
-    books = Book.objects.filter(run_id=run_id, pk__in=Order.objects.filter(**recent).values("book"))
-    return {book.pk for book in books if may_try_again(book)}
+    return {book.pk for book in _following(run_id, clock.now() - REPEG_PATIENCE) if may_try_again(book)}
 
 
 def _repeggable(book: Book, orders: list[Order]) -> list[Order]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.db.models import Max, Q, QuerySet
 from accounts.models import BrokerRead
 from algomirror.kernel.errors import Refused
 from algomirror.kernel.money import Action, parse_quantity
+from algomirror.ops.prepared import Prepared
 from trading.domain import exits
 from trading.domain.exits import Instrument
 from trading.domain.orders import UNACKNOWLEDGED, UNFINISHED, OrderState, Purpose
@@ -21,6 +23,65 @@ from trading.models import Book, ExitGoal, Fill, Order, Position
 
 OF_INTEREST = [s.value for s in UNFINISHED | {OrderState.LAPSED}]
 ENDED = [OrderState.CANCELED, OrderState.REJECTED, OrderState.LAPSED, OrderState.FILLED]
+
+
+_open = Prepared(lambda book: Position.objects.filter(book_id=book).exclude(units=0))
+# What may still matter; which long covers which short; what this goal has sent so far. An exit that ended makes the next one
+# of its instrument wait for fresh proof of what is left.
+_of_interest = Prepared(
+    lambda book, goal: Order.objects.filter(
+        Q(state__in=OF_INTEREST) | Q(purpose=Purpose.HEDGE, attempt=0) | Q(goal=goal), book_id=book
+    )
+)
+_unacknowledged_elsewhere = Prepared(
+    lambda account, book: (
+        Order.objects.filter(account_id=account, state__in=[s.value for s in UNACKNOWLEDGED])
+        .exclude(book_id=book)
+        .values_list("exchange", "symbol", "product", "action")
+    )
+)
+_last_read = Prepared(
+    lambda account: BrokerRead.objects.filter(account_id=account, kind=BrokerRead.Kind.POSITIONS).values_list(
+        "started_at", "rows"
+    )
+)
+
+
+@cache
+def _newest_of(symbols: int) -> Prepared[Order]:
+    """The newest order of a book in each instrument of so many symbols."""
+
+    def newest(book: Any, *names: Any) -> QuerySet[Order]:
+        named = Order.objects.filter(book_id=book, symbol__in=names).order_by()
+        return Order.objects.filter(pk__in=named.values("exchange", "symbol", "product").annotate(m=Max("pk")).values("m"))
+
+    return Prepared(newest, slots=1 + symbols)
+
+
+@cache
+def _news_of(symbols: int) -> tuple[Prepared[Any], Prepared[Any]]:
+    """When an order that was sent last ended, and when a fill was last seen, in each instrument of so many symbols."""
+
+    def newest(rows: Any, field: str) -> Any:
+        return rows.order_by().values_list("exchange", "symbol", "product").annotate(at=Max(field))
+
+    def ended(account: Any, *names: Any) -> Any:
+        sent = Order.objects.filter(account_id=account, symbol__in=names, sent_at__isnull=False, finished_at__isnull=False)
+        return newest(sent, "finished_at")
+
+    def filled(account: Any, *names: Any) -> Any:
+        return newest(Fill.objects.filter(account_id=account, symbol__in=names), "first_seen_at")
+
+    return Prepared(ended, slots=1 + symbols), Prepared(filled, slots=1 + symbols)
+
+
+@cache
+def _owned_of(symbols: int) -> Prepared[tuple[str, str, str, int, int]]:
+    def owned(account: Any, *names: Any) -> QuerySet[Any, Any]:
+        rows = Position.objects.filter(book__account_id=account, symbol__in=names)
+        return rows.values_list("exchange", "symbol", "product", "book_id", "units")
+
+    return Prepared(owned, slots=1 + symbols)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +94,9 @@ class Terms:
 def facts(goal: ExitGoal, now: datetime) -> exits.Facts:
     """Everything the next pass is decided from, in a fixed number of queries."""
     book = goal.book
-    positions = list(Position.objects.filter(book=book).exclude(units=0))
+    positions = _open(book.pk)
     instruments = [_of(p) for p in positions]
-    orders = list(Order.objects.filter(_of_interest(goal), book=book))
+    orders = _of_interest(book.pk, goal.pk)
     traded = _terms(book.pk, instruments)
     return exits.Facts(
         positions=[_position(p, traded[_of(p)]) for p in positions],
@@ -50,14 +111,6 @@ def facts(goal: ExitGoal, now: datetime) -> exits.Facts:
     )
 
 
-def _of_interest(goal: ExitGoal) -> Q:
-    """What may still matter; which long covers which short; what this goal has sent so far.
-
-    An exit that ended makes the next one of its instrument wait for fresh proof of what is left.
-    """
-    return Q(state__in=OF_INTEREST) | Q(purpose=Purpose.HEDGE, attempt=0) | Q(goal=goal)
-
-
 def _of(row: Position | Order) -> Instrument:
     return (row.exchange, row.symbol, row.product)
 
@@ -70,10 +123,8 @@ def _terms(book_id: int, instruments: Sequence[Instrument]) -> dict[Instrument, 
     """Lot, tick and freeze as the book's own orders carried them; exits copy the fill, not today's definition."""
     if not instruments:
         return {}
-    named = Order.objects.filter(book_id=book_id, symbol__in={symbol for _, symbol, _ in instruments})
-    newest = named.order_by().values("exchange", "symbol", "product").annotate(newest=Max("pk")).values("newest")
-    rows = Order.objects.filter(pk__in=newest)
-    found = {_of(o): Terms(o.lot_units, o.tick, o.freeze_units) for o in rows}
+    symbols = {symbol for _, symbol, _ in instruments}
+    found = {_of(o): Terms(o.lot_units, o.tick, o.freeze_units) for o in _newest_of(len(symbols))(book_id, *symbols)}
     if lacking := [
         f"{exchange}:{symbol}" for exchange, symbol, product in instruments if (exchange, symbol, product) not in found
     ]:
@@ -82,8 +133,7 @@ def _terms(book_id: int, instruments: Sequence[Instrument]) -> dict[Instrument, 
 
 
 def _taken(book: Book) -> Iterable[tuple[Instrument, Action]]:
-    rows = Order.objects.filter(account_id=book.account_id, state__in=[s.value for s in UNACKNOWLEDGED]).exclude(book=book)
-    for exchange, symbol, product, action in rows.values_list("exchange", "symbol", "product", "action"):
+    for exchange, symbol, product, action in _unacknowledged_elsewhere(book.account_id, book.pk):
         yield (exchange, symbol, product), "BUY" if action == "BUY" else "SELL"
 
 
@@ -152,22 +202,21 @@ def last_change(account_id: int, instrument: Instrument) -> datetime | None:
 
 def last_changes(account_id: int, instruments: Sequence[Instrument]) -> dict[Instrument, datetime]:
     """When we last had news of each: an order of ours that was sent ended, or a fill was first seen."""
-    here = Q(account_id=account_id, symbol__in={symbol for _, symbol, _ in instruments})
-    ended = _newest(Order.objects.filter(here, sent_at__isnull=False, finished_at__isnull=False), "finished_at")
-    filled = _newest(Fill.objects.filter(here), "first_seen_at")
+    symbols = {symbol for _, symbol, _ in instruments}
+    if not symbols:
+        return {}
+    ended, filled = (
+        {(exchange, symbol, product): at for exchange, symbol, product, at in news(account_id, *symbols)}
+        for news in _news_of(len(symbols))
+    )
     return {i: max(t for t in (ended.get(i), filled.get(i)) if t) for i in instruments if i in ended or i in filled}
-
-
-def _newest(rows: QuerySet[Any], field: str) -> dict[Instrument, datetime]:
-    found = rows.order_by().values_list("exchange", "symbol", "product").annotate(at=Max(field))
-    return {(exchange, symbol, product): at for exchange, symbol, product, at in found}
 
 
 def _owned(account_id: int, instruments: Sequence[Instrument]) -> dict[Instrument, dict[int, int]]:
     """Units by instrument and book."""
-    rows = Position.objects.filter(book__account_id=account_id, symbol__in={symbol for _, symbol, _ in instruments})
+    symbols = {symbol for _, symbol, _ in instruments}
     out: dict[Instrument, dict[int, int]] = {}
-    for exchange, symbol, product, book_id, units in rows.values_list("exchange", "symbol", "product", "book_id", "units"):
+    for exchange, symbol, product, book_id, units in _owned_of(len(symbols))(account_id, *symbols) if symbols else ():
         out.setdefault((exchange, symbol, product), {})[book_id] = units
     return out
 
@@ -185,8 +234,7 @@ class PositionRead:
 
 def _read(account_id: int) -> PositionRead | None:
     """The last complete position read."""
-    kept = BrokerRead.objects.filter(account_id=account_id, kind=BrokerRead.Kind.POSITIONS)
-    row = kept.values_list("started_at", "rows").first()
+    row = _last_read.first(account_id)
     return None if row is None or row[0] is None else PositionRead(row[0], row[1])
 
 

@@ -18,6 +18,7 @@ from accounts.gateway.reports import Verdict
 from algomirror.kernel import clock
 from algomirror.kernel.ids import client_order_id
 from algomirror.ops import hooks, journal
+from algomirror.ops.prepared import Prepared, PreparedUpdate
 from marketdata import calendar, quotes
 from trading.domain import exits
 from trading.domain.orders import UNFINISHED, OrderState, Purpose
@@ -34,6 +35,14 @@ BACK_OFF_S = (1, 2, 4, 8)
 # A closed market refuses everything. It is still asked: the calendar may be the one that is wrong.
 CLOSED_BACK_OFF_S = 60
 ENGINE = "engine:exits"
+
+_goals = Prepared(lambda goal: ExitGoal.objects.select_related("book", "book__account").filter(pk=goal))
+_tried = Prepared(lambda goal: Order.objects.filter(goal_id=goal).select_related("book").order_by("-id"))
+_versions = Prepared(lambda book: Book.objects.filter(pk=book).values_list("version", flat=True))
+_latest = Prepared(lambda goal: ExitGoal.objects.filter(pk=goal).values_list("attempts", "targets"))
+_works = PreparedUpdate(lambda goal: ExitGoal.objects.filter(pk=goal), ["attempts"], state=ExitGoal.State.WORKING)
+_heard = PreparedUpdate(lambda goal: ExitGoal.objects.filter(pk=goal), rejections=0, not_before=None)
+_first_sent = PreparedUpdate(lambda goal: ExitGoal.objects.filter(pk=goal, first_sent_at=None), ["first_sent_at"])
 
 
 def request(
@@ -133,18 +142,18 @@ def _widen(goal: ExitGoal, book: Book, targets: Mapping[str, int] | None, asked_
 
 def drive(goal_id: int) -> bool:
     """One pass. True while the goal is open. Safe from several workers: every act is claimed on the book's version."""
-    goal = ExitGoal.objects.select_related("book", "book__account").get(pk=goal_id)
+    goal = _goals.one(goal_id)
     if goal.state == ExitGoal.State.DONE:
         return False
     book = goal.book
     if book.state == Book.State.FROZEN:
         _try_to_thaw(book)
         return True
-    tried = list(Order.objects.filter(goal=goal).select_related("book").order_by("-id"))
+    tried = _tried(goal_id)
     _drop_stale_intents(tried)
     # The version is read before the facts: whatever changes after this line makes the claim below fail.
-    book.refresh_from_db(fields=["version"])
-    goal.refresh_from_db(fields=["attempts", "targets"])
+    book.version = _versions.one(book.pk)
+    goal.attempts, goal.targets = _latest.one(goal_id)
     facts = evidence.facts(goal, clock.now())
     todo = exits.steps(facts)
     if todo == [exits.Done()]:
@@ -262,7 +271,7 @@ def _write_exits(goal: ExitGoal, book: Book, priced: list[Priced]) -> list[Order
         with transaction.atomic():
             if not versions.claim(book, submit.REDUCING):
                 return []
-            ExitGoal.objects.filter(pk=goal.pk).update(attempts=models.F("attempts") + len(rows), state=ExitGoal.State.WORKING)
+            _works(goal.pk, goal.attempts + len(rows))
             orders = apply.born_sent(rows)
             for order, one in zip(orders, priced, strict=True):
                 _record(goal, order, one)
@@ -315,14 +324,15 @@ def _record(goal: ExitGoal, order: Order, priced: Priced) -> None:
 
 
 def _take_stock(goal: ExitGoal, verdicts: dict[int, Verdict]) -> None:
-    mine, said = ExitGoal.objects.filter(pk=goal.pk), list(verdicts.values())
+    said = list(verdicts.values())
+    mine = ExitGoal.objects.filter(pk=goal.pk)
     refused, unsent = said.count(Verdict.REFUSED), said.count(Verdict.NOT_SENT)
     if refused:
         mine.update(rejections=models.F("rejections") + refused)
     elif unsent < len(said):
-        mine.update(rejections=0, not_before=None)
+        _heard(goal.pk)
     if unsent < len(said):
-        mine.filter(first_sent_at=None).update(first_sent_at=clock.now())
+        _first_sent(goal.pk, clock.now())
     if unsent:
         mine.update(not_before=clock.now() + timedelta(seconds=1))
 

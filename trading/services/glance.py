@@ -12,6 +12,7 @@ from django.db.models import Q
 from accounts.models import BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import hooks
+from algomirror.ops.prepared import Prepared
 from trading.domain.orders import ENTRIES, LIVE_STATES, UNACKNOWLEDGED, UNFINISHED, OrderState, Purpose
 from trading.models import Book, ExitGoal, Order, Position
 
@@ -127,27 +128,57 @@ class Glance:
         return at is None or (self.at - at).total_seconds() >= settings.POLL_OPEN_S
 
 
+_orders = Prepared(
+    lambda account, since: Order.objects.filter(
+        Q(state__in=[s.value for s in UNFINISHED]) | Q(state=OrderState.CANCELED, follows_price=True, finished_at__gt=since),
+        account_id=account,
+    ).values_list("book_id", "book__state", "purpose", "state", "protected", "sent_at", "cancel_asked_at")
+)
+_goals = Prepared(
+    lambda account: (
+        ExitGoal.objects.filter(book__account_id=account)
+        .exclude(state=ExitGoal.State.DONE)
+        .order_by("id")
+        .values_list("pk", "book_id", "book__state", "attempts")
+    )
+)
+_holding = Prepared(
+    lambda account: (
+        Position.objects.filter(book__account_id=account)
+        .exclude(units=0)
+        .order_by()
+        .values_list("book_id", "book__state")
+        .distinct()
+    )
+)
+_reads = Prepared(
+    lambda account: BrokerRead.objects.filter(
+        account_id=account, kind__in=[BrokerRead.Kind.ORDERS, BrokerRead.Kind.POSITIONS]
+    ).values_list("kind", "attempted_at", "started_at", "sequence")
+)
+_open_runs = Prepared(
+    lambda account: Book.objects.filter(
+        account_id=account, kind=Book.Kind.RUN, state__in=[Book.State.OPEN, Book.State.REDUCING]
+    ).values_list("pk", flat=True)
+)
+Asked = tuple[datetime | None, datetime | None, int]
+NEVER: Asked = (None, None, 0)
+
+
 def at(account_id: int) -> Glance:
     now = clock.now()
-    follows = Q(state=OrderState.CANCELED, follows_price=True, finished_at__gt=now - GIVEN_UP_IN)
-    orders = Order.objects.filter(Q(state__in=[s.value for s in UNFINISHED]) | follows, account_id=account_id).values_list(
-        "book_id", "book__state", "purpose", "state", "protected", "sent_at", "cancel_asked_at"
-    )
-    goals = ExitGoal.objects.filter(book__account_id=account_id).exclude(state=ExitGoal.State.DONE)
-    holding = Position.objects.filter(book__account_id=account_id).exclude(units=0)
-    reads = BrokerRead.objects.filter(account_id=account_id, kind__in=[BrokerRead.Kind.ORDERS, BrokerRead.Kind.POSITIONS])
-    by_kind = {row.kind: row for row in reads.defer("rows")}
-    books = Book.objects.filter(account_id=account_id, kind=Book.Kind.RUN, state__in=[Book.State.OPEN, Book.State.REDUCING])
-    order_read, position_read = by_kind.get(BrokerRead.Kind.ORDERS), by_kind.get(BrokerRead.Kind.POSITIONS)
+    reads: dict[str, Asked] = {kind: (asked, began, number) for kind, asked, began, number in _reads(account_id)}
+    orders_asked_at, orders_read_at, orders_reads = reads.get(BrokerRead.Kind.ORDERS, NEVER)
+    positions_asked_at, _, _ = reads.get(BrokerRead.Kind.POSITIONS, NEVER)
     return Glance(
         account_id=account_id,
         at=now,
-        orders=[Seen(*row) for row in orders],
-        open_goals=list(goals.order_by("id").values_list("pk", "book_id", "book__state", "attempts")),
-        holding=list(set(holding.values_list("book_id", "book__state"))),
-        open_runs=frozenset(books.values_list("pk", flat=True)),
-        orders_asked_at=order_read.attempted_at if order_read else None,
-        orders_read_at=order_read.started_at if order_read else None,
-        orders_reads=order_read.sequence if order_read else 0,
-        positions_asked_at=position_read.attempted_at if position_read else None,
+        orders=[Seen(*row) for row in _orders(account_id, now - GIVEN_UP_IN)],
+        open_goals=_goals(account_id),
+        holding=_holding(account_id),
+        open_runs=frozenset(_open_runs(account_id)),
+        orders_asked_at=orders_asked_at,
+        orders_read_at=orders_read_at,
+        orders_reads=orders_reads,
+        positions_asked_at=positions_asked_at,
     )

@@ -23,7 +23,7 @@ from trading.domain.orders import EXITS, OrderState, Purpose
 from trading.domain.reconcile import Instrument
 from trading.models import Book, BrokerOrder, Fill, Order, Position, Run
 from trading.pages.compare import Compared, Verdict, compared
-from trading.services import apply, evidence, intents, record, wake
+from trading.services import apply, evidence, intents, record, versions, wake
 
 ADOPTED, CLOSED_OUTSIDE, LEFT = "outside.adopted", "outside.closed", "outside.left"
 OLDEST_READ = timedelta(minutes=5)
@@ -139,8 +139,9 @@ def is_this(order_id: int, broker_order_id: str, *, by: str, why: str) -> Order:
         raise Refused("That is no order of its shape.", fields={"broker_order_id": "not among the unowned orders of this shape"})
     try:
         with transaction.atomic():
+            versions.bump(order.book_id)
             apply.claim_row(order, broker_order_id)
-            if not apply.move(order, OrderState.ACCEPTED, why=why, actor=by):
+            if not apply.move(order, OrderState.ACCEPTED, why=why, actor=by, is_claimed=True):
                 raise Conflict("Something else moved the order at this moment. Look again.")
             record.of_order("order.identified", order, actor=by, why=why, broker_order_id=broker_order_id)
     except IntegrityError as error:

@@ -7,8 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -21,11 +20,12 @@ from accounts.gateway.reports import Answer, BookOrder, BookTrade, Failed, Read,
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import alarms, journal
+from algomirror.ops.prepared import Prepared
 from marketdata import calendar
 from trading.domain import reconcile as truth
 from trading.domain.orders import LIVE_STATES, WORKING, OrderState
-from trading.models import BrokerOrder, Order
-from trading.services import abreast, apply, differences, halt, terms
+from trading.models import Order
+from trading.services import abreast, apply, differences, halt, mirror, terms
 
 log = logging.getLogger(__name__)
 
@@ -34,26 +34,31 @@ Kind = BrokerRead.Kind
 # Ended orders of today are still watched for late truths.
 WATCHED = [s.value for s in LIVE_STATES | {OrderState.LAPSED, OrderState.CANCELED, OrderState.REJECTED, OrderState.FILLED}]
 
+_accounts = Prepared(lambda account: Account.objects.filter(pk=account))
+_trades_read = Prepared(
+    lambda account: BrokerRead.objects.filter(account_id=account, kind=Kind.TRADES).values_list("started_at", flat=True)
+)
+_today = Prepared(lambda account, day: Order.objects.filter(account_id=account, trading_day=day).select_related("book"))
+_of_earlier_days = Prepared(
+    lambda account, day: Order.objects.filter(
+        account_id=account, trading_day__lt=day, state__in=[s.value for s in LIVE_STATES]
+    ).select_related("book")
+)
+
 
 def account(account_id: int, *, positions: bool = True) -> bool:
     """One round over one account: order book, trade book, what they prove, then positions. Outside any transaction.
 
     True when every read asked for was complete. A failed read is recorded and changes nothing else.
     """
-    row = Account.objects.get(pk=account_id)
+    row = _accounts.one(account_id)
     gateway = gateway_for(row)
-    known = BrokerRead.objects.filter(account_id=row.pk, kind=Kind.TRADES).values_list("started_at", flat=True)
-    trades_known_to = known.first()
+    trades_known_to = _trades_read.first(account_id)
     # Side by side is safe: an order's end counts only when an earlier read has shown it too (truth.Rules.confirm).
     calls: list[Callable[[], Answer[Any]]] = [gateway.order_book, gateway.trade_book]
     order_answer, trade_answer = [_of_this_world(row, answer) for answer in abreast.together(calls)]
     good = isinstance(order_answer, Read) and isinstance(trade_answer, Read)
-    sequence = _store(row, Kind.ORDERS, order_answer)
-    _store(row, Kind.TRADES, trade_answer)
-    if isinstance(order_answer, Read):
-        trades = trade_answer.value if isinstance(trade_answer, Read) else None
-        _stale_days(row.pk, trades_known_to)
-        _apply(row, order_answer, trades, sequence)
+    _take_in(row, order_answer, trade_answer, trades_known_to)
     if positions:
         # After what was just applied, so that it can prove what is left.
         position_answer = _of_this_world(row, gateway.position_book())
@@ -62,6 +67,26 @@ def account(account_id: int, *, positions: bool = True) -> bool:
         if isinstance(position_answer, Read):
             differences.check(row, position_answer)
     return good
+
+
+def _take_in(
+    row: Account, order_answer: Answer[list[BookOrder]], trade_answer: Answer[list[BookTrade]], trades_known_to: datetime | None
+) -> None:
+    """One commit for what was read and all that it proves. What was read is kept even where that cannot be applied."""
+    failed: Exception | None = None
+    with transaction.atomic():
+        sequence = _store(row, Kind.ORDERS, order_answer)
+        _store(row, Kind.TRADES, trade_answer)
+        if isinstance(order_answer, Read):
+            trades = trade_answer.value if isinstance(trade_answer, Read) else None
+            try:
+                with transaction.atomic():
+                    _stale_days(row.pk, trades_known_to)
+                    _apply(row, order_answer, trades, sequence)
+            except Exception as error:  # noqa: BLE001 - raised again behind the commit
+                failed = error
+    if failed is not None:
+        raise failed
 
 
 def ensure_fresh(account_ids: Iterable[int], *, max_age_s: float = 5.0) -> None:
@@ -93,18 +118,16 @@ def _apply(row: Account, order_answer: Read[list[BookOrder]], trades: list[BookT
     now = clock.now()
     day = clock.trading_day(now)
     sums = None if trades is None else truth.sum_trades((t.broker_order_id, t.units, t.price) for t in trades)
-    with transaction.atomic():
-        known = {b.broker_order_id: b for b in BrokerOrder.objects.filter(account_id=row.pk, trading_day=day)}
-        orders_whole = known.keys() <= {r.broker_order_id for r in order_answer.value}
-        trades_whole = sums is None or all(b.traded_units <= _units(sums, i) for i, b in known.items())
-        seen = _mirror(row.pk, day, order_answer, sums, sequence, known)
+    kept, today = mirror.of(row.pk, day), _today(row.pk, day)
+    orders_whole = not kept.lacks_orders(order_answer)
+    trades_whole = sums is None or not kept.lacks_trades(sums)
     if not (orders_whole and trades_whole):
         which = "order" if not orders_whole else "trade"
         alarms.ring("BOOK_LOST_ROWS", f"{row.name}: the {which} book lacks rows it had before", account_id=row.pk)
-    ours = [_ours(o) for o in Order.objects.filter(account_id=row.pk, trading_day=day, state__in=WATCHED)]
+    owners = {o.broker_order_id: o.pk for o in today if o.broker_order_id}
     found = truth.reconcile(
-        ours,
-        orders=seen,
+        [_ours(o) for o in today if o.state in WATCHED],
+        orders=kept.reflect(order_answer, sums or {}, sequence=sequence, owners=owners),
         trades=sums,
         read_started=order_answer.started_at,
         now=now,
@@ -112,12 +135,7 @@ def _apply(row: Account, order_answer: Read[list[BookOrder]], trades: list[BookT
         orders_whole=orders_whole,
         trades_whole=trades_whole,
     )
-    apply.changes(row.pk, found)
-
-
-def _units(sums: dict[str, truth.TradedSum], broker_order_id: str) -> int:
-    found = sums.get(broker_order_id)
-    return 0 if found is None else found.units
+    apply.changes(row.pk, found, {o.pk: o for o in today}, mirrored=kept.write)
 
 
 def rules() -> truth.Rules:
@@ -127,86 +145,6 @@ def rules() -> truth.Rules:
         # Waiting for the call budget is part of a sender's way too.
         sender=timedelta(seconds=EXIT_WAIT_S + settings.CONNECT_TIMEOUT_S + settings.ORDER_TIMEOUT_S + 2),
     )
-
-
-def _mirror(
-    account_id: int,
-    day: date,
-    answer: Read[list[BookOrder]],
-    sums: dict[str, truth.TradedSum] | None,
-    sequence: int,
-    known: dict[str, BrokerOrder],
-) -> list[truth.SeenOrder]:
-    """Keep what the broker showed, row by row; write only what changed."""
-    owners = dict(
-        Order.objects.filter(account_id=account_id, trading_day=day)
-        .exclude(broker_order_id="")
-        .values_list("broker_order_id", "pk")
-    )
-    seen: list[truth.SeenOrder] = []
-    for row in answer.value:
-        before = known.get(row.broker_order_id)
-        traded = (sums or {}).get(row.broker_order_id)
-        mine = owners.get(row.broker_order_id)
-        since = before.last_seen_at if before is not None and before.word == row.word.value else None
-        if before is None:
-            before = _new_row(account_id, day, row, traded, mine, sequence, answer.started_at)
-        else:
-            _changed_row(before, row, traded, mine, answer.started_at)
-        seen.append(truth.SeenOrder(row, before.first_read, mine, since))
-    return seen
-
-
-def _fields(row: BookOrder, traded: truth.TradedSum | None) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "units": row.units,
-        "price": row.price,
-        "trigger_price": row.trigger_price,
-        "word": row.word.value,
-        "raw_status": row.raw_status[:60],
-        "reason": row.reason[:300],
-    }
-    if traded is not None:
-        fields |= {"traded_units": traded.units, "traded_value": traded.value}
-    return fields
-
-
-def _new_row(
-    account_id: int, day: date, row: BookOrder, traded: truth.TradedSum | None, mine: int | None, sequence: int, at: datetime
-) -> BrokerOrder:
-    # Another poll of the same account may be writing the same row at this moment.
-    kept, _ = BrokerOrder.objects.get_or_create(
-        account_id=account_id,
-        trading_day=day,
-        broker_order_id=row.broker_order_id,
-        defaults={
-            "order_id": mine,
-            "exchange": row.exchange,
-            "symbol": row.symbol,
-            "action": row.action,
-            "product": row.product,
-            "price_type": row.price_type,
-            "first_read": sequence,
-            "first_seen_at": at,
-            "last_seen_at": at,
-            **_fields(row, traded),
-        },
-    )
-    return kept
-
-
-def _changed_row(before: BrokerOrder, row: BookOrder, traded: truth.TradedSum | None, mine: int | None, at: datetime) -> None:
-    fields = _fields(row, traded)
-    if mine is not None:
-        fields["order_id"] = mine
-    if any(_differs(getattr(before, name), value) for name, value in fields.items()):
-        BrokerOrder.objects.filter(pk=before.pk).update(**fields, last_seen_at=at)
-
-
-def _differs(old: Any, new: Any) -> bool:
-    if isinstance(old, Decimal) and isinstance(new, Decimal):
-        return old != new
-    return bool(old != new)
 
 
 def _ours(o: Order) -> truth.OurOrder:
@@ -253,8 +191,7 @@ def _stale_days(account_id: int, trades_known_to: datetime | None) -> None:
     """Books cover one day. An order of an earlier one ended there as we knew it if its trades were read after that day's
     close; if not, it may have filled unseen, and only a person can say."""
     day = clock.trading_day()
-    left = Order.objects.filter(account_id=account_id, trading_day__lt=day, state__in=[s.value for s in LIVE_STATES])
-    for order in left.select_related("book"):
+    for order in _of_earlier_days(account_id, day):
         closed = calendar.session_close(order.exchange, order.trading_day)
         seen_to_the_end = closed is not None and trades_known_to is not None and trades_known_to >= closed
         if order.broker_order_id and OrderState(order.state) in WORKING and seen_to_the_end:

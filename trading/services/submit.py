@@ -15,6 +15,7 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied
 from algomirror.ops import hooks
 from algomirror.ops.lease import process_name
+from algomirror.ops.prepared import Prepared
 from trading.domain.changes import Terms
 from trading.domain.orders import EXITS, OrderState, Purpose
 from trading.models import Book, Order
@@ -23,6 +24,9 @@ from trading.services import abreast, apply, versions, wake
 # Between the decision to send and the wire no more than this may pass, or the sender gives the order back unsent: a process
 # that was frozen in between would otherwise send what the rest of the house has already given up.
 STALE_SENDER_S = 2.0
+_baseline = Prepared(
+    lambda account: BrokerRead.objects.filter(account_id=account, kind=BrokerRead.Kind.ORDERS).values_list("sequence", flat=True)
+)
 ADDING = (Book.State.OPEN,)
 REDUCING = (Book.State.OPEN, Book.State.REDUCING, Book.State.EXITING)
 
@@ -65,8 +69,7 @@ def _verdict(order: Order) -> Denied | None:
 
 def as_sent(account_id: int) -> dict[str, Any] | None:
     """What an order's row says from the moment it may be on the wire; None before the account's first complete read."""
-    read = BrokerRead.objects.filter(account_id=account_id, kind=BrokerRead.Kind.ORDERS).values_list("sequence", flat=True)
-    baseline = read.first()
+    baseline = _baseline.first(account_id)
     if not baseline:
         return None
     now = clock.now()
@@ -96,7 +99,7 @@ def _claim(book: Book, orders: Sequence[Order], fields: dict[str, Any]) -> bool:
 
 
 def wire(orders: Sequence[Order], *, since: float) -> dict[int, Verdict]:
-    """Send committed orders of one account, side by side; write each answer down as it comes. Verdicts by order id.
+    """Send committed orders of one book, side by side; write each answer down as it comes. Verdicts by order id.
 
     `since`: monotonic seconds when it was decided to send.
     """
@@ -110,11 +113,12 @@ def wire(orders: Sequence[Order], *, since: float) -> dict[int, Verdict]:
         return gateway.place(ticket_of(order), exit=Purpose(order.purpose) in EXITS)
 
     calls: list[Callable[[], OrderReply]] = [partial(place, order) for order in orders]
-    for n, answer in abreast.run(calls, meanwhile=wake.tell):
-        apply.reply(orders[n].pk, answer)
-        verdicts[orders[n].pk] = answer.verdict
-        if answer.key_refused:
-            Account.objects.filter(pk=account.pk).update(link=Account.Link.REFUSED, last_failure=answer.text[:300])
+    for answers in abreast.run(calls, meanwhile=wake.tell):
+        said = {orders[n].pk: answer for n, answer in answers}
+        apply.replies(orders[0].book_id, said)
+        verdicts |= {pk: answer.verdict for pk, answer in said.items()}
+        for refused in (answer for answer in said.values() if answer.key_refused):
+            Account.objects.filter(pk=account.pk).update(link=Account.Link.REFUSED, last_failure=refused.text[:300])
     return verdicts
 
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from functools import cache
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
+from algomirror.ops.prepared import PreparedUpdate
 from trading.models import Book
+
+_bump = PreparedUpdate(lambda book: Book.objects.filter(pk=book), version=F("version") + 1)
+
+
+@cache
+def _claim(states: tuple[str, ...] | None) -> PreparedUpdate:
+    def chosen(book: int, version: int) -> QuerySet[Book]:
+        mine = Book.objects.filter(pk=book, version=version)
+        return mine if states is None else mine.filter(state__in=states)
+
+    return PreparedUpdate(chosen, version=F("version") + 1)
 
 
 def bump(book_id: int) -> None:
@@ -14,15 +26,12 @@ def bump(book_id: int) -> None:
 
     Always before the rows of its orders and goals: two writers that lock in different order would wait for each other.
     """
-    Book.objects.filter(pk=book_id).update(version=F("version") + 1)
+    _bump(book_id)
 
 
-def claim(book: Book, states: Collection[str] | None = None) -> bool:
+def claim(book: Book, states: tuple[str, ...] | None = None) -> bool:
     """Raise the version if it still is what `book` was read with, and the book is in one of these states, if any are named.
 
     Who decides from a book's facts claims it in the transaction that acts: whatever changed in between makes this fail.
     """
-    mine = Book.objects.filter(pk=book.pk, version=book.version)
-    if states is not None:
-        mine = mine.filter(state__in=list(states))
-    return bool(mine.update(version=F("version") + 1))
+    return bool(_claim(states)(book.pk, book.version))

@@ -96,12 +96,13 @@ def stand_down(name: str) -> None:
     call_a_pump()
 
 
-def listen(seconds: float) -> None:
-    """Until somebody asks for work, at most so long."""
+def listen(seconds: float) -> bool:
+    """Until somebody asks for work, at most so long. True when somebody did."""
     try:
-        queue.client().blpop([BELL], timeout=seconds)
+        return queue.client().blpop([BELL], timeout=seconds) is not None
     except (redis.RedisError, OSError):
         time.sleep(seconds)
+        return False
 
 
 def book_changed(book_id: int) -> None:
@@ -118,11 +119,12 @@ def _book_changed(book_id: int) -> None:
 
 
 @contextmanager
-def gathered() -> Iterator[None]:
-    """News of books inside is told once a book, at `tell` and at the end."""
-    token = _gathered.set(set())
+def gathered() -> Iterator[set[int]]:
+    """News of books inside is told once a book, at `tell` and at the end. Who empties the set tells it later."""
+    news: set[int] = set()
+    token = _gathered.set(news)
     try:
-        yield
+        yield news
         tell()
     except Exception:
         tell()

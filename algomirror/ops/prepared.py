@@ -1,0 +1,193 @@
+"""Statements of the hot path, written with the ORM and compiled to SQL once in a process.
+
+Building and compiling a query costs Django several times what the database takes to answer it. What differs from call to
+call are only the values: the query is built once with a slot for each of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from functools import cache
+from typing import Any, Generic, TypeVar, cast
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import Expression, Model, QuerySet
+from django.db.models.query import ModelIterable, ValuesListIterable, get_related_populators
+from django.db.models.sql import InsertQuery, UpdateQuery
+
+T = TypeVar("T")
+Convert = Callable[[Iterable[Sequence[Any]]], list[Any]]
+
+
+class Slot(Expression):
+    """Stands where a value will: one that rows are chosen by, or, with its `column`, one that a column is set to."""
+
+    def __init__(self, number: int, column: Any = None) -> None:
+        super().__init__()
+        self.number, self.column = number, column
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        return "%s", [self]
+
+
+class _Statement:
+    """SQL for each kind of database, with what each of its parameters is: a constant, or the slot of a value."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, tuple[str, tuple[Any, ...], Any]] = {}
+
+    def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
+        raise NotImplementedError
+
+    def _execute(self, cursor: Any, using: str, values: Sequence[Any]) -> Any:
+        """Runs it; what `_compile` gave as the way to read the answer."""
+        connection = connections[using]
+        if connection.vendor not in self._compiled:
+            self._compiled[connection.vendor] = self._compile(using)
+        sql, parameters, reading = self._compiled[connection.vendor]
+        cursor.execute(sql, [_plain(p, values, connection) if isinstance(p, Slot) else p for p in parameters])
+        return reading
+
+
+def _plain(slot: Slot, values: Sequence[Any], connection: Any) -> Any:
+    value = values[slot.number]
+    if slot.column is not None:
+        return slot.column.get_db_prep_save(value, connection)
+    if isinstance(value, datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    if isinstance(value, date):
+        return connection.ops.adapt_datefield_value(value)
+    if value is None:
+        raise TypeError("a prepared statement takes no None: IS NULL is another statement")
+    return value
+
+
+def _slots_of(build: Callable[..., Any]) -> int:
+    return len(inspect.signature(build).parameters)
+
+
+class Prepared(_Statement, Generic[T]):
+    """A SELECT: `Prepared(lambda account: Order.objects.filter(account_id=account))`, then called with the values.
+
+    Gives a list of what the queryset would give: rows of the model, with `select_related`, or of `values_list`.
+    `slots`: how many values it takes, where `build` takes any number of them.
+    """
+
+    def __init__(self, build: Callable[..., QuerySet[Any, T]], *, slots: int | None = None) -> None:
+        super().__init__()
+        self._build, self._slots = build, _slots_of(build) if slots is None else slots
+
+    def __call__(self, *values: Any) -> list[T]:
+        using = DEFAULT_DB_ALIAS
+        with connections[using].cursor() as cursor:
+            read = self._execute(cursor, using, values)
+            return cast("list[T]", read(cursor.fetchall()))
+
+    def first(self, *values: Any) -> T | None:
+        """The first of them, in the order of the queryset."""
+        found = self(*values)
+        return found[0] if found else None
+
+    def one(self, *values: Any) -> T:
+        """The one there is. Raises the model's DoesNotExist when there is none."""
+        found = self(*values)
+        if not found:
+            raise self._build(*values).model.DoesNotExist(f"nothing for {values}")
+        return found[0]
+
+    def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
+        queryset = self._build(*(Slot(n) for n in range(self._slots)))
+        compiler = queryset.query.get_compiler(using)
+        sql, parameters = compiler.as_sql()
+        return sql, tuple(parameters), _reading(queryset, compiler, using)
+
+
+def _reading(queryset: QuerySet[Any, Any], compiler: Any, using: str) -> Convert:
+    converters = compiler.get_converters([expression for expression, *_ in compiler.select])
+
+    def converted(rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
+        return cast("Iterable[Sequence[Any]]", compiler.apply_converters(rows, converters)) if converters else rows
+
+    shape: Any = queryset._iterable_class
+    if issubclass(shape, ModelIterable):
+        start, end = compiler.klass_info["select_fields"][0], compiler.klass_info["select_fields"][-1] + 1
+        model = compiler.klass_info["model"]
+        names = [expression.target.attname for expression, *_ in compiler.select[start:end]]
+        related = cast(Any, get_related_populators)(compiler.klass_info, compiler.select, using)
+
+        def instances(rows: Iterable[Sequence[Any]]) -> list[Model]:
+            out = []
+            for row in converted(rows):
+                found = model.from_db(using, names, row[start:end])
+                for populator in related:
+                    populator.populate(row, found)
+                out.append(found)
+            return out
+
+        return instances
+    if issubclass(shape, ValuesListIterable):
+        return lambda rows: [tuple(row) for row in converted(rows)]
+    # values_list(flat=True)
+    return lambda rows: [row[0] for row in converted(rows)]
+
+
+class PreparedUpdate(_Statement):
+    """An UPDATE: the rows are chosen by the slots of `build`, the columns `names` get the values that follow them.
+
+    `also`: columns that are set by an expression or a constant. Gives how many rows matched.
+    """
+
+    def __init__(self, build: Callable[..., QuerySet[Any, Any]], names: Sequence[str] = (), **also: Any) -> None:
+        super().__init__()
+        self._build, self._names, self._also = build, tuple(names), also
+        self._chosen_by = _slots_of(build)
+
+    def __call__(self, *values: Any) -> int:
+        using = DEFAULT_DB_ALIAS
+        with connections[using].cursor() as cursor:
+            self._execute(cursor, using, values)
+            return int(cursor.rowcount)
+
+    def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
+        queryset = self._build(*(Slot(n) for n in range(self._chosen_by)))
+        query = cast(Any, queryset.query).chain(UpdateQuery)
+        field = queryset.model._meta.get_field
+        new = {name: Slot(self._chosen_by + n, field(name)) for n, name in enumerate(self._names)}
+        query.add_update_values(new | self._also)
+        query.annotations = {}
+        sql, parameters = query.get_compiler(using).as_sql()
+        return sql, tuple(parameters), None
+
+
+class _Insert(_Statement):
+    def __init__(self, model: type[Model]) -> None:
+        super().__init__()
+        self._model = model
+        self.fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
+
+    def __call__(self, values: Sequence[Any]) -> int:
+        connection = connections[DEFAULT_DB_ALIAS]
+        with connection.cursor() as cursor:
+            self._execute(cursor, DEFAULT_DB_ALIAS, values)
+            return int(cursor.fetchone()[0])
+
+    def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
+        query = InsertQuery(self._model)
+        pattern = self._model(**{field.attname: Slot(n, field) for n, field in enumerate(self.fields)})
+        query.insert_values(self.fields, [pattern])
+        compiler: Any = query.get_compiler(using)
+        compiler.returning_fields = [self._model._meta.pk]
+        ((sql, parameters),) = compiler.as_sql()
+        return sql, tuple(parameters), None
+
+
+_insert_into = cache(_Insert)
+
+
+def insert(row: Model) -> None:
+    """`row.save(force_insert=True)` of a model that has no signals and no save of its own; the database gives the key."""
+    statement = _insert_into(type(row))
+    row.pk = statement([field.pre_save(row, True) for field in statement.fields])
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS

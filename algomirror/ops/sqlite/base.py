@@ -1,0 +1,116 @@
+"""SQLite with its writers in a queue.
+
+SQLite lets one writer in at a time and has the others ask again after sleeps of up to 100 ms; with dozens of writers most
+of the time the database is free and everybody sleeps. Here they wait for each other instead: threads of a process at a lock,
+and the one thread at its head for the other processes, at a lock on a file that a process loses with its life. It only
+saves time: who waited too long goes on without it and gets SQLite's own answer.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db.backends.sqlite3 import base
+
+ASK_AGAIN_S = 0.0003
+
+
+class _Queue:
+    """Of one database file, in one process."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._threads = threading.Lock()
+        self._file: int | None = None
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def enter(self, seconds: float) -> bool:
+        """At the head of the queue, or False when it took too long."""
+        ends = time.monotonic() + seconds
+        if not self._threads.acquire(timeout=seconds):
+            return False
+        try:
+            if self._file is None:
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            while not self._is_ours(self._file):
+                if time.monotonic() > ends:
+                    self._threads.release()
+                    return False
+                time.sleep(ASK_AGAIN_S)
+        except OSError:
+            self._threads.release()
+            return False
+        return True
+
+    @staticmethod
+    def _is_ours(file: int) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def leave(self) -> None:
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._threads.release()
+
+    def _begin_anew(self) -> None:
+        """The parent's threads are not ours, and its place in the file's queue goes with the open file, which we share."""
+        self._threads = threading.Lock()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+_queues: dict[str, _Queue] = {}
+_making = threading.Lock()
+
+
+def _queue_of(name: str) -> _Queue:
+    with _making:
+        if name not in _queues:
+            _queues[name] = _Queue(f"{name}.queue")
+        return _queues[name]
+
+
+# The stubs do not know the methods that a backend overrides.
+_Django: Any = base.DatabaseWrapper
+
+
+class DatabaseWrapper(_Django):  # type: ignore[misc]
+    _leave: Callable[[], None] | None = None
+
+    def _start_transaction_under_autocommit(self) -> None:
+        if self._leave is None:
+            queue = _queue_of(str(self.settings_dict["NAME"]))
+            if queue.enter(float(self.settings_dict["OPTIONS"].get("timeout", 5.0))):
+                self._leave = queue.leave
+        try:
+            super()._start_transaction_under_autocommit()
+        except BaseException:
+            self._out()
+            raise
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        try:
+            super()._set_autocommit(autocommit)
+        finally:
+            if autocommit:
+                self._out()
+
+    def _close(self) -> Any:
+        try:
+            return super()._close()
+        finally:
+            self._out()
+
+    def _out(self) -> None:
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()

@@ -1,0 +1,138 @@
+"""A statement that was compiled once gives what the ORM gives, on every kind of database, also with other values later."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import F, Max, Q
+
+from accounts.models import Account, BrokerRead
+from algomirror.ops.models import Journal
+from algomirror.ops.prepared import Prepared, PreparedUpdate, insert
+from tests.cast import account as an_account
+from trading.models import Book, Order
+
+AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def orders() -> list[Order]:
+    account = an_account("Hdfc")
+    book = Book.objects.create(kind="TICKET", account=account, mode=account.mode, opened_at=AT)
+    return [an_order(book, n) for n in range(3)]
+
+
+def an_order(book: Book, n: int) -> Order:
+    return Order.objects.create(
+        book=book,
+        account=book.account,
+        client_order_id=f"t1-{n}",
+        purpose="ENTRY",
+        leg=1,
+        slice_no=n,
+        hedge_legs=[2, n],
+        exchange="NFO",
+        symbol=f"NIFTY24NOV2626{n}00CE",
+        product="NRML",
+        action="SELL",
+        units=65,
+        lot_units=65,
+        tick=Decimal("0.05"),
+        price_type="LIMIT",
+        price=Decimal("101.35") + n,
+        sent_at=None if n == 0 else AT + timedelta(seconds=n),
+        trading_day=date(2026, 11, 20),
+        created_at=AT,
+    )
+
+
+def plain(row: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(row).items() if name != "_state"}
+
+
+def test_rows_with_what_they_point_to(orders: list[Order]) -> None:
+    of_book = Prepared(lambda book: Order.objects.filter(book_id=book).select_related("book__account").order_by("id"))
+    found = of_book(orders[0].book_id)
+    assert [plain(row) for row in found] == [plain(row) for row in Order.objects.order_by("id")]
+    assert found[2].hedge_legs == [2, 2]
+    before = len(connection.queries)
+    assert {row.book.account.name for row in found} == {"Hdfc"}
+    assert len(connection.queries) == before
+    assert of_book(orders[0].book_id + 1) == []
+
+
+def test_values_keep_their_types(orders: list[Order]) -> None:
+    rows = Order.objects.order_by("id").values_list("price", "sent_at", "trading_day", "hedge_legs", "protected")
+    since = Prepared(lambda at: rows.filter(Q(sent_at=None) | Q(sent_at__gt=at)))
+    assert since(AT + timedelta(seconds=1)) == [row for row in rows if row[1] is None or row[1] > AT + timedelta(seconds=1)]
+    assert len(since(AT)) == 3
+    flat = Prepared(lambda day: Order.objects.filter(trading_day=day).order_by("-id").values_list("pk", flat=True))
+    assert flat(date(2026, 11, 20)) == [o.pk for o in reversed(orders)]
+    assert flat.first(date(2026, 11, 19)) is None
+
+
+def test_many_values_of_one_kind_and_a_subquery(orders: list[Order]) -> None:
+    def newest(book: Any, *symbols: Any) -> Any:
+        named = Order.objects.filter(book_id=book, symbol__in=symbols).order_by()
+        return Order.objects.filter(pk__in=named.values("symbol").annotate(m=Max("pk")).values("m"))
+
+    two = Prepared(newest, slots=3)
+    assert {o.pk for o in two(orders[0].book_id, orders[0].symbol, orders[2].symbol)} == {orders[0].pk, orders[2].pk}
+
+
+def test_the_one_that_is_not_there_says_so(orders: list[Order]) -> None:
+    by_key = Prepared(lambda pk: Order.objects.filter(pk=pk))
+    assert by_key.one(orders[1].pk).symbol == orders[1].symbol
+    with pytest.raises(Order.DoesNotExist):
+        by_key.one(0)
+
+
+def test_none_chooses_no_row_it_is_refused(orders: list[Order]) -> None:
+    with pytest.raises(TypeError, match="IS NULL"):
+        Prepared(lambda pk: Order.objects.filter(pk=pk))(None)
+
+
+def test_columns_are_set_and_counted(orders: list[Order]) -> None:
+    move = PreparedUpdate(
+        lambda pk, state: Order.objects.filter(pk=pk, state=state),
+        ["state", "price", "sent_at", "hedge_legs", "reason"],
+        missing_reads=F("missing_reads") + 1,
+    )
+    order = orders[1]
+    assert move(order.pk, "INITIALIZED", "DENIED", Decimal("99.9"), None, [7], "why") == 1
+    assert move(order.pk, "INITIALIZED", "DENIED", Decimal("98"), AT, [], "") == 0
+    order.refresh_from_db()
+    assert (order.state, order.price, order.sent_at, order.hedge_legs, order.missing_reads) == (
+        *("DENIED", Decimal("99.9"), None, [7], 1),
+    )
+    assert Order.objects.get(pk=orders[0].pk).state == "INITIALIZED"
+
+
+def test_json_of_a_read_comes_back_as_it_was_written() -> None:
+    account = an_account("Hdfc")
+    BrokerRead.objects.create(account=account, kind="ORDERS")
+    keep = PreparedUpdate(lambda a: BrokerRead.objects.filter(account_id=a), ["rows", "started_at"], sequence=F("sequence") + 1)
+    rows = [{"a": "1.05", "b": None, "c": ["é", True]}]
+    assert keep(account.pk, rows, AT) == 1
+    read = Prepared(lambda a: BrokerRead.objects.filter(account_id=a).values_list("rows", "started_at", "sequence"))
+    assert read(account.pk) == [(rows, AT, 1)]
+
+
+def test_a_new_row_is_what_save_would_have_made(orders: list[Order]) -> None:
+    values = {"at": AT, "kind": "k", "actor": "a", "numbers": {"x": "1"}, "account_id": 5, "from_address": "10.0.0.1"}
+    saved, inserted = Journal.objects.create(**values), Journal(**values)
+    insert(inserted)
+    one, other = Journal.objects.get(pk=saved.pk), Journal.objects.get(pk=inserted.pk)
+    assert other.pk > one.pk
+    assert plain(one) | {"id": 0} == plain(other) | {"id": 0}
+    order = Order.objects.get(pk=orders[0].pk)
+    order.pk, order.client_order_id = None, "t1-9"
+    insert(order)
+    assert plain(Order.objects.get(pk=order.pk)) == plain(order)
+    assert order.account == Account.objects.get()

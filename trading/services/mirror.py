@@ -1,0 +1,98 @@
+"""The broker's order book, kept row by row beside ours: compared, never copied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from accounts.gateway.reports import BookOrder, Read
+from algomirror.ops.prepared import Prepared
+from trading.domain import reconcile as truth
+from trading.models import BrokerOrder
+
+_kept = Prepared(lambda account, day: BrokerOrder.objects.filter(account_id=account, trading_day=day))
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """What is kept of one account's day. `reflect` compares a read with it, `write` keeps what was new or changed."""
+
+    account_id: int
+    day: date
+    known: Mapping[str, BrokerOrder]
+    _new: list[BrokerOrder] = field(default_factory=list)
+    _changed: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+
+    def lacks_orders(self, answer: Read[list[BookOrder]]) -> bool:
+        """The read does not show an order that an earlier one showed."""
+        return not self.known.keys() <= {row.broker_order_id for row in answer.value}
+
+    def lacks_trades(self, sums: Mapping[str, truth.TradedSum]) -> bool:
+        return any(kept.traded_units > _units(sums, pk) for pk, kept in self.known.items())
+
+    def reflect(
+        self, answer: Read[list[BookOrder]], sums: Mapping[str, truth.TradedSum], *, sequence: int, owners: Mapping[str, int]
+    ) -> list[truth.SeenOrder]:
+        """Every row with when it was first shown, and which order of ours it is (`owners`, by the broker's id)."""
+        return [self._seen(row, sums.get(row.broker_order_id), sequence, owners, answer.started_at) for row in answer.value]
+
+    def _seen(
+        self, row: BookOrder, traded: truth.TradedSum | None, sequence: int, owners: Mapping[str, int], at: datetime
+    ) -> truth.SeenOrder:
+        kept, mine = self.known.get(row.broker_order_id), owners.get(row.broker_order_id)
+        now = _fields(row, traded) | ({} if mine is None else {"order_id": mine})
+        if kept is None:
+            self._new.append(self._row(row, sequence, at, now))
+            return truth.SeenOrder(row, sequence, mine, None)
+        if any(getattr(kept, name) != value for name, value in now.items()):
+            self._changed.append((kept.pk, now | {"last_seen_at": at}))
+        return truth.SeenOrder(row, kept.first_read, mine, kept.last_seen_at if kept.word == row.word.value else None)
+
+    def _row(self, row: BookOrder, sequence: int, at: datetime, now: dict[str, Any]) -> BrokerOrder:
+        return BrokerOrder(
+            account_id=self.account_id,
+            trading_day=self.day,
+            broker_order_id=row.broker_order_id,
+            exchange=row.exchange,
+            symbol=row.symbol,
+            action=row.action,
+            product=row.product,
+            price_type=row.price_type,
+            first_read=sequence,
+            first_seen_at=at,
+            last_seen_at=at,
+            **now,
+        )
+
+    def write(self) -> None:
+        """Inside the caller's transaction."""
+        if self._new:
+            # Another poll of the same account may have written the same row at this moment.
+            BrokerOrder.objects.bulk_create(self._new, ignore_conflicts=True)
+        for pk, fields in self._changed:
+            BrokerOrder.objects.filter(pk=pk).update(**fields)
+
+
+def of(account_id: int, day: date) -> Mirror:
+    return Mirror(account_id, day, {kept.broker_order_id: kept for kept in _kept(account_id, day)})
+
+
+def _units(sums: Mapping[str, truth.TradedSum], broker_order_id: str) -> int:
+    found = sums.get(broker_order_id)
+    return 0 if found is None else found.units
+
+
+def _fields(row: BookOrder, traded: truth.TradedSum | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "units": row.units,
+        "price": row.price,
+        "trigger_price": row.trigger_price,
+        "word": row.word.value,
+        "raw_status": row.raw_status[:60],
+        "reason": row.reason[:300],
+    }
+    if traded is not None:
+        fields |= {"traded_units": traded.units, "traded_value": traded.value}
+    return fields
