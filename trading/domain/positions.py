@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
@@ -45,24 +45,30 @@ def add(net: Net, fill: Traded) -> Net:
     sum equals the cash that moved, to the last digit. A fill through zero closes all and opens the rest.
     """
     buying = fill.action == "BUY"
-    net = replace(
-        net,
+    units, open_value, gain = _moved(net, fill, buying=buying)
+    return Net(
+        units=units,
+        open_value=open_value,
+        realised=net.realised + gain,
         bought_units=net.bought_units + (fill.units if buying else 0),
         bought_value=net.bought_value + (fill.value if buying else ZERO),
         sold_units=net.sold_units + (0 if buying else fill.units),
         sold_value=net.sold_value + (ZERO if buying else fill.value),
     )
+
+
+def _moved(net: Net, fill: Traded, *, buying: bool) -> tuple[int, Decimal, Decimal]:
+    """Open units and their value after the fill, and what it realised."""
     signed = fill.units if buying else -fill.units
     if net.units == 0 or (net.units > 0) == buying:
-        return replace(net, units=net.units + signed, open_value=net.open_value + fill.value)
+        return net.units + signed, net.open_value + fill.value, ZERO
     closing = min(fill.units, abs(net.units))
     closing_value = _share(fill.value, closing, fill.units)
     cost = _share(net.open_value, closing, abs(net.units))
     gain = closing_value - cost if net.units > 0 else cost - closing_value
-    left = fill.units - closing
-    if left:
-        return replace(net, units=left if buying else -left, open_value=fill.value - closing_value, realised=net.realised + gain)
-    return replace(net, units=net.units + signed, open_value=net.open_value - cost, realised=net.realised + gain)
+    if fill.units > closing:
+        return net.units + signed, fill.value - closing_value, gain
+    return net.units + signed, net.open_value - cost, gain
 
 
 def _share(value: Decimal, part: int, whole: int) -> Decimal:

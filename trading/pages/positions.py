@@ -6,25 +6,22 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
-
-from django.db.models import Q
 
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from marketdata import quotes as store
-from marketdata.domain.quotes import Bounds, Quote
+from marketdata.domain.quotes import Quote
 from marketdata.models import Instrument as Contract
-from trading.domain.orders import Purpose
-from trading.domain.pnl import Pnl, book_pnl, run_pnl
-from trading.models import Book, ExitGoal, Order, Position
+from trading.domain.pnl import Pnl, run_pnl
+from trading.models import Position
 from trading.pages.compare import Compared, Place, Verdict, compared
-from trading.pages.tags import Owner, ReadState, Tag, active_accounts, owner_of, read_states, tag_of
+from trading.pages.held import Holder, held_in, holders, rows_of
+from trading.pages.tags import Owner, ReadState, active_accounts, read_states, tag_of
 
 # A tab watches at most this many symbols at once (marketdata.viewing).
 WATCHED_AT_MOST = 100
-ROWS_IN_FULL = 200
+ROWS_IN_FULL = 100
 _ID = r"[1-9][0-9]{0,17}"
 # What may be closed with one click.
 TARGET = rf"(position|book|account):{_ID}|leg:{_ID}:[1-9][0-9]{{0,2}}|everything"
@@ -41,40 +38,6 @@ LOOKS = {
 class Wish:
     account: int | None = None
     run: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """One book's part of an instrument."""
-
-    position_id: int
-    book_id: int
-    book_state: str
-    frozen_why: str
-    owner: Owner
-    tag: Tag
-    symbol: str
-    product: str
-    units: int
-    average: Decimal | None
-    pnl: Pnl
-    key: str
-    goal: str
-    covers: tuple[int, ...]
-
-    @property
-    def target(self) -> str:
-        return f"position:{self.position_id}"
-
-    @property
-    def can_close(self) -> bool:
-        """A hedge waits for the shorts it covers; what is already on its way out needs no second wish."""
-        return bool(self.units) and not self.covers and not self.goal
-
-    @property
-    def effect(self) -> str:
-        side = "Sells" if self.units > 0 else "Buys back"
-        return f"{side} {abs(self.units)} {self.symbol} {self.product} of {self.owner.text} in {self.tag.name} ({self.tag.mode})."
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +155,16 @@ def positions_page(wish: Wish) -> PositionsPage:
     accounts = [a for a in active_accounts() if wish.account is None or a.pk == wish.account]
     reads = read_states(accounts, BrokerRead.Kind.POSITIONS)
     against = compared(accounts)
-    held = _held(accounts, wish)
+    held = held_in(accounts, wish.run)
     keys = sorted({p.key for p in held if p.units} | {f"{e}:{s}" for _, (e, s, _) in against})
     quotes, lots = store.get(keys), _lots(keys)
     now, bounds = clock.now(), store.bounds()
-    holders = _holders(held, quotes, now, bounds)
-    panels = [_panel(account, read, holders, against, quotes, lots, wish) for account, read in zip(accounts, reads, strict=True)]
+    mine = holders(held, {read.tag.account_id: read.tag for read in reads}, quotes, now, bounds)
+    theirs = _by_account(against) if wish.run is None else {}
+    panels = [
+        _panel(read, mine.get(read.tag.account_id, {}), theirs.get(read.tag.account_id, ()), against, quotes, lots)
+        for read in reads
+    ]
     return PositionsPage(
         panels=panels if wish.account is not None else _folded(panels),
         pnl=run_pnl(panel.pnl for panel in panels),
@@ -219,15 +186,6 @@ def _folded(panels: Iterable[Panel]) -> list[Panel]:
     return found
 
 
-def _held(accounts: Iterable[Account], wish: Wish) -> list[Position]:
-    """Open positions, and closed legs of runs that are not over: their realised part belongs to what is shown."""
-    unfinished = Q(book__kind=Book.Kind.RUN) & ~Q(book__state=Book.State.FLAT)
-    found = Position.objects.filter(~Q(units=0) | unfinished, book__account__in=list(accounts))
-    if wish.run is not None:
-        found = found.filter(book__run_id=wish.run)
-    return list(found.select_related("book__run", "book__account").order_by("symbol", "id"))
-
-
 def _lots(keys: Iterable[str]) -> dict[str, int]:
     symbols = {key.partition(":")[2] for key in keys}
     return {
@@ -236,61 +194,23 @@ def _lots(keys: Iterable[str]) -> dict[str, int]:
     }
 
 
-def _holders(held: Iterable[Position], quotes: Mapping[str, Quote], now: datetime, bounds: Bounds) -> dict[Place, list[Holder]]:
-    held = list(held)
-    book_ids = {p.book_id for p in held}
-    goals = dict(ExitGoal.objects.filter(book__in=book_ids).exclude(state=ExitGoal.State.DONE).values_list("book_id", "state"))
-    covers = _covers(held, book_ids)
-    found: dict[Place, list[Holder]] = defaultdict(list)
-    for p in held:
-        found[p.book.account_id, (p.exchange, p.symbol, p.product)].append(
-            Holder(
-                position_id=p.pk,
-                book_id=p.book_id,
-                book_state=p.book.state,
-                frozen_why=p.book.frozen_why,
-                owner=owner_of(p.book),
-                tag=tag_of(p.book.account),
-                symbol=p.symbol,
-                product=p.product,
-                units=p.units,
-                average=p.open_value / abs(p.units) if p.units else None,
-                pnl=book_pnl([p], quotes, now, bounds),
-                key=f"pos:{p.pk}:pnl",
-                goal=goals.get(p.book_id, ""),
-                covers=covers.get(p.pk, ()),
-            )
-        )
+def _by_account(against: Iterable[Place]) -> dict[int, list[Place]]:
+    found: dict[int, list[Place]] = defaultdict(list)
+    for place in against:
+        found[place[0]].append(place)
     return found
 
 
-def _covers(held: Iterable[Position], book_ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
-    """Of each hedge the short legs that are still open behind it."""
-    open_shorts = {(p.book_id, p.leg) for p in held if p.units < 0}
-    hedges = Order.objects.filter(book__in=list(book_ids), purpose=Purpose.HEDGE, attempt=0).values_list(
-        "book_id", "leg", "hedge_legs"
-    )
-    legs = {(book_id, leg): shorts for book_id, leg, shorts in hedges}
-    return {
-        p.pk: tuple(leg for leg in legs.get((p.book_id, p.leg), ()) if (p.book_id, leg) in open_shorts)
-        for p in held
-        if p.units > 0
-    }
-
-
 def _panel(
-    account: Account,
     read: ReadState,
-    holders: Mapping[Place, list[Holder]],
+    here: Mapping[Place, list[Holder]],
+    theirs: Iterable[Place],
     against: Mapping[Place, Compared],
     quotes: Mapping[str, Quote],
     lots: Mapping[str, int],
-    wish: Wish,
 ) -> Panel:
-    places = {place for place in holders if place[0] == account.pk}
-    if wish.run is None:
-        places |= {place for place in against if place[0] == account.pk}
-    rows = [_row(place, holders.get(place, []), against.get(place), quotes, lots) for place in sorted(places)]
+    places = sorted({*here, *theirs})
+    rows = [_row(place, here.get(place, []), against.get(place), quotes, lots) for place in places]
     mine = [holder for row in rows for holder in row.holders]
     return Panel(read, rows, _book_lines(mine), run_pnl(holder.pnl for holder in mine))
 
@@ -356,7 +276,7 @@ def closing(target: str) -> Closing | None:
     if not re.fullmatch(TARGET, target):
         return None
     kind, *numbers = target.split(":")
-    found = Position.objects.exclude(units=0).select_related("book__run", "book__account")
+    found = Position.objects.exclude(units=0)
     narrow = {
         "position": {"pk": numbers[:1]},
         "book": {"book_id": numbers[:1]},
@@ -364,18 +284,20 @@ def closing(target: str) -> Closing | None:
         "leg": {"book__run_id": numbers[:1], "leg": numbers[1:]},
         "everything": {},
     }[kind]
-    held = list(found.filter(**{name: value[0] for name, value in narrow.items()}))
+    held = rows_of(found.filter(**{name: value[0] for name, value in narrow.items()}))
     if not held:
         return None
-    holders = [h for group in _holders(held, {}, clock.now(), store.bounds()).values() for h in group]
+    tags = {account.pk: tag_of(account) for account in Account.objects.filter(pk__in={p.account_id for p in held})}
+    here = holders(held, tags, {}, clock.now(), store.bounds())
+    legs = [holder for account in here.values() for group in account.values() for holder in group]
     if kind == "position":
-        effect = holders[0].effect
+        effect = legs[0].effect
     elif kind == "book":
-        effect = _book_lines(holders)[0].effect
+        effect = _book_lines(legs)[0].effect
     else:
-        effect = _many(holders, f"leg {numbers[1]} of {holders[0].owner.text}" if kind == "leg" else "every open leg")
-    live = any(h.tag.mode == "LIVE" for h in holders)
-    return Closing(target, effect, "LIVE" if live else "PAPER", len({h.tag.account_id for h in holders}))
+        effect = _many(legs, f"leg {numbers[1]} of {legs[0].owner.text}" if kind == "leg" else "every open leg")
+    live = any(leg.tag.mode == "LIVE" for leg in legs)
+    return Closing(target, effect, "LIVE" if live else "PAPER", len({leg.tag.account_id for leg in legs}))
 
 
 def _many(holders: list[Holder], what: str) -> str:

@@ -42,9 +42,11 @@ def tag_of(account: Account) -> Tag:
 
 def owner_of(book: Book) -> Owner:
     """Needs the book's run selected along."""
-    if book.run_id is None or book.run is None:
-        return Owner("Ticket")
-    return Owner(book.run.name, f"/runs/{book.run_id}")
+    return owner_named(book.run_id, None if book.run is None else book.run.name)
+
+
+def owner_named(run_id: int | None, name: str | None) -> Owner:
+    return Owner("Ticket") if run_id is None or name is None else Owner(name, f"/runs/{run_id}")
 
 
 def active_accounts() -> list[Account]:

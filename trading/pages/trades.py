@@ -181,7 +181,12 @@ def _outside_row(row: dict[str, Any], tag: Tag, *, is_stale: bool) -> TradeRow |
         value=units * price,
         decision=None,
         slippage=None,
-        name=str(row.get("traded_at", "")),
+        name=_time_of(str(row.get("traded_at", ""))),
         broker_order_id=str(row.get("broker_order_id", "")),
         is_stale=is_stale,
     )
+
+
+def _time_of(said: str) -> str:
+    """The broker's own words; of "2026-11-20T16:18:56" the time, for every row here is of one day."""
+    return said.partition("T")[2] if said[:1].isdigit() and "T" in said else said

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from accounts.models import BrokerRead
 from algomirror.kernel.errors import Refused
@@ -43,6 +43,25 @@ _unacknowledged_elsewhere = Prepared(
 _last_read = Prepared(
     lambda account: BrokerRead.objects.filter(account_id=account, kind=BrokerRead.Kind.POSITIONS).values_list(
         "started_at", "rows"
+    )
+)
+
+# Orders that ended, and what is left of them goes out again only on proof.
+_to_be_proven = Prepared(
+    lambda account: (
+        Order.objects.filter(
+            Q(state=OrderState.CANCELED, follows_price=True)
+            | Q(goal__state__in=[ExitGoal.State.REQUESTED, ExitGoal.State.WORKING, ExitGoal.State.STUCK], state__in=ENDED)
+            & Exists(
+                Position.objects.filter(
+                    book=OuterRef("book"), exchange=OuterRef("exchange"), symbol=OuterRef("symbol"), product=OuterRef("product")
+                ).exclude(units=0)
+            ),
+            account_id=account,
+        )
+        .order_by()
+        .values_list("exchange", "symbol", "product")
+        .distinct()
     )
 )
 
@@ -194,6 +213,15 @@ def agrees(account_id: int, instrument: Instrument) -> bool:
     if newest is not None and read.started_at <= newest:
         return False
     return sum(_owned(account_id, [instrument]).get(instrument, {}).values()) == read.net(instrument)
+
+
+def lacks_proof(account_id: int) -> bool:
+    """Something ended since the last complete position read began, and what is left of it waits for a newer one."""
+    instruments = _to_be_proven(account_id)
+    if not instruments:
+        return False
+    read, newest = _read(account_id), last_changes(account_id, instruments)
+    return any(instrument in newest and (read is None or read.started_at <= newest[instrument]) for instrument in instruments)
 
 
 def last_change(account_id: int, instrument: Instrument) -> datetime | None:

@@ -16,7 +16,7 @@ from django.db import transaction
 from accounts import reads
 from accounts.gateway.directory import gateway_for
 from accounts.gateway.openalgo import EXIT_WAIT_S
-from accounts.gateway.reports import Answer, BookOrder, BookTrade, Failed, Read, Why
+from accounts.gateway.reports import Answer, BookOrder, BookPosition, BookTrade, Failed, Read, Why
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import alarms, journal
@@ -25,7 +25,7 @@ from marketdata import calendar
 from trading.domain import reconcile as truth
 from trading.domain.orders import LIVE_STATES, WORKING, OrderState
 from trading.models import Order
-from trading.services import abreast, apply, differences, halt, mirror, terms
+from trading.services import abreast, apply, differences, evidence, halt, mirror, terms
 
 log = logging.getLogger(__name__)
 
@@ -47,26 +47,34 @@ _of_earlier_days = Prepared(
 
 
 def account(account_id: int, *, positions: bool = True) -> bool:
-    """One round over one account: order book, trade book, what they prove, then positions. Outside any transaction.
+    """One round over one account: order book, trade book and positions, and what they prove. Outside any transaction.
 
-    True when every read asked for was complete. A failed read is recorded and changes nothing else.
+    Positions are read once more where something has just ended and only a newer read can say what is left of it. True when
+    every read asked for was complete. A failed read is recorded and changes nothing else.
     """
     row = _accounts.one(account_id)
     gateway = gateway_for(row)
     trades_known_to = _trades_read.first(account_id)
     # Side by side is safe: an order's end counts only when an earlier read has shown it too (truth.Rules.confirm).
     calls: list[Callable[[], Answer[Any]]] = [gateway.order_book, gateway.trade_book]
-    order_answer, trade_answer = [_of_this_world(row, answer) for answer in abreast.together(calls)]
-    good = isinstance(order_answer, Read) and isinstance(trade_answer, Read)
-    _take_in(row, order_answer, trade_answer, trades_known_to)
     if positions:
-        # After what was just applied, so that it can prove what is left.
-        position_answer = _of_this_world(row, gateway.position_book())
-        _store(row, Kind.POSITIONS, position_answer)
-        good = good and isinstance(position_answer, Read)
-        if isinstance(position_answer, Read):
-            differences.check(row, position_answer)
+        calls.append(gateway.position_book)
+    order_answer, trade_answer, *owned = [_of_this_world(row, answer) for answer in abreast.together(calls)]
+    _take_in(row, order_answer, trade_answer, trades_known_to)
+    good = all(isinstance(answer, Read) for answer in (order_answer, trade_answer))
+    for answer in owned:
+        good = _compare(row, answer) and good
+        if evidence.lacks_proof(row.pk):
+            good = _compare(row, _of_this_world(row, gateway.position_book())) and good
     return good
+
+
+def _compare(row: Account, answer: Answer[list[BookPosition]]) -> bool:
+    _store(row, Kind.POSITIONS, answer)
+    if isinstance(answer, Failed):
+        return False
+    differences.check(row, answer)
+    return True
 
 
 def _take_in(
