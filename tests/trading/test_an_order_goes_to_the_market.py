@@ -239,7 +239,7 @@ def a_fresh_desk() -> Any:
 
 
 @pytest.mark.django_db
-@pytest.mark.timeout(0 if SOAK else 120)
+@pytest.mark.timeout(0 if SOAK else 800)
 @pytest.mark.parametrize("what", ["it dies", "another comes first"])
 def test_at_each_moment_nothing_is_sent_beyond_what_was_wanted(what: str) -> None:
     for fault in FAULTS:

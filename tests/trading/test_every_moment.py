@@ -59,7 +59,7 @@ def _work(desk: Desk) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.timeout(0 if SOAK else 180)
+@pytest.mark.timeout(0 if SOAK else 800)
 @pytest.mark.parametrize("profile", ["sandbox", "live"])
 @pytest.mark.parametrize("phase", ["entry", "exit"])
 @pytest.mark.parametrize("what", ["it dies", "another comes first"])

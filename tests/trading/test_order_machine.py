@@ -292,7 +292,7 @@ EACH, STEPS = (20_000 // PARTS, 25) if SOAK else (125, 8)
 
 
 @pytest.mark.django_db
-@pytest.mark.timeout(0 if SOAK else 400)
+@pytest.mark.timeout(0 if SOAK else 800)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whatever_happens_the_broker_never_holds_what_the_books_cannot_explain(part: int) -> None:
     if part and connection.vendor == "postgresql" and not SOAK:

@@ -47,7 +47,6 @@ def _race(desk: Desk, seconds: float) -> list[BaseException]:
     return tripped
 
 
-@pytest.mark.timeout(120)
 def test_they_send_each_order_once_and_end_flat(desk: Desk) -> None:
     book = desk.strangle(2 * LOT, wait_s=60)
     desk.poll()
