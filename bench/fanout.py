@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that the file runs by its path too
 
+import hashlib
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from bench.figure import Figure, report
-from bench.fleet import Fleet, a_fleet
+from bench.fleet import SEED, Fleet, a_fleet
 
 LATENCY_MS = 100
 CURVE = (1, 10, 50, 200)
@@ -107,36 +108,35 @@ def _read_books(account: Any) -> None:
     connection.close()
 
 
-def by_sdk(fleet: Fleet) -> float:
-    """The same four orders on each account, hedges first, each confirmed by its order status; seconds."""
-    import hashlib
-
-    from openalgo import api
-
+def _lines() -> list[dict[str, Any]]:
+    """The entry of the first account, as it was sent."""
     from accounts.models import Account
     from trading.models import Order
 
-    lines = list(
-        Order.objects.filter(account=Account.objects.first(), purpose__in=["HEDGE", "ENTRY"])
-        .order_by("id")
-        .values("symbol", "exchange", "action", "purpose", "units", "price", "product")
-    )
+    entry = Order.objects.filter(account=Account.objects.first(), purpose__in=["HEDGE", "ENTRY"]).order_by("id")
+    return list(entry.values("symbol", "exchange", "action", "purpose", "units", "price", "product"))
+
+
+def _as_sent(line: dict[str, Any]) -> dict[str, Any]:
+    same = {name: line[name] for name in ("symbol", "exchange", "action", "product")}
+    return same | {"quantity": line["units"], "price": float(line["price"])}
+
+
+def _key(number: int) -> str:
+    return hashlib.sha256(f"algomirror-sim:{SEED}:{number}".encode()).hexdigest()
+
+
+def by_sdk(fleet: Fleet) -> float:
+    """The same four orders on each account, hedges first, each confirmed by its order status; seconds."""
+    from openalgo import api
+
+    lines = _lines()
 
     def one(number: int) -> None:
-        key = hashlib.sha256(f"algomirror-sim:7:{number}".encode()).hexdigest()
-        client = api(api_key=key, host=f"http://127.0.0.1:{fleet.sim_port + 2 * number - 1}")
+        client = api(api_key=_key(number), host=f"http://127.0.0.1:{fleet.sim_port + 2 * number - 1}")
         for phase in ("HEDGE", "ENTRY"):
             placed = [
-                client.placeorder(
-                    strategy="bench",
-                    symbol=line["symbol"],
-                    exchange=line["exchange"],
-                    action=line["action"],
-                    quantity=line["units"],
-                    price_type="LIMIT",
-                    price=float(line["price"]),
-                    product=line["product"],
-                )
+                client.placeorder(strategy="bench", price_type="LIMIT", **_as_sent(line))
                 for line in lines
                 if line["purpose"] == phase
             ]
@@ -150,16 +150,46 @@ def by_sdk(fleet: Fleet) -> float:
     return time.monotonic() - began
 
 
+def bare(fleet: Fleet) -> float:
+    """The calls of our entry and nothing else, all accounts at once from one event loop: what the wire alone takes here."""
+    import asyncio
+
+    import httpx
+
+    lines = _lines()
+
+    async def one(client: httpx.AsyncClient, number: int) -> None:
+        host, key = f"http://127.0.0.1:{fleet.sim_port + 2 * number - 1}/api/v1/", _key(number)
+
+        async def call(endpoint: str, **body: Any) -> None:
+            (await client.post(host + endpoint, json={"apikey": key, **body})).raise_for_status()
+
+        for phase in ("HEDGE", "ENTRY"):
+            mine = [_as_sent(line) for line in lines if line["purpose"] == phase]
+            await asyncio.gather(*(call("placeorder", strategy="bench", pricetype="LIMIT", **order) for order in mine))
+            await asyncio.gather(call("orderbook"), call("tradebook"))
+
+    async def everybody() -> None:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(limits=limits, timeout=30, trust_env=False) as client:
+            await asyncio.gather(*(one(client, number) for number in range(1, fleet.accounts + 1)))
+
+    began = time.monotonic()
+    asyncio.run(everybody())
+    return time.monotonic() - began
+
+
 def measure(accounts: int) -> int:
     judged = accounts == JUDGED
     with a_fleet(accounts, latency_ms=LATENCY_MS) as fleet:
         entered, sent, flat = ours(fleet)
-        sdk = by_sdk(fleet)
+        sdk, wire = by_sdk(fleet), bare(fleet)
     n = f"{accounts} accounts"
     return report(
         [
             Figure("fanout", f"entry floor, {n}", FLOOR_S, "s", None, "lower"),
             Figure("fanout", f"entry filled and confirmed, {n}", entered, "s", 1.5 * FLOOR_S if judged else None, "lower"),
+            Figure("fanout", f"its calls alone, no records kept, {n}", wire, "s", None, "lower"),
             Figure("fanout", f"the same by thread pool and SDK, {n}", sdk, "s", None, "lower"),
             Figure("fanout", f"goal to last exit order on the wire, {n}", sent, "s", 0.5 if judged else None, "lower"),
             Figure("fanout", f"goal to confirmed flat, {n}", flat, "s", None, "lower"),
