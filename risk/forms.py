@@ -38,6 +38,12 @@ class ReleaseForm(forms.Form):
     reason = forms.CharField(max_length=300)
 
 
+def in_halves(value: Decimal) -> None:
+    """Django's own check of steps counts in floats and fails on what none can hold."""
+    if value <= 10 and value % Decimal("0.5"):
+        raise forms.ValidationError("in steps of 0.5, as 3 or 3.5")
+
+
 class AmountField(forms.CharField):
     """A number above 0: ± means the same, empty is off, 0 is refused."""
 
@@ -136,7 +142,8 @@ class RiskTermsForm(forms.Form):
         required=False,
         min_value=1,
         max_value=10,
-        step_size=Decimal("0.5"),
+        validators=[in_halves],
+        widget=forms.NumberInput({"step": "0.5"}),
         initial=Decimal("3.0"),
         max_digits=3,
         decimal_places=1,

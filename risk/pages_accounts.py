@@ -13,7 +13,8 @@ from risk.domain.states import TradingMode
 from risk.models import TradingState
 from risk.selectors import Guard
 from trading.domain.pnl import Pnl, run_pnl
-from trading.pages.positions import BookLine, Holder, Panel, PositionsPage, Row, Wish, positions_page
+from trading.pages.held import Holder
+from trading.pages.positions import BookLine, Panel, PositionsPage, Row, Wish, positions_page
 from trading.pages.tags import Tag
 
 Instrument = tuple[str, str]  # symbol, product

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from collections.abc import Collection
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
-from django.conf import settings
-
-from marketdata import calendar
+from algomirror.kernel import clock
+from marketdata import calendar, cutoffs
 from risk.domain import times
 from risk.domain.snapshot import CLOCK, MONEY, OF_A_LEG, ZERO, Policy, Rule
 from risk.domain.terms import Line, Lock, RiskTerms, Structure, Trail
@@ -17,15 +17,23 @@ from risk.models import Action, GuardState, RunLimits
 Exits = Literal["EXIT", "ALERT"]
 
 
-def policy_of(row: GuardState, limits: RunLimits, terms: RiskTerms, structure: Structure, started_at: datetime) -> Policy | None:
-    """The limit now in force for this guard; None when it was switched off."""
+def policy_of(
+    row: GuardState,
+    limits: RunLimits,
+    terms: RiskTerms,
+    structure: Structure,
+    started_at: datetime,
+    *,
+    accounts: Collection[int] = (),
+) -> Policy | None:
+    """The limit now in force for this guard; None when it was switched off. `accounts`: where the run has its books."""
     rule = Rule(row.rule)
     if rule in MONEY:
         return _money(rule, row, limits, terms)
     if rule in OF_A_LEG:
         return _leg(rule, row, terms)
     if rule in CLOCK:
-        return _clock(rule, row, terms, structure, started_at)
+        return _clock(rule, row, terms, structure, started_at, accounts)
     if rule is Rule.SUPERTREND:
         return None if terms.supertrend is None else Policy(rule, terms=terms.supertrend)
     line: Line | None = {Rule.PREMIUM_STOP: terms.premium_stop, Rule.PREMIUM_TARGET: terms.premium_target}.get(rule)
@@ -62,7 +70,9 @@ def _leg(rule: Rule, row: GuardState, terms: RiskTerms) -> Policy | None:
     return None if line is None else Policy(rule, line.value, asked.action, row.book_id, row.leg, line)
 
 
-def _clock(rule: Rule, row: GuardState, terms: RiskTerms, structure: Structure, started_at: datetime) -> Policy | None:
+def _clock(
+    rule: Rule, row: GuardState, terms: RiskTerms, structure: Structure, started_at: datetime, accounts: Collection[int]
+) -> Policy | None:
     if not structure.legs:
         return None
     sessions, exchange = calendar.sessions(), structure.legs[0].key.partition(":")[0]
@@ -74,12 +84,12 @@ def _clock(rule: Rule, row: GuardState, terms: RiskTerms, structure: Structure, 
         if terms.exit_time is None:
             return None
         return Policy(rule, due=times.exit_due(sessions, exchange, terms.exit_time, started_at))
-    is_mis = any(leg.product == "MIS" for leg in structure.legs)
-    if terms.square_off is None and not is_mis:
+    if mis := {leg.key.partition(":")[0] for leg in structure.legs if leg.product == "MIS"}:
+        cutoff = cutoffs.earliest(mis, clock.trading_day(started_at), accounts)
+        return Policy(rule, due=None if cutoff is None else times.mis_due(terms.square_off, started_at, cutoff.leaves_at))
+    if terms.square_off is None:
         return None
-    cutoff = timedelta(minutes=settings.MIS_CUTOFF_MIN) if is_mis else None
-    due = times.square_off_due(sessions, exchange, terms.square_off, started_at, mis_cutoff=cutoff)
-    return Policy(rule, due=due)
+    return Policy(rule, due=times.square_off_due(sessions, exchange, terms.square_off, started_at))
 
 
 def _exits(action: str) -> Exits:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import QuerySet
 
 from marketdata.domain.quotes import Bounds, Quote, fresh_or_none
 from risk.domain.guards import BookMark, GuardView, LegMark, Policy, Signal, Snapshot, Stage
@@ -168,7 +168,8 @@ def open_runs(run_ids: Iterable[int] | None = None) -> list[OpenRun]:
     limits = {row.run_id: row for row in RunLimits.objects.filter(run_id__in=rows)}
     structures = {run_id: structure_of(row.structure) for run_id, row in limits.items()}
     books = _books(rows)
-    guards = _guards({run_id: row[2] for run_id, row in rows.items()}, limits, structures)
+    accounts = {run_id: frozenset(book.account_id for book in found) for run_id, found in books.items()}
+    guards = _guards({run_id: row[2] for run_id, row in rows.items()}, limits, structures, accounts)
     return [
         OpenRun(
             run_id=run_id,
@@ -232,7 +233,10 @@ def _books(run_ids: Iterable[int]) -> dict[int, list[OpenBook]]:
 
 
 def _guards(
-    started: Mapping[int, datetime], limits: Mapping[int, RunLimits], structures: Mapping[int, Structure]
+    started: Mapping[int, datetime],
+    limits: Mapping[int, RunLimits],
+    structures: Mapping[int, Structure],
+    accounts: Mapping[int, frozenset[int]],
 ) -> dict[int, list[Guard]]:
     terms = {run_id: terms_of(row.terms) for run_id, row in limits.items()}
     guards: dict[int, list[Guard]] = defaultdict(list)
@@ -240,30 +244,18 @@ def _guards(
         known = limits.get(row.run_id)
         if known is None:
             continue
-        policy = policy_of(row, known, terms[row.run_id], structures[row.run_id], started[row.run_id])
+        policy = policy_of(
+            row,
+            known,
+            terms[row.run_id],
+            structures[row.run_id],
+            started[row.run_id],
+            accounts=accounts.get(row.run_id, ()),
+        )
         if policy is not None:
             view = GuardView(Stage(row.state), row.level, row.value, row.armed_at, row.tripped_at, row.inputs)
             guards[row.run_id].append(Guard(row.pk, policy, view, row.evaluated_at, row.noted))
     return guards
-
-
-def fingerprints() -> dict[int, tuple[object, ...]]:
-    """What the open runs are made of, in four cheap queries: a run with the same print need not be read again."""
-    prints: dict[int, list[object]] = {pk: [state] for pk, state in _open().values_list("id", "state")}
-    parts = (
-        Book.objects.filter(run_id__in=prints).order_by("run_id").values_list("run_id").annotate(Sum("version"), Count("id")),
-        GuardState.objects.filter(run_id__in=prints)
-        .order_by("run_id", "state")
-        .values_list("run_id", "state")
-        .annotate(Sum("noted"), Count("id")),
-        RunLimits.objects.filter(run_id__in=prints).values_list(
-            "run_id", "max_loss", "max_profit", "max_loss_action", "max_profit_action", "terms"
-        ),
-    )
-    for rows in parts:
-        for run_id, *what in rows:
-            prints[run_id].append(repr(what))
-    return {run_id: tuple(what) for run_id, what in prints.items()}
 
 
 def _open() -> QuerySet[Run]:

@@ -10,12 +10,13 @@ from risk import selectors
 from risk.domain.terms import SupertrendTerms, terms_of
 from risk.models import RunLimits
 from risk.services import supertrend
+from trading.models import Run
 
 
 @require_safe
 def combined(request: HttpRequest, pk: int) -> JsonResponse:
     """The very series the guard decides on; with the usual terms where the run has no Supertrend of its own."""
-    limits = RunLimits.objects.filter(run_id=pk).first()
+    limits = RunLimits.objects.filter(run__in=Run.objects.filter(pk=pk)).first()
     if limits is None:
         raise Http404
     run = selectors.open_run(pk)

@@ -132,6 +132,7 @@ class LineFacts:
     # The price that decides now, around which the exchange's range lies.
     reference: Decimal | None
     exchange: str | None
+    product: str | None = "NRML"
 
 
 def check_session(facts: SessionFacts) -> Iterator[Denial]:
@@ -198,6 +199,8 @@ def check_line(facts: LineFacts) -> Iterator[Denial]:
 
     if facts.is_listed is not True:
         yield no(Code.INSTRUMENT_UNKNOWN, "not in the broker's contract list.")
+    if facts.product is None:
+        yield no(Code.NOT_PERMITTED, "its product is not known.")
     if facts.expiry is None or facts.today is None:
         yield no(Code.TERMS_UNKNOWN, "its expiry is not known.")
     elif facts.expiry < facts.today:

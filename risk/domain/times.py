@@ -9,7 +9,6 @@ from algomirror.kernel import clock
 from marketdata.domain.sessions import Sessions, instant
 
 LEAVE_BEFORE_CLOSE: Final = timedelta(minutes=1)
-LEAVE_BEFORE_CUTOFF: Final = timedelta(minutes=5)
 LEAVE_BEFORE_EXPIRY: Final = timedelta(minutes=15)
 LOOK_AHEAD_DAYS: Final = 30
 
@@ -19,21 +18,14 @@ def exit_due(sessions: Sessions, exchange: str, at: time, started_at: datetime) 
     return _first(sessions, exchange, at, started_at, LEAVE_BEFORE_CLOSE)
 
 
-def square_off_due(
-    sessions: Sessions, exchange: str, at: time | None, started_at: datetime, *, mis_cutoff: timedelta | None
-) -> datetime | None:
-    """`mis_cutoff` before the close is when the broker closes MIS itself (None: the run is carried).
+def square_off_due(sessions: Sessions, exchange: str, at: time | None, started_at: datetime) -> datetime | None:
+    """Of a run that is carried: as typed, at the latest a minute before the close; None when nothing was typed."""
+    return None if at is None else _first(sessions, exchange, at, started_at, LEAVE_BEFORE_CLOSE)
 
-    MIS leaves on the day it began, five minutes before the cut-off at the latest, whatever was typed.
-    """
-    if mis_cutoff is None:
-        return None if at is None else _first(sessions, exchange, at, started_at, LEAVE_BEFORE_CLOSE)
-    day = clock.trading_day(started_at)
-    close = sessions.close_of(exchange, day)
-    if close is None:
-        return None
-    latest = close - mis_cutoff - LEAVE_BEFORE_CUTOFF
-    return latest if at is None else min(instant(day, at), latest)
+
+def mis_due(at: time | None, started_at: datetime, latest: datetime) -> datetime:
+    """MIS leaves on the day it began, at `latest` at the latest, whatever was typed."""
+    return latest if at is None else min(instant(clock.trading_day(started_at), at), latest)
 
 
 def expiry_due(sessions: Sessions, exchange: str, day: date) -> datetime | None:

@@ -39,6 +39,7 @@ def permit_change(order: Order, units: int, price: Decimal, trigger: Decimal) ->
         has_unacknowledged=False,
         reference=None if quote is None else quote.deciding_price,
         exchange=order.exchange,
+        product=order.product,
     )
     denials = gate.check_plan(
         accounts=[order.account],

@@ -7,30 +7,33 @@ reads the run afresh and decides with the guards themselves; a late or lost keep
 from __future__ import annotations
 
 import logging
-import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
-
-from django.db import close_old_connections, connection
 
 from algomirror.kernel import clock
 from marketdata import quotes as store
 from marketdata.domain.quotes import Quote, Source
 from risk import selectors
 from risk.domain.guards import GuardView
+from risk.domain.snapshot import CLOCK
+from risk.prints import Print, prints
 from risk.selectors import OpenRun
-from risk.services import sweep, watch
+from risk.services import sweep
+from risk.services.keeper import Keeper
 from risk.services.lines import EMPTY, Watched
-from risk.services.worth import Worth
 from trading.services import wake
 
 log = logging.getLogger(__name__)
 
-RELOAD_EVERY_S = 1.0
-SWITCH_S = 0.0005
+READ_AT_ONCE = 4
+
+
+def at_once() -> None:
+    """No pause."""
 
 
 class Seen(NamedTuple):
@@ -42,24 +45,37 @@ class Seen(NamedTuple):
 class FastGuard:
     def __init__(self) -> None:
         self._index = EMPTY
-        self._prints: dict[int, tuple[object, ...]] = {}
+        self._prints: dict[int, Print] = {}
         self._swapping = threading.Lock()
         self._seen: dict[str, Seen] = {}
+        self._news: set[int] = set()
 
-    def reload(self) -> None:
-        """Read what changed among the open runs; keep what ticks taught since; forget quotes nobody needs."""
-        prints = selectors.fingerprints()
-        changed = [run_id for run_id, print_ in prints.items() if self._prints.get(run_id) != print_]
-        gone = [run_id for run_id in self._prints if run_id not in prints]
-        if changed or gone:
-            self._swap(selectors.open_runs(changed) if changed else [], gone)
-        self._prints = prints
+    def reload(self, pause: Callable[[], None] = at_once) -> None:
+        """Read what changed among the open runs; keep what ticks taught since; forget quotes nobody needs.
 
-    def reload_run(self, run_id: int) -> None:
-        """After a decision: what tripped must not be suspected again by the next tick."""
-        self._swap(selectors.open_runs([run_id]), [run_id])
+        A few at a time, with a `pause` before each handful: nobody who has to leave waits for a big house to be read.
+        """
+        found = prints()
+        changed = [run_id for run_id, print_ in found.items() if self._prints.get(run_id) != print_]
+        gone = [run_id for run_id in self._prints if run_id not in found]
+        for first in range(0, len(changed), READ_AT_ONCE):
+            pause()
+            self._read(changed[first : first + READ_AT_ONCE], found)
+        if gone:
+            self._swap([], gone)
+        self._prints = found
 
-    def _swap(self, read: Iterable[OpenRun], gone: Iterable[int]) -> None:
+    def reload_runs(self, run_ids: Collection[int]) -> None:
+        """After decisions: what tripped must not be suspected again by the next tick."""
+        found = prints(list(run_ids))
+        self._read(run_ids, found)
+        self._prints.update(found)
+
+    def _read(self, run_ids: Collection[int], found: Mapping[int, Print]) -> None:
+        read = [(run, found[run.run_id]) for run in selectors.open_runs(run_ids) if run.run_id in found]
+        self._swap(read, run_ids)
+
+    def _swap(self, read: Sequence[tuple[OpenRun, Print]], gone: Iterable[int]) -> None:
         with self._swapping:
             index = self._index.with_runs(read, gone)
             self._take(store.get(key for key in index.by_key if key not in self._seen))
@@ -87,14 +103,41 @@ class FastGuard:
                 suspects.add(line.run_id)
         return sorted(suspects)
 
-    def commit(self, run_id: int, now: datetime) -> int:
-        """Let the guards decide on the quotes seen here; how many tripped by this call."""
+    def decide(self, run_id: int, now: datetime) -> int:
+        """Let the guards decide on the quotes seen here; how many tripped by this call. `catch_up` does the rest."""
+        run = self._as_it_stands(run_id)
+        if run is None:
+            return 0
         quotes = {key: seen.quote for key, seen in list(self._seen.items())}
         memories = self._index.memories(run_id)
-        with wake.gathered():
-            tripped = len(sweep.evaluate_run(run_id, quotes=quotes, now=now, seen_by="tick", memories=memories))
-            self.reload_run(run_id)
+        with wake.gathered() as news:
+            decided = sweep.decide(run, quotes=quotes, now=now, seen_by="tick", memories=memories)
+            self._news |= news
+            news.clear()
+        return len(decided.events)
+
+    def catch_up(self, run_ids: Collection[int]) -> None:
+        """What follows a decision and holds up nobody else's: read these runs again, tell who waits for their news."""
+        self.reload_runs(run_ids)
+        with wake.gathered() as news:
+            while self._news:
+                news.add(self._news.pop())
+
+    def commit(self, run_id: int, now: datetime) -> int:
+        """`decide` and `catch_up` in one; how many tripped by this call."""
+        tripped = self.decide(run_id, now)
+        self.catch_up([run_id])
         return tripped
+
+    def _as_it_stands(self, run_id: int) -> OpenRun | None:
+        """The run held here when the database says that nothing of it changed since, else read afresh.
+
+        Rules of the clock follow the calendar, which has no print: they are the sweep's.
+        """
+        held = self._index.watched.get(run_id)
+        if held is not None and prints([run_id]).get(run_id) == held.print_:
+            return replace(held.run, guards=tuple(one for one in held.run.guards if one.policy.rule not in CLOCK))
+        return selectors.open_run(run_id)
 
     def keep(self, now: datetime) -> int:
         """Store peaks and stops that ticks moved; how many. What loses its race is merged by the next reload."""
@@ -148,85 +191,6 @@ def used_share(rule: str, total: Decimal, limit: Decimal, view: GuardView) -> De
         peak, stop = Decimal(view.inputs["peak"]), Decimal(view.inputs["stop"])
         gone, way = peak - total, peak - stop
     return min(max(gone / way * 100, Decimal(0)), Decimal(100)) if way else Decimal(100)
-
-
-class Keeper:
-    """Two threads for a FastGuard: one commits what it suspects and waits for nothing else, one reads, keeps, publishes."""
-
-    def __init__(self, guard: FastGuard) -> None:
-        self._guard = guard
-        self._worth = Worth()
-        self._suspects: set[int] = set()
-        self._mutex = threading.Lock()
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
-
-    def suspect(self, run_ids: Iterable[int]) -> None:
-        with self._mutex:
-            self._suspects.update(run_ids)
-        self._wake.set()
-
-    def ensure_running(self) -> None:
-        if self._threads and all(thread.is_alive() for thread in self._threads):
-            return
-        self.stop()
-        self._stopping.clear()
-        # The committing thread must get the interpreter within a blink, whatever the reading one is busy with.
-        sys.setswitchinterval(SWITCH_S)
-        turns = (("fastguard", self._commits), ("fastguard-index", self._reads))
-        self._threads = [threading.Thread(target=_ending, args=(turn,), name=name, daemon=True) for name, turn in turns]
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """End the threads and their database connections; the next tick starts new ones."""
-        self._stopping.set()
-        self._wake.set()
-        for thread in self._threads:
-            thread.join(10)
-        self._threads = []
-
-    def _commits(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.commit_suspects()
-            except Exception:
-                log.exception("fast guard could not commit; the sweep goes on")
-            self._wake.wait(RELOAD_EVERY_S)
-
-    def _reads(self) -> None:
-        while not self._stopping.is_set():
-            began = clock.monotonic()
-            try:
-                close_old_connections()
-                self._guard.keep(clock.now())
-                self._guard.reload()
-                now = clock.now()
-                watch.publish(self._guard.values(now), now)
-                self._worth.publish()
-            except Exception:
-                log.exception("fast guard turn failed; the sweep goes on")
-            self._stopping.wait(max(began + RELOAD_EVERY_S - clock.monotonic(), 0.01))
-
-    def commit_suspects(self) -> bool:
-        self._wake.clear()
-        with self._mutex:
-            due, self._suspects = self._suspects, set()
-        for run_id in due:
-            tripped = self._guard.commit(run_id, clock.now())
-            # Suspected meanwhile by lines that are gone now: the new ones speak with the next tick.
-            with self._mutex:
-                self._suspects.discard(run_id)
-            log.info("fast guard run=%s tripped=%s", run_id, tripped)
-        return bool(due)
-
-
-def _ending(turn: Callable[[], None]) -> None:
-    try:
-        turn()
-    finally:
-        connection.close()
 
 
 _guard = FastGuard()

@@ -11,7 +11,8 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied
 from algomirror.kernel.money import Action
 from algomirror.ops import readiness
-from marketdata import calendar, status
+from marketdata import calendar, cutoffs, status
+from marketdata.domain.sessions import local
 from risk.domain.pretrade import (
     NOTHING_RED,
     AccountFacts,
@@ -92,6 +93,20 @@ def _action(text: str) -> Action:
     return "BUY" if text == "BUY" else "SELL"
 
 
+def mis_denials(account: Account, exchanges: Iterable[str], now: datetime) -> list[Denial]:
+    """MIS is not entered once runs of this account have left by the clock: it would be closed again at once."""
+    day, found = clock.trading_day(now), []
+    for exchange in sorted(set(exchanges)):
+        cutoff = cutoffs.of_account(exchange, day, account.pk)
+        if cutoff is not None and now >= cutoff.leaves_at:
+            text = (
+                f"{account.name}: its broker closes MIS on {exchange} at {local(cutoff.at):%H:%M}; "
+                f"none is entered from {local(cutoff.leaves_at):%H:%M} on."
+            )
+            found.append(Denial(Code.ENTRY_WINDOW_CLOSED, text, account_id=account.pk))
+    return found
+
+
 def check_plan(
     *,
     accounts: Sequence[Account],
@@ -106,9 +121,11 @@ def check_plan(
     found: list[Denial] = []
     for exchange in sorted(set(exchanges)):
         found.extend(check_session(session_facts(exchange, now)))
-    facts = account_facts(accounts, mode=mode, now=now)
+    facts, named = account_facts(accounts, mode=mode, now=now), {account.pk: account for account in accounts}
     for account_id, account_lines in lines.items():
         found.extend(check_account(facts[account_id], with_books=with_books))
+        mis = {line.exchange for line in account_lines if line.product == "MIS" and line.exchange}
+        found.extend(mis_denials(named[account_id], mis, now))
         for line in account_lines:
             found.extend(Denial(d.code, d.sentence, account_id=account_id, leg=d.leg) for d in check_line(line))
     return [*found, *reference.denials(lines), *ceilings.denials(accounts, lines, now, opens_run=opens_run)]

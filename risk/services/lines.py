@@ -14,6 +14,7 @@ from risk.domain.gauges import Gauge, pnl_gauge, premium_gauge, price_gauge
 from risk.domain.guards import GuardView, Snapshot, Stage, moved, recall, standing
 from risk.domain.judges import JUDGES, Standing
 from risk.domain.snapshot import CLOCK, MONEY, OF_A_LEG, PREMIUM, RATCHETS, Rule
+from risk.prints import Print
 from risk.selectors import Guard, OpenRun
 from risk.services.sweep import Memories, Note
 
@@ -70,11 +71,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One run with its lines, and its whole P&L as one."""
+    """One run with its lines, its whole P&L as one, and the print it was read with."""
 
     run: OpenRun
     lines: tuple[Line, ...]
     total: Gauge
+    print_: Print
 
 
 class Index:
@@ -98,14 +100,14 @@ class Index:
     def moved(self) -> list[Note]:
         return [note for one in self.watched.values() for line in one.lines for note in line.moved()]
 
-    def with_runs(self, read: Iterable[OpenRun], gone: Iterable[int]) -> Index:
+    def with_runs(self, read: Iterable[tuple[OpenRun, Print]], gone: Iterable[int]) -> Index:
         """The same, with these runs read afresh and those gone; what ticks taught of a run goes on with it."""
         kept = dict(self.watched)
         for run_id in gone:
             kept.pop(run_id, None)
-        for run in read:
+        for run, print_ in read:
             if run.open_keys:
-                kept[run.run_id] = watch(run, self.memories(run.run_id))
+                kept[run.run_id] = watch(run, print_, self.memories(run.run_id))
             else:
                 kept.pop(run.run_id, None)
         return Index(kept)
@@ -114,9 +116,9 @@ class Index:
 EMPTY = Index({})
 
 
-def watch(run: OpenRun, memories: Memories) -> Watched:
+def watch(run: OpenRun, print_: Print, memories: Memories) -> Watched:
     total = pnl_gauge(p for b in run.books for p in b.positions)
-    return Watched(run, tuple(_lines(run, memories)), total)
+    return Watched(run, tuple(_lines(run, memories)), total, print_)
 
 
 def _lines(run: OpenRun, memories: Memories) -> Iterable[Line]:

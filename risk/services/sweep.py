@@ -23,7 +23,7 @@ from risk.models import GuardState, RiskEvent
 from risk.selectors import Guard, OpenRun
 from risk.services.leaving import announce, ask_to_leave, numbers_used, targets_of
 
-__all__ = ["Memories", "Note", "evaluate_run", "keep", "keep_signal", "look_over", "moved"]
+__all__ = ["Memories", "Note", "decide", "evaluate_run", "keep", "keep_signal", "look_over", "moved"]
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,13 @@ NOTHING_SEEN: Memories = {}
 class Note(NamedTuple):
     guard: Guard
     view: GuardView
+
+
+class Decided(NamedTuple):
+    """What one decision made, and what is still to be remembered of it."""
+
+    events: tuple[RiskEvent, ...]
+    notes: tuple[Note, ...]
 
 
 class Found(NamedTuple):
@@ -58,20 +65,44 @@ def evaluate_run(
     run = selectors.open_run(run_id)
     if run is None:
         return []
+    decided = decide(run, quotes=quotes, now=now, seen_by=seen_by, memories=memories, signal=signal)
+    if decided.notes:
+        try:
+            keep(decided.notes, now)
+        except Exception:
+            log.exception("memories not kept run=%s", run_id)
+            for note in decided.notes:
+                _tell_failed(run, note.guard)
+    return list(decided.events)
+
+
+def decide(
+    run: OpenRun,
+    *,
+    quotes: Mapping[str, Quote],
+    now: datetime,
+    seen_by: str,
+    memories: Memories = NOTHING_SEEN,
+    signal: Signal | None = None,
+) -> Decided:
+    """Look at every guard of a run as it stands; commit what trips, then what arms. What is only to be remembered is left
+    to the caller: it may wait until nobody has to leave.
+    """
     seen = selectors.snapshot(run, quotes, now, store.bounds(), signal=signal)
     looked = [look for guard in run.guards if (look := _look(run, guard, seen, memories.get(guard.guard_id), now)) is not None]
     events: list[RiskEvent] = []
-    # Who leaves goes first; what is only to be remembered waits.
     for look in sorted(looked, key=lambda one: not one.verdict.tripped):
+        if not look.acts:
+            continue
         try:
             event = _commit(run, look, quotes, now, seen_by)
         except Exception:
-            log.exception("guard not committed run=%s guard=%s", run_id, look.guard.guard_id)
+            log.exception("guard not committed run=%s guard=%s", run.run_id, look.guard.guard_id)
             _tell_failed(run, look.guard)
             continue
         if event is not None:
             events.append(event)
-    return events
+    return Decided(tuple(events), tuple(Note(look.guard, look.view) for look in looked if not look.acts))
 
 
 def _tell_failed(run: OpenRun, guard: Guard) -> None:
@@ -135,6 +166,10 @@ class Look(NamedTuple):
     view: GuardView
     verdict: Verdict
 
+    @property
+    def acts(self) -> bool:
+        return self.verdict.tripped or self.guard.view.stage is Stage.WAITING
+
 
 def _look(run: OpenRun, guard: Guard, seen: Snapshot, remembered: GuardView | None, now: datetime) -> Look | None:
     try:
@@ -157,8 +192,6 @@ def _commit(run: OpenRun, look: Look, quotes: Mapping[str, Quote], now: datetime
             return None
         if verdict.tripped:
             return _trip(run, guard, view, verdict, quotes, now, seen_by)
-        if not arms:
-            _note(guard, view, now)
     return None
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from decimal import Decimal
 
 import pytest
@@ -14,6 +13,7 @@ from risk import selectors
 from risk.domain.limits import LimitTerms
 from risk.models import GuardState, RiskEvent, RunLimits
 from risk.services import arming, fastguard, sweep, watch
+from tests.patience import wait_for
 from tests.strategies import stage
 from trading.models import Book, ExitGoal, Position
 
@@ -194,24 +194,17 @@ def test_the_tick_says_unknown_rather_than_a_number_when_one_leg_is_stale(_now):
     assert guard.values(clock.now())[run.pk][f"run:{run.pk}:pnl"] is None
 
 
-def wait_for(happened, seconds=10.0):
-    ends = time.monotonic() + seconds
-    while not happened() and time.monotonic() < ends:
-        time.sleep(0.02)
-    return happened()
-
-
 @pytest.mark.django_db(transaction=True)
 def test_a_tick_alone_brings_the_exit_and_nonsense_raises_nothing():
     run = open_run()
     leg = run.books.first().positions.get(leg=1)
     try:
         fastguard.on_quotes({leg.key: None})  # type: ignore[dict-item]
-        assert wait_for(lambda: fastguard.watched() == {run.pk})
+        wait_for(lambda: fastguard.watched() == {run.pk}, "the run to be watched")
         fastguard.on_quotes({leg.key: None})  # type: ignore[dict-item]
         lose(run, 2600)
         fastguard.on_quotes(store.get([leg.key]))
-        assert wait_for(RiskEvent.objects.exists)
+        wait_for(RiskEvent.objects.exists, "the event")
     finally:
         fastguard.stop()
     assert RiskEvent.objects.get().seen_by == "tick" and ExitGoal.objects.count() == 2

@@ -7,24 +7,28 @@ import threading
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import ClassVar
 
 import pytest
 from django.db import connection, transaction
 from django.db.models import F
 
 from accounts.gateway.directory import far_side
+from accounts.gateway.reports import Failed
 from algomirror.kernel import clock
+from algomirror.kernel.errors import Denied
 from algomirror.ops import queue
 from marketdata import quotes as store
 from marketdata.domain.quotes import Quote, Source
 from risk import selectors
 from risk.domain.terms import RiskTerms, Trail
 from risk.models import GuardState, RiskEvent
-from risk.services import fastguard, sweep, watch
+from risk.services import fastguard, gate, sweep, watch
 from risk.services.kill import kill
+from tests.patience import PATIENCE_S
 from tests.risk import desk
 from tests.strategies import stage
-from trading.models import Book, ExitGoal
+from trading.models import Book, ExitGoal, Position
 
 pytestmark = pytest.mark.django_db
 D = Decimal
@@ -197,7 +201,7 @@ def test_one_failing_guard_does_not_silence_the_next(monkeypatch):
     assert [e.kind for e in RiskEvent.objects.all()] == ["MAX_LOSS"]
 
 
-def test_the_kill_switch_during_an_entry_and_a_stop_after_it_agree():
+def test_the_kill_switch_after_an_entry_and_a_stop_after_it_agree():
     run = desk.a_run(desk.accounts(2))
     kill(scope="platform", target=None, level="FLATTEN", by="user:alice", reason="drill")
     assert ExitGoal.objects.count() == 2
@@ -207,13 +211,62 @@ def test_the_kill_switch_during_an_entry_and_a_stop_after_it_agree():
     assert [e.kind for e in RiskEvent.objects.filter(run=run)] == ["MAX_LOSS"]
 
 
+def test_the_kill_switch_during_an_entry_leaves_nothing_that_could_still_open():
+    """One leg has filled, one works at the broker, two wait for their hedge: unsent ones are denied, the rest gets a goal."""
+    run = stage.started([stage.account(1)])
+    book = run.books.get()
+    filled, working, *waiting = book.orders.order_by("id")
+    type(filled).objects.filter(pk=filled.pk).update(state="FILLED", filled_units=filled.units, filled_value=D(1300))
+    side = {"bought_units": filled.units, "bought_value": D(1300)}
+    Position.objects.create(
+        book=book,
+        exchange=filled.exchange,
+        symbol=filled.symbol,
+        product=filled.product,
+        leg=filled.leg,
+        units=filled.units,
+        open_value=D(1300),
+        **side,
+    )
+    type(working).objects.filter(pk=working.pk).update(state="ACCEPTED", broker_order_id="B-1", sent_at=clock.now())
+    done = kill(scope="platform", target=None, level="FLATTEN", by="user:alice", reason="drill")
+    book.refresh_from_db()
+    goal = ExitGoal.objects.get()
+    assert done.goals == [goal.pk] and goal.targets is None and book.state == "EXITING"
+    states = dict(book.orders.values_list("pk", "state"))
+    assert {states[one.pk] for one in waiting} == {"DENIED"}, "what was never sent never will be"
+    assert states[working.pk] in ("ACCEPTED", "PENDING_CANCEL"), "only its books say that it is gone"
+    for one in book.orders.exclude(state="FILLED").select_related("book__account"):
+        with pytest.raises(Denied):
+            gate.recheck(one)
+    again = kill(scope="platform", target=None, level="FLATTEN", by="user:alice", reason="drill")
+    assert again.goals == [goal.pk] and ExitGoal.objects.count() == 1
+
+
+class Hanging(desk.Deaf):
+    """A server that answers nothing for long; it notes what had been decided when it was asked."""
+
+    decided: ClassVar[list[tuple[int, int]]] = []
+
+    def quotes(self, keys: object) -> Failed:
+        self.decided.append((RiskEvent.objects.count(), ExitGoal.objects.count()))
+        return super().quotes(keys)
+
+
 def test_one_hung_server_holds_up_no_stop(frozen):
-    """Account 1 answers nothing; its prices are the common ones, and both accounts leave at once."""
-    desk.a_run(desk.accounts(2))
-    desk.price(call=150)
-    began = clock.monotonic()
-    watch.sweep()
-    assert clock.monotonic() == began and ExitGoal.objects.count() == 2
+    """Who has a complete mark leaves before anybody asks a server for the price another run lacks."""
+    two = desk.accounts(2)
+    blind = desk.a_run(two[:1], owned=desk.CONDOR, name="Blind")
+    frozen.advance(6)
+    desk.price(call=150, put=80)
+    run = desk.a_run(two[1:], name="Sees", max_loss=D(2000))
+    Hanging.decided.clear()
+    queue.client().delete(watch.REFRESHING)
+    with far_side(Hanging):  # type: ignore[arg-type]
+        watch.sweep()
+    assert Hanging.decided and Hanging.decided[0] == (1, 1), "decided before the server was asked"
+    assert RiskEvent.objects.get().run_id == run.pk
+    assert not ExitGoal.objects.filter(book__run=blind).exists()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -233,7 +286,7 @@ def test_a_database_that_stands_still_delays_the_exit_and_loses_nothing():
 
     other = threading.Thread(target=somebody_writes)
     other.start()
-    held.wait(10)
+    assert held.wait(PATIENCE_S)
     guard = fastguard.FastGuard()
     guard.reload()
     for run_id in guard.see(store.get([desk.CALL, desk.PUT]), clock.now()):

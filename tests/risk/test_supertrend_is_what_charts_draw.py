@@ -62,13 +62,13 @@ def test_the_vector_in_full_precision(compute) -> None:
 
 
 @given(bars=BARS, period=st.integers(1, 20), halves=st.integers(2, 20))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_bar_by_bar_equals_the_whole_pass_exactly(bars, period, halves) -> None:
     assert kernel.batch(bars, period, halves / 2) == batch(bars, period, halves / 2)
 
 
 @given(bars=BARS, period=st.integers(1, 20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_bar_more_never_changes_what_was_said_before(bars, period) -> None:
     whole = batch(bars, period, 3.0)
     for n in (len(bars) // 2, max(len(bars) - 1, 0)):
@@ -76,7 +76,7 @@ def test_a_bar_more_never_changes_what_was_said_before(bars, period) -> None:
 
 
 @given(bars=BARS, period=st.integers(1, 20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_line_follows_its_direction_and_turns_only_through_a_band(bars, period) -> None:
     found = batch(bars, period, 2.0)
     assert all(trend is None for trend in found[: period - 1])
@@ -111,6 +111,33 @@ def test_the_sdk_says_the_same_to_the_last_bit(seed: int) -> None:
     theirs, direction = ta.supertrend(high, low, close, 10, 3.0)
     assert np.array_equal(line, theirs, equal_nan=True)
     assert np.array_equal(way[9:], -direction[9:])
+
+
+def shaped(kind: str, n: int) -> list[tuple[float, float, float]]:
+    if kind == "walk":
+        return walk(n, 11)
+    if kind == "flat":
+        return [(100.0, 100.0, 100.0)] * n
+    if kind == "climb":
+        return [(100.5 + i, 99.5 + i, 100.0 + i) for i in range(n)]
+    if kind == "narrow":  # never leaves its first bands: what was true at the start is true at the end
+        return [(100.0 + i % 3, 99.0 - i % 2, 99.5) for i in range(n)]
+    return [(1e15, 1.0, 50.0), *walk(n - 1, 12)]  # a first bar that no stretch begun later knows of
+
+
+@pytest.mark.parametrize("kind", ["walk", "flat", "climb", "narrow", "shock"])
+@pytest.mark.parametrize("period", [1, 7, 20])
+def test_a_long_series_drawn_in_stretches_is_the_same_to_the_last_bit(kind: str, period: int) -> None:
+    """Four stretches are computed side by side from guesses; where a guess was wrong they are drawn again."""
+    n = 4 * (2 * kernel.WARM_PERIODS * period + 5) + period + 3
+    bars = shaped(kind, n)
+    high, low, close = (np.array(column) for column in zip(*bars, strict=True))
+    line, way = kernel.lines(high, low, close, period, 3.0)
+    for at, trend in enumerate(batch(bars, period, 3.0)):
+        if trend is None:
+            assert np.isnan(line[at]) and way[at] == 0
+        else:
+            assert line[at] == trend.line and way[at] == (1 if trend.direction is Direction.UP else -1), at
 
 
 def test_talib_begins_a_bar_later_and_converges() -> None:

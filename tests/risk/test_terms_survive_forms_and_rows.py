@@ -57,7 +57,7 @@ TERMS = st.builds(
 
 
 @given(terms=TERMS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_shown_is_what_is_posted(terms: RiskTerms) -> None:
     posted = {
         name: "on" if value is True else value.strftime("%H:%M") if isinstance(value, time) else str(value)

@@ -11,6 +11,7 @@ from algomirror.kernel import clock
 from algomirror.ops import push
 from risk.services.worth import Worth
 from tests import cast, page_rules
+from tests.patience import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -55,17 +56,15 @@ def test_two_products_of_one_symbol_have_a_cell_each(pushed: list[Any]) -> None:
 
 
 def test_the_ticks_keeper_says_it_every_turn(pushed: list[Any], transactional_db: None) -> None:
-    from risk.services.fastguard import FastGuard, Keeper
+    from risk.services.fastguard import FastGuard
+    from risk.services.keeper import Keeper
 
     held = cast.position(cast.book(cast.account(), cast.run()), price="104.00")
     cast.quote(held.key, "100.00")
     keeper = Keeper(FastGuard())
     keeper.ensure_running()
     try:
-        for _ in range(200):
-            if any(f"pos:{held.pk}:pnl" in v for _, _, v in pushed):
-                break
-            keeper._threads[0].join(0.05)
+        wait_for(lambda: any(f"pos:{held.pk}:pnl" in v for _, _, v in pushed), "its worth to be pushed")
     finally:
         keeper.stop()
     assert {f"pos:{held.pk}:pnl": "260.00"} in [v for _, _, v in pushed]
