@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-NOT_BENCHES = {"__init__", "__main__", "figure", "fleet", "stand"}
+# The soak takes half an hour: python -m bench.soak.
+NOT_BENCHES = {"__init__", "__main__", "figure", "fleet", "soak", "stand"}
 
 
 def main(only: list[str]) -> int:

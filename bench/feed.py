@@ -205,7 +205,7 @@ def browsers() -> list[Figure]:
             sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(stand.web_port), "algomirror.asgi:application"
         )
         stand.control("/tick", ms=BROWSER_TICK_MS)
-        until(lambda: _listens(stand.web_port), 30, "the pages")
+        until(lambda: listens(stand.web_port), 30, "the pages")
         until(lambda: figures().get("state") == "LIVE", 30, "the feed")
         processes = {"feed": feed, "daphne": psutil.Process(web.pid)}
         before = {name: sum(p.cpu_times()[:2]) for name, p in processes.items()}
@@ -225,7 +225,7 @@ def browsers() -> list[Figure]:
     ]
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     try:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2)
     except urllib.error.HTTPError:

@@ -21,6 +21,7 @@ from marketdata.models import (
     Holiday,
     Instrument,
     InstrumentChange,
+    MisCutoff,
     SpecialSession,
     TermsDispute,
     TradingHours,
@@ -81,6 +82,13 @@ class HolidayAdmin(ReferenceAdmin):
 class SpecialSessionAdmin(ReferenceAdmin):
     list_display = ("date", "exchange", "name", "opens", "closes", "confirmed")
     list_filter = ("exchange", "confirmed")
+
+
+@admin.register(MisCutoff)
+class MisCutoffAdmin(ReferenceAdmin):
+    list_display = ("exchange", "broker", "account", "at", "effective_from", "effective_to")
+    list_filter = ("exchange",)
+    search_fields = ("broker", "account__name")
 
 
 @admin.register(Instrument)

@@ -19,7 +19,7 @@ from marketdata import api_shapes as shapes
 from marketdata import calendar, quotes, selectors
 from marketdata.chain import chain_view
 from marketdata.domain.quotes import Freshness, Quote, freshness
-from marketdata.models import Holiday, Instrument, SpecialSession, TradingHours
+from marketdata.models import Holiday, Instrument, MisCutoff, SpecialSession, TradingHours
 
 MOST_DAYS = 400
 MOST_SYMBOLS = 200
@@ -66,7 +66,7 @@ class CalendarAsked(Asked):
 class Calendar(Door):
     @extend_schema(parameters=[CalendarAsked], responses=shapes.Calendar)
     def get(self, request: Request) -> Response:
-        """Weekly hours, holidays and special sessions between two dates, and how far the lists reach."""
+        """Weekly hours, holidays and special sessions between two dates, how far the lists reach, and MIS cut-offs."""
         asked = self.params(CalendarAsked)
         first: date = asked.get("first") or clock.today()
         last: date = asked.get("last") or _later(first, 60)
@@ -80,6 +80,7 @@ class Calendar(Door):
             "hours": TradingHours.objects.order_by("exchange", "weekday", "effective_from"),
             "holidays": Holiday.objects.filter(**between),
             "special_sessions": SpecialSession.objects.filter(**between),
+            "mis_cutoffs": MisCutoff.objects.select_related("account"),
         }
         return Response(shapes.Calendar(body).data)
 

@@ -44,6 +44,14 @@ class HoursAsked(_OnExchanges):
     effective_to = serializers.DateField(allow_null=True, default=None)
 
 
+class CutoffAsked(_OnExchanges):
+    broker = serializers.CharField(max_length=40, default="", allow_blank=True, help_text="empty: every broker")
+    account = serializers.CharField(max_length=100, default="", allow_blank=True, help_text="a name, instead of a broker")
+    at = serializers.TimeField(help_text="IST")
+    effective_from = serializers.DateField()
+    effective_to = serializers.DateField(allow_null=True, default=None)
+
+
 class Saved(serializers.Serializer[Any]):
     saved = serializers.ListField(child=serializers.DictField(child=serializers.CharField(allow_blank=True)))
 
@@ -99,13 +107,23 @@ class Hours(_Entries):
         return self.save(request, HoursAsked)
 
 
+class Cutoffs(_Entries):
+    kind = "CUTOFF"
+
+    @extend_schema(request=CutoffAsked, responses=Saved)
+    @command
+    def put(self, request: Request) -> Response:
+        """When a broker closes MIS itself, from a day on; exchange, broker or account, and first day name the row."""
+        return self.save(request, CutoffAsked)
+
+
 class Retire(Door):
     writes: ClassVar[str] = "admin"
 
     @extend_schema(request=RetireAsked, responses=RetireAsked)
     @command
     def post(self, request: Request) -> Response:
-        """Hours end with their last day; a holiday or special session counts no more. It stays on record."""
+        """Hours and cut-offs end with their last day; a holiday or special session counts no more. It stays on record."""
         asked = self.body(RetireAsked)
         timetable.retire(asked["kind"], asked["row"], actor=actor(request), last_day=asked["last_day"])
         return Response(RetireAsked(asked).data)

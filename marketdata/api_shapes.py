@@ -41,6 +41,14 @@ class SpecialSession(serializers.ModelSerializer[models.SpecialSession]):
         fields = ("id", "exchange", "date", "name", "opens", "closes", "confirmed")
 
 
+class MisCutoff(serializers.ModelSerializer[models.MisCutoff]):
+    account = serializers.CharField(source="account.name", default=None, allow_null=True)
+
+    class Meta:
+        model = models.MisCutoff
+        fields = ("id", "exchange", "broker", "account", "at", "effective_from", "effective_to")
+
+
 class Calendar(serializers.Serializer[Any]):
     first = serializers.DateField()
     last = serializers.DateField()
@@ -48,6 +56,7 @@ class Calendar(serializers.Serializer[Any]):
     hours = Hours(many=True)
     holidays = Holiday(many=True)
     special_sessions = SpecialSession(many=True)
+    mis_cutoffs = MisCutoff(many=True)
 
 
 class Underlying(serializers.ModelSerializer[models.Underlying]):

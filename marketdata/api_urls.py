@@ -18,6 +18,7 @@ urlpatterns = [
     path("reference/calendar/holidays", api_reference.Holidays.as_view(), name="api-reference-holidays"),
     path("reference/calendar/special-sessions", api_reference.SpecialSessions.as_view(), name="api-reference-special"),
     path("reference/calendar/hours", api_reference.Hours.as_view(), name="api-reference-hours"),
+    path("reference/calendar/cutoffs", api_reference.Cutoffs.as_view(), name="api-reference-cutoffs"),
     path("reference/calendar/retire", api_reference.Retire.as_view(), name="api-reference-retire"),
     path("reference/terms", api_reference.Terms.as_view(), name="api-reference-terms"),
     path("reference/disputes", api_reference.Disputes.as_view(), name="api-reference-disputes"),

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+from accounts.models import Account
 from algomirror.kernel import clock
+from algomirror.ops import sight
+from marketdata.domain.cutoffs import CutoffRow, Cutoffs
 from marketdata.domain.sessions import ClosedDay, MarketState, Sessions, SpecialHours, WeeklyHours, trading_exchange
-from marketdata.models import Holiday, SpecialSession, TradingHours
+from marketdata.models import Holiday, MisCutoff, SpecialSession, TradingHours
 
 EXCHANGES = ("NSE", "BSE", "NFO", "BFO")
 HELD_S = 1.0
 
 _held: tuple[float, Sessions] | None = None
+_held_cutoffs: tuple[float, Cutoffs] | None = None
 
 
 def forget() -> None:
-    """Call after an edit of hours, holidays or special sessions."""
-    global _held
-    _held = None
+    """Call after an edit of hours, holidays, special sessions or cut-offs."""
+    global _held, _held_cutoffs
+    _held = _held_cutoffs = None
 
 
 def sessions() -> Sessions:
@@ -41,6 +45,23 @@ def sessions() -> Sessions:
         ),
     )
     _held = (now, loaded)
+    return loaded
+
+
+def cutoffs() -> Cutoffs:
+    global _held_cutoffs
+    now = clock.monotonic()
+    if _held_cutoffs and 0 <= now - _held_cutoffs[0] < HELD_S:
+        return _held_cutoffs[1]
+    # What is held serves everybody, so it is not read with the eyes of whoever asks first.
+    with sight.whole():
+        rows = [
+            CutoffRow(*row)
+            for row in MisCutoff.objects.values_list("exchange", "broker", "account_id", "at", "effective_from", "effective_to")
+        ]
+        brokers = dict(Account.objects.values_list("pk", "broker")) if any(row.broker for row in rows) else {}
+    loaded = Cutoffs(rows, brokers)
+    _held_cutoffs = (now, loaded)
     return loaded
 
 

@@ -13,7 +13,7 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.ops import journal, push
 from marketdata.models import FailoverRecord, FeedPin
-from marketdata.status import FeedStatus, feed_status, skew_level, skews_of
+from marketdata.status import FeedStatus, feed_status, skew_level, skew_text, skews_of
 
 SHOWN = 50
 UNKNOWN = "–"
@@ -32,6 +32,7 @@ CELLS = (
     ("Prices by REST", "asked"),
     ("Prices refused", "bad_prices"),
     ("Jumps doubted", "doubted"),
+    ("Ticks repeated", "repeats"),
     ("Order streams", "order_streams"),
 )
 # In the looks of an age's dot.
@@ -50,7 +51,7 @@ class SourceRow:
 
     @property
     def skew_text(self) -> str | None:
-        return None if self.skew_s is None else f"{self.skew_s:+.2f} s"
+        return None if self.skew_s is None else skew_text(self.skew_s)
 
     @property
     def skew_dot(self) -> str:

@@ -9,7 +9,7 @@ from django import forms
 
 from accounts.models import Account
 from marketdata.domain.timetable import EXCHANGES, Entry
-from marketdata.models import Holiday, SpecialSession, TradingHours
+from marketdata.models import Holiday, MisCutoff, SpecialSession, TradingHours
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _TIME = forms.TimeInput(attrs={"type": "time", "step": "60"}, format="%H:%M")
@@ -141,12 +141,65 @@ class HoursForm(_Hours):
         ]
 
 
+class CutoffForm(EntryForm):
+    kind = "CUTOFF"
+    fixed = ("broker", "effective_from")
+
+    exchanges = _exchanges()
+    broker = forms.CharField(required=False, max_length=40, help_text="as on its account's page; empty: every broker")
+    account = forms.ModelChoiceField(
+        queryset=Account.objects.none(), required=False, empty_label="all of that broker", to_field_name="name"
+    )
+    at = forms.TimeField(widget=_TIME, label="Cut-off", help_text="IST; the broker closes MIS itself then")
+    effective_from = _date(help_text="from this day on; earlier days keep their cut-off")
+    effective_to = _date(required=False, help_text="last day; empty: until further notice")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["account"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Account.objects.filter(archived_at=None)
+
+    @staticmethod
+    def of(row: MisCutoff) -> dict[str, Any]:
+        names = ("broker", "at", "effective_from", "effective_to")
+        account = None if row.account is None else row.account.name
+        return {"exchanges": [row.exchange], "account": account, **{name: getattr(row, name) for name in names}}
+
+    def clean_broker(self) -> str:
+        broker: str = self.cleaned_data["broker"]
+        return broker.strip().lower()
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        if said.get("broker") and said.get("account"):
+            self.add_error("broker", "A cut-off is of a broker or of one account, not of both.")
+        start, end = said.get("effective_from"), said.get("effective_to")
+        if start and end and end < start:
+            self.add_error("effective_to", "The last day is not before the first.")
+        return said
+
+    def entry(self, exchange: str) -> Entry:
+        said = self.cleaned_data
+        account: Account | None = said["account"]
+        until: date | None = said["effective_to"]
+        return Entry(
+            "CUTOFF",
+            exchange,
+            closes=_text(said["at"]),
+            effective_from=said["effective_from"].isoformat(),
+            effective_to=until.isoformat() if until else "",
+            broker=said["broker"],
+            account="" if account is None else account.name,
+        )
+
+
 def _text(at: time) -> str:
     return at.replace(microsecond=0).isoformat()
 
 
-FORMS: dict[str, type[HolidayForm] | type[SpecialForm] | type[HoursForm]] = {
-    form.kind: form for form in (HolidayForm, SpecialForm, HoursForm)
+FORMS: dict[str, type[HolidayForm] | type[SpecialForm] | type[HoursForm] | type[CutoffForm]] = {
+    form.kind: form for form in (HolidayForm, SpecialForm, HoursForm, CutoffForm)
 }
 
 

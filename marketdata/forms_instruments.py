@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from marketdata.models import ContractSpec, FreezeLimit, Underlying
+from marketdata.models import ContractSpec, FreezeLimit
 
 _DATE = {"type": "date"}
 
@@ -56,7 +56,3 @@ class AcceptForm(forms.Form):
 class OverrideForm(forms.Form):
     reason = forms.CharField(max_length=200)
     until = forms.DateField(required=False, widget=forms.DateInput(attrs=_DATE), help_text="last day; empty: until restored")
-
-
-class UnderlyingForm(forms.Form):
-    underlying = forms.ModelChoiceField(queryset=Underlying.objects.all(), to_field_name="symbol", required=False)

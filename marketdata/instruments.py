@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -21,7 +21,7 @@ from algomirror.ops import alarms, journal
 from algomirror.ops.heartbeat import beat
 from algomirror.ops.models import Heartbeat
 from marketdata import terms
-from marketdata.domain.listing import Dispute, Held, ListedRow, changes, contract_of, contradiction, disputes
+from marketdata.domain.listing import Dispute, Held, ListedRow, changes, contract_of, contradiction, disputes, step_of
 from marketdata.models import Instrument, InstrumentChange, Underlying
 from marketdata.rest import feed_accounts
 
@@ -37,6 +37,16 @@ HUNG_S = 60
 _FIELDS = ["underlying", "kind", "expiry", "strike", "lot_units", "tick", "freeze_units", "listed_on"]
 
 
+@dataclass(frozen=True, slots=True)
+class OtherStep:
+    """The nearest expiry's strikes lie another step apart than we count offsets by."""
+
+    underlying: str
+    expiry: date
+    listed: Decimal
+    held: Decimal
+
+
 @dataclass
 class Import:
     """How one import went; counts of rows."""
@@ -47,6 +57,7 @@ class Import:
     refused: Counter[str] = field(default_factory=Counter)
     disputes: list[Dispute] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    steps: list[OtherStep] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -86,6 +97,7 @@ def _import_exchange(account: Account, exchange: str, enabled: list[Underlying],
         _store(chunk)
         outcome.imported += len(chunk)
         _progress(outcome, "storing", exchange, total=len(rows), done=start + len(chunk))
+    outcome.steps.extend(_other_steps(rows, enabled))
     _note_changes(exchange, before, {row.symbol: _held(row) for row in rows if row.expiry is not None})
 
 
@@ -122,6 +134,18 @@ def _believed(listed: Iterable[ListedInstrument], exchange: str, names: frozense
         )
     ordered = sorted(disputed, key=lambda d: (d.underlying, d.expiry, d.field))
     outcome.disputes.extend(terms.note(ordered, names, day))
+
+
+def _other_steps(rows: Iterable[Instrument], enabled: Iterable[Underlying]) -> Iterator[OtherStep]:
+    strikes: dict[tuple[str, date], set[Decimal]] = defaultdict(set)
+    for row in rows:
+        if row.expiry is not None and row.strike is not None:
+            strikes[row.underlying, row.expiry].add(row.strike)
+    for underlying in enabled:
+        nearest = min((expiry for name, expiry in strikes if name == underlying.symbol), default=None)
+        step = None if nearest is None else step_of(strikes[underlying.symbol, nearest])
+        if nearest is not None and step is not None and step != underlying.strike_step:
+            yield OtherStep(underlying.symbol, nearest, step, underlying.strike_step)
 
 
 def _held(row: Instrument) -> Held:
@@ -190,6 +214,13 @@ def _tell(outcome: Import, actor: str) -> None:
             f"{dispute.underlying} {dispute.field}: the broker's list says {dispute.listed} for expiry {dispute.expiry}, "
             f"our reference {dispute.held}.",
             key=f"{dispute.underlying}:{dispute.field}",
+        )
+    for other in outcome.steps:
+        alarms.ring(
+            "REFERENCE_DISPUTED",
+            f"{other.underlying} strikes of {other.expiry} lie {other.listed} apart in the broker's list; we count steps of "
+            f"{other.held}. Offsets that name an unlisted strike are refused until the step is changed in the admin.",
+            key=f"{other.underlying}:step",
         )
     if outcome.refused:
         alarms.ring(

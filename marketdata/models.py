@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from algomirror.ops.sight import Sighted
+from algomirror.ops.sight import Sighted, SightedOrHouse
 
 
 class Underlying(models.Model):
@@ -140,6 +140,40 @@ class SpecialSession(models.Model):
 
     def __str__(self) -> str:
         return f"{self.date} {self.exchange} {self.name}"
+
+
+class MisCutoff(models.Model):
+    """When a broker closes MIS positions itself, in IST, over a range of dates; of every broker, one, or one account."""
+
+    exchange = models.CharField(max_length=12)
+    broker = models.CharField(max_length=40, blank=True, help_text="as the account names it; empty: every broker")
+    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    at = models.TimeField()
+    effective_from = models.DateField()
+    effective_to = models.DateField(null=True, blank=True)
+
+    objects = SightedOrHouse["MisCutoff"]()
+
+    class Meta:
+        verbose_name = "MIS cut-off"
+        ordering = ["exchange", "broker", "account", "-effective_from"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["exchange", "broker", "effective_from"], condition=Q(account=None), name="one_cutoff_of_a_broker"
+            ),
+            models.UniqueConstraint(fields=["exchange", "account", "effective_from"], name="one_cutoff_of_an_account"),
+            models.CheckConstraint(condition=Q(account=None) | Q(broker=""), name="cutoff_of_broker_or_account"),
+            models.CheckConstraint(
+                condition=Q(effective_to=None) | Q(effective_to__gte=models.F("effective_from")), name="cutoff_ends_after_start"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.exchange} MIS {self.at} {self.whose}"
+
+    @property
+    def whose(self) -> str:
+        return self.account.name if self.account is not None else self.broker or "every broker"
 
 
 class ViewingSession(models.Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,14 +54,15 @@ class Outbox:
         waiting.at = at
         waiting.texts.update(texts)
 
-    def take(self) -> list[str]:
-        """Everything that waits, as text to send; nothing waits after it."""
-        taken = [orjson.dumps(message).decode() for message in (*self._events, *self._values.values())]
-        taken += [ticks.written(topic) for topic, ticks in self._ticks.items()]
-        self._events.clear()
-        self._values.clear()
-        self._ticks.clear()
-        return taken
+    def take(self) -> Iterator[str]:
+        """Everything that waits, one text after the other, each made of what is newest when it is asked for."""
+        while self._events:
+            yield orjson.dumps(self._events.popleft()).decode()
+        while self._values:
+            yield orjson.dumps(self._values.pop(next(iter(self._values)))).decode()
+        while self._ticks:
+            topic = next(iter(self._ticks))
+            yield self._ticks.pop(topic).written(topic)
 
     def forget(self, topic: str) -> None:
         self._values.pop(topic, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from accounts.gateway.directory import gateway_for
 from accounts.gateway.reports import Failed, Read, RestQuote
@@ -24,12 +24,16 @@ def feed_accounts() -> list[Account]:
 
 
 def refresh(
-    keys: Iterable[str], accounts: Sequence[Account] | None = None, *, on_failed: Callable[[int], None] = lambda _: None
+    keys: Iterable[str],
+    accounts: Sequence[Account] | None = None,
+    *,
+    on_failed: Callable[[int], None] = lambda _: None,
+    on_answer: Callable[[Account, Mapping[str, Quote]], None] = lambda *_: None,
 ) -> dict[str, Quote]:
     """Ask one healthy account for these prices and store them; what it could not say is absent.
 
     A quote is dated from when we asked, so that it never displaces a tick that arrived meanwhile. `on_failed` hears the
-    id of each account that did not answer. Not in a transaction.
+    id of each account that did not answer, `on_answer` what another one said. Not in a transaction.
     """
     wanted = [pair for pair in (split(key) for key in dict.fromkeys(keys)) if pair]
     found: dict[str, Quote] = {}
@@ -41,7 +45,9 @@ def refresh(
                 log.info("rest quotes failed account=%s why=%s", account.pk, answer.why)
                 on_failed(account.pk)
                 continue
-            found.update((quote.key, quote) for quote in (_quote(row, answer) for row in answer.value) if quote)
+            said = {quote.key: quote for quote in (_quote(row, answer) for row in answer.value) if quote}
+            on_answer(account, said)
+            found |= said
             break
     quotes.put(found.values())
     return found

@@ -22,7 +22,7 @@ SKEW_KEPT_S = 120.0
 # What the feed page shows live, by the names of the heartbeat's figures.
 LIVE_FIGURES = (
     "tier", "ticks_per_s", "index_age_s", "lag_ms", "wanted", "acknowledged", "refused", "silent", "open", "left_out",
-    "reconnects", "asked", "bad_prices", "doubted", "order_streams", "slowest_guard_ms",
+    "reconnects", "asked", "bad_prices", "doubted", "repeats", "order_streams", "slowest_guard_ms",
 )  # fmt: skip
 
 
@@ -61,10 +61,15 @@ def word(link: object, index_age_s: float | None) -> str:
     return "live" if index_age_s is not None and index_age_s <= SILENT_S else "stale"
 
 
+def skew_text(skew_s: float) -> str:
+    """To the hundredth, a nothing without a minus."""
+    return f"{round(skew_s, 2) + 0.0:+.2f} s"
+
+
 def live_values(figures: Mapping[str, Any]) -> dict[str, str | None]:
     """The figures as a page's live cells take them."""
     told = {f"feed:{name}": _text(figures.get(name)) for name in LIVE_FIGURES}
-    skews = {f"feed:skew:{pk}": f"{pair[0]:+.2f} s" for pk, pair in figures.get("skew", {}).items()}
+    skews = {f"feed:skew:{pk}": skew_text(pair[0]) for pk, pair in figures.get("skew", {}).items()}
     named = {"feed:word": word(figures["state"], figures["index_age_s"]), "feed:source": str(figures["source"])}
     return {**told, **skews, **named, "feed:rate": _text(figures["ticks_per_s"])}
 

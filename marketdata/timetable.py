@@ -20,19 +20,26 @@ from algomirror.kernel.money import parse_decimal
 from algomirror.ops import alarms, journal
 from marketdata import calendar
 from marketdata.domain.timetable import EXCHANGES, Difference, Entry, compare, compare_with_server, read
-from marketdata.models import CalendarProposal, Holiday, SpecialSession, TradingHours
+from marketdata.models import CalendarProposal, Holiday, MisCutoff, SpecialSession, TradingHours
 from marketdata.reference.edit import edited, facts
 
 COVER_DAYS = 30
 MOST_BYTES = 1_000_000
+MODELS: dict[str, type[Model]] = {
+    "HOURS": TradingHours,
+    "HOLIDAY": Holiday,
+    "SPECIAL": SpecialSession,
+    "CUTOFF": MisCutoff,
+}
 _SERVER_KINDS = {"TRADING_HOLIDAY": "TRADING", "SETTLEMENT_HOLIDAY": "SETTLEMENT"}
 
 
 def entries(exchange: str = "") -> list[Entry]:
-    """All rows that count, in three queries."""
+    """All rows that count, in four queries."""
     only = {"exchange": exchange} if exchange else {}
     found = [_hours(row) for row in TradingHours.objects.filter(**only)]
     found += [_holiday(row) for row in Holiday.objects.filter(retired_at=None, **only)]
+    found += [_cutoff(row) for row in MisCutoff.objects.filter(**only).select_related("account")]
     return found + [_special(row) for row in SpecialSession.objects.filter(retired_at=None, **only)]
 
 
@@ -61,6 +68,18 @@ def _special(row: SpecialSession) -> Entry:
         opens=row.opens.isoformat(),
         closes=row.closes.isoformat(),
         confirmed="yes" if row.confirmed else "no",
+    )
+
+
+def _cutoff(row: MisCutoff) -> Entry:
+    return Entry(
+        "CUTOFF",
+        row.exchange,
+        closes=row.at.isoformat(),
+        effective_from=row.effective_from.isoformat(),
+        effective_to=row.effective_to.isoformat() if row.effective_to else "",
+        broker=row.broker,
+        account="" if row.account is None else row.account.name,
     )
 
 
@@ -96,6 +115,8 @@ def _stored(entry: Entry) -> tuple[type[Model], dict[str, Any], dict[str, Any]]:
     if entry.kind == "HOLIDAY":
         values: dict[str, Any] = {"name": entry.name, "kind": entry.holiday_kind, "retired_at": None}
         return Holiday, key | {"date": date.fromisoformat(entry.date)}, values
+    if entry.kind == "CUTOFF":
+        return _stored_cutoff(entry)
     hours = {"opens": time.fromisoformat(entry.opens), "closes": time.fromisoformat(entry.closes)}
     if entry.kind == "SPECIAL":
         values = {**hours, "confirmed": entry.confirmed == "yes", "retired_at": None}
@@ -105,18 +126,32 @@ def _stored(entry: Entry) -> tuple[type[Model], dict[str, Any], dict[str, Any]]:
     return TradingHours, key, {**hours, "effective_to": until}
 
 
+def _stored_cutoff(entry: Entry) -> tuple[type[Model], dict[str, Any], dict[str, Any]]:
+    account = Account.objects.filter(name=entry.account).first() if entry.account else None
+    if entry.account and account is None:
+        raise Refused(f"There is no account {entry.account}.", fields={"account": "unknown"})
+    key = {
+        "exchange": entry.exchange,
+        "broker": entry.broker,
+        "account": account,
+        "effective_from": date.fromisoformat(entry.effective_from),
+    }
+    until = date.fromisoformat(entry.effective_to) if entry.effective_to else None
+    return MisCutoff, key, {"at": time.fromisoformat(entry.closes), "effective_to": until}
+
+
 def retire(kind: str, row_id: int, *, actor: str, last_day: date | None = None) -> None:
-    """Hours end with `last_day` (today by default); a holiday or special session counts no more but stays on record."""
-    model: type[Model] = {"HOURS": TradingHours, "HOLIDAY": Holiday, "SPECIAL": SpecialSession}[kind]
+    """Hours and cut-offs end with `last_day` (today by default); a holiday or special session counts no more but stays."""
+    model = MODELS[kind]
     with transaction.atomic():
         row = model._default_manager.filter(pk=row_id).first()
         if row is None:
             raise Refused("There is no such row any more.")
         before = facts(row)
-        if isinstance(row, TradingHours):
+        if isinstance(row, (TradingHours, MisCutoff)):
             row.effective_to = last_day or clock.today()
             if row.effective_to < row.effective_from:
-                raise Refused("Hours cannot end before they begin.", fields={"effective_to": "too early"})
+                raise Refused("It cannot end before it begins.", fields={"effective_to": "too early"})
         elif isinstance(row, (Holiday, SpecialSession)):
             if row.retired_at is not None:
                 raise Conflict("It was retired before.")
@@ -129,7 +164,7 @@ def propose_file(text: str, *, name: str, actor: str) -> CalendarProposal:
     """Compare a CSV with the calendar. Refused with every wrong line named; nothing counts before approval."""
     if len(text) > MOST_BYTES:
         raise Refused("The file is larger than 1 MB.", fields={"file": "size"})
-    offered, errors = read(text)
+    offered, errors = read(text, set(Account.objects.values_list("name", flat=True)))
     if errors:
         raise Refused("Nothing was read. " + "; ".join(errors[:10]), fields={"file": errors[0]})
     return _propose(compare(entries(), offered), source=f"file {name}"[:120], actor=actor)

@@ -23,7 +23,13 @@ from marketdata.status import feed_status
 
 @require_GET
 def chain(request: HttpRequest) -> HttpResponse:
-    return render(request, "marketdata/chain.html", _context(request))
+    context = _context(request)
+    response = render(request, "marketdata/chain.html", context)
+    # Who watches the import gets the whole page once there is a chain to show.
+    view = context.get("view")
+    if request.headers.get("HX-Target") == "chain-import" and view and view.rows:
+        response["HX-Refresh"] = "true"
+    return response
 
 
 @require_GET

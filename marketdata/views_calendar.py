@@ -18,9 +18,7 @@ from marketdata.calendar import EXCHANGES
 from marketdata.calendar_page import calendar_page
 from marketdata.domain.timetable import Entry, written
 from marketdata.forms_calendar import FORMS, ChosenForm, EntryForm, FileForm, RetireForm, ServerForm
-from marketdata.models import CalendarProposal, Holiday, SpecialSession, TradingHours
-
-_MODELS: dict[str, Any] = {"HOLIDAY": Holiday, "SPECIAL": SpecialSession, "HOURS": TradingHours}
+from marketdata.models import CalendarProposal
 
 
 def owner(request: HttpRequest) -> str:
@@ -50,6 +48,7 @@ def _page(request: HttpRequest, forms: dict[str, EntryForm], *, status: int = 20
         "holiday_form": shown["HOLIDAY"],
         "special_form": shown["SPECIAL"],
         "hours_form": shown["HOURS"],
+        "cutoff_form": shown["CUTOFF"],
         "file_form": FileForm(),
         "server_form": ServerForm(),
         "editing": kind or next(iter(forms), ""),
@@ -62,7 +61,7 @@ def _edited(request: HttpRequest) -> tuple[str, EntryForm | None]:
     kind, _, row_id = request.GET.get("edit", "").partition("-")
     if kind not in FORMS or not row_id.isdecimal():
         return "", None
-    row = _MODELS[kind].objects.filter(pk=int(row_id)).first()
+    row: Any = timetable.MODELS[kind]._default_manager.filter(pk=int(row_id)).first()
     if row is None:
         raise Http404
     form = FORMS[kind](initial=FORMS[kind].of(row))
@@ -92,8 +91,7 @@ def retire(request: HttpRequest) -> HttpResponse:
     said = form.cleaned_data
     timetable.retire(said["kind"], said["row"], actor=actor, last_day=said["last_day"])
     messages.info(request, "Retired. It stays on record.")
-    row = _MODELS[said["kind"]].objects.get(pk=said["row"])
-    return _back(row.exchange)
+    return _back(timetable.MODELS[said["kind"]]._default_manager.values_list("exchange", flat=True).get(pk=said["row"]))
 
 
 def _back(exchange: str) -> HttpResponse:

@@ -32,7 +32,7 @@ def feeds_choose(request: HttpRequest) -> HttpResponse:
     if not (isinstance(request.user, User) and request.user.is_owner):
         raise PermissionDenied
     asked = request.POST.get("account", "")
-    if asked and not asked.isdigit():
+    if asked and not (asked.isdecimal() and len(asked) < 10):
         raise Refused("account is a number.", fields={"account": "not a number"})
     feeds.choose(request.user, int(asked) if asked else None)
     return redirect("feeds")

@@ -60,6 +60,8 @@ KINDS: dict[str, Kind] = {
     "drop_socket": Kind(STREAM, {"code": 1006}),
     "relogin_drop": Kind(STREAM),
     "mute_symbol": Kind(STREAM, {}, lasting=True),
+    "drop_symbol": Kind(STREAM),
+    "frozen_ticks": Kind(STREAM, {}, lasting=True),
     "zero_price": Kind(QUOTES),
     "nan_price": Kind(QUOTES),
     "price_spike": Kind(QUOTES, {"percent": 50.0}),

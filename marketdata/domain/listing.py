@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 
 from marketdata.domain.symbols import Contract, compose, parse_expiry, take_apart
 
@@ -43,6 +44,19 @@ class Dispute:
     field: str
     listed: str
     held: str
+
+
+# A list thins out far from the money; a gap that few neighbours have is not the step.
+STEP_SHARE, STEP_GAPS = 0.2, 10
+
+
+def step_of(strikes: Iterable[Decimal]) -> Decimal | None:
+    """The smallest gap that at least a fifth of the neighbouring strikes have; None when too few are listed to tell."""
+    ordered = sorted(set(strikes))
+    gaps = Counter(above - below for below, above in pairwise(ordered))
+    if gaps.total() < STEP_GAPS:
+        return None
+    return min(gap for gap, count in gaps.items() if count >= STEP_SHARE * gaps.total())
 
 
 def contract_of(row: ListedRow, underlyings: frozenset[str]) -> Contract | None:

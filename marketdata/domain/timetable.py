@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date, time
 from typing import Any, Literal
 
 EXCHANGES = ("NSE", "BSE", "NFO", "BFO")
-KINDS = ("HOURS", "HOLIDAY", "SPECIAL")
+KINDS = ("HOURS", "HOLIDAY", "SPECIAL", "CUTOFF")
 HOLIDAY_KINDS = ("TRADING", "SETTLEMENT", "BOTH")
 MOST_ROWS = 5_000
 
@@ -30,12 +30,16 @@ class Entry:
     effective_from: str = ""
     effective_to: str = ""
     confirmed: str = ""
+    broker: str = ""
+    account: str = ""
 
     @property
     def identity(self) -> tuple[str, ...]:
         """What one row of the calendar may exist once of."""
         if self.kind == "HOURS":
             return self.kind, self.exchange, self.weekday, self.effective_from
+        if self.kind == "CUTOFF":
+            return self.kind, self.exchange, self.broker, self.account, self.effective_from
         return (self.kind, self.exchange, self.date) + ((self.name,) if self.kind == "SPECIAL" else ())
 
     @property
@@ -43,6 +47,8 @@ class Entry:
         """For a person: what the row says beside its identity."""
         if self.kind == "HOLIDAY":
             return f"{self.name} ({self.holiday_kind.lower()})"
+        if self.kind == "CUTOFF":
+            return f"MIS {self.closes} to {self.effective_to or 'further notice'}"
         hours = f"{self.opens}-{self.closes}"
         if self.kind == "SPECIAL":
             return f"{self.name} {hours}" + ("" if self.confirmed == "yes" else ", unconfirmed")
@@ -73,8 +79,11 @@ def written(entries: Iterable[Entry]) -> str:
     return out.getvalue()
 
 
-def read(text: str) -> tuple[list[Entry], list[str]]:
-    """The rows of a CSV, and what is wrong with it line by line. With any error nothing may be used."""
+def read(text: str, accounts: Container[str] = ()) -> tuple[list[Entry], list[str]]:
+    """The rows of a CSV, and what is wrong with it line by line. With any error nothing may be used.
+
+    `accounts`: the names that a cut-off may be of.
+    """
     reader = csv.DictReader(io.StringIO(text.lstrip("\ufeff")))
     missing = {"kind", "exchange"} - set(reader.fieldnames or ())
     if missing:
@@ -90,6 +99,8 @@ def read(text: str) -> tuple[list[Entry], list[str]]:
             entry, wrong = checked(row)
             if entry is not None and entry.identity in entries:
                 wrong = "the same row twice"
+            elif entry is not None and entry.account and entry.account not in accounts:
+                wrong = f"there is no account {entry.account[:60]}"
             if wrong or entry is None:
                 errors.append(f"line {number}: {wrong}")
                 continue
@@ -122,6 +133,8 @@ def _normal(text: Mapping[str, str]) -> Entry:
         if nature not in HOLIDAY_KINDS:
             raise ValueError(f"holiday_kind is one of {', '.join(HOLIDAY_KINDS)}")
         return Entry(kind, exchange, _day(text["date"]), _name(text["name"]), nature)
+    if kind == "CUTOFF":
+        return _cutoff(text)
     opens, closes = _time(text["opens"]), _time(text["closes"])
     if opens >= closes:
         raise ValueError("opens must be before closes")
@@ -130,10 +143,32 @@ def _normal(text: Mapping[str, str]) -> Entry:
         return Entry(kind, exchange, _day(text["date"]), _name(text["name"]), opens=opens, closes=closes, confirmed=sure)
     if text["weekday"] not in tuple("0123456"):
         raise ValueError("weekday is 0 (Monday) to 6")
+    start, end = _range(text)
+    return Entry(kind, exchange, weekday=text["weekday"], opens=opens, closes=closes, effective_from=start, effective_to=end)
+
+
+def _cutoff(text: Mapping[str, str]) -> Entry:
+    if text["broker"] and text["account"]:
+        raise ValueError("a cut-off is of a broker or of an account, not of both")
+    if len(text["broker"]) > 40:
+        raise ValueError("a broker has at most 40 characters")
+    start, end = _range(text)
+    return Entry(
+        "CUTOFF",
+        text["exchange"],
+        closes=_time(text["closes"]),
+        effective_from=start,
+        effective_to=end,
+        broker=text["broker"].lower(),
+        account=text["account"],
+    )
+
+
+def _range(text: Mapping[str, str]) -> tuple[str, str]:
     start, end = _day(text["effective_from"]), _day(text["effective_to"]) if text["effective_to"] else ""
     if end and end < start:
         raise ValueError("effective_to is before effective_from")
-    return Entry(kind, exchange, weekday=text["weekday"], opens=opens, closes=closes, effective_from=start, effective_to=end)
+    return start, end
 
 
 def _day(text: str) -> str:

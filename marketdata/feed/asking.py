@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from threading import Event, Lock, Thread
 
 from django.db import close_old_connections
 
+from accounts.models import Account
 from algomirror.kernel import clock
+from algomirror.ops import alarms
 from marketdata import rest
 from marketdata.domain.quotes import Quote
 
@@ -18,6 +21,35 @@ EVERY_S = 1.0
 MOST_AT_ONCE = 100
 # A server that did not answer is asked after the others for so long: its silence would cost every round its time-out.
 SULKS_S = 30.0
+# An index moves every second of a session: a server that repeats its figures for so long stands still.
+STILL_S = 15.0
+# What was asked longer ago than this says nothing about the time between.
+GAP_S = 5.0
+
+
+class Stillness:
+    """Which accounts' answers do not move any more, judged by the indices among them."""
+
+    def __init__(self) -> None:
+        self._said: dict[int, tuple[dict[str, Decimal], float, float]] = {}
+        self._still: dict[int, dict[str, Decimal]] = {}
+
+    def note(self, account_id: int, said: Mapping[str, Quote], now: float) -> bool:
+        """True while this account repeats what it has said for too long; one that was still needs to move first."""
+        indices = {key: quote.last_price for key, quote in said.items() if key.partition(":")[0].endswith("_INDEX")}
+        if not indices:
+            return account_id in self._still
+        if indices == self._still.get(account_id):
+            return True
+        self._still.pop(account_id, None)
+        before, since, asked = self._said.get(account_id, ({}, now, now))
+        if indices != before or now - asked > GAP_S:
+            since = now
+        self._said[account_id] = (indices, since, now)
+        if now - since <= STILL_S:
+            return False
+        self._still[account_id] = indices
+        return True
 
 
 class Asker(Thread):
@@ -31,6 +63,7 @@ class Asker(Thread):
         self._late: tuple[str, ...] = ()
         self._once: dict[str, None] = {}
         self._failed_at: dict[int, float] = {}
+        self._stillness = Stillness()
         self._lock = Lock()
         self._halt = Event()
         self._wake = Event()
@@ -74,9 +107,18 @@ class Asker(Thread):
         self.rounds += 1
         now = clock.monotonic()
         accounts = sorted(rest.feed_accounts(), key=lambda a: now - self._failed_at.get(a.pk, float("-inf")) < SULKS_S)
-        for quote in rest.refresh(due, accounts, on_failed=self._failed).values():
+        for quote in rest.refresh(due, accounts, on_failed=self._failed, on_answer=self._answered).values():
             self.answered += 1
             self._on_quote(quote)
+
+    def _answered(self, account: Account, said: Mapping[str, Quote]) -> None:
+        """A server that stands still is believed for want of a better one, but asked after the others, and a person is told."""
+        if not self._stillness.note(account.pk, said, clock.monotonic()):
+            return
+        if clock.monotonic() - self._failed_at.get(account.pk, float("-inf")) >= SULKS_S:
+            text = f"{account.name}: its prices by REST have not moved for {STILL_S:.0f} s in a session; others are asked first."
+            alarms.ring("FEED_STILL", text, key=str(account.pk), account_id=account.pk)
+        self._failed(account.pk)
 
     def _failed(self, account_id: int) -> None:
         self._failed_at[account_id] = clock.monotonic()

@@ -30,6 +30,8 @@ from marketdata.feed.watch import REFUSALS_BEFORE_SWITCH, Act, Watchdog, silent
 log = logging.getLogger(__name__)
 
 DOUBT_S = 2.0
+# So long without a tick of a symbol while the indices tick: its subscription may be lost.
+UNHEARD_S = 30.0
 SEEN_AGAIN_S = 60.0
 # Before the opening a source that does not answer is replaced too.
 NEAR_OPEN = timedelta(minutes=15)
@@ -181,6 +183,9 @@ class Desk:
             elif act is Act.RECONNECT:
                 log.warning("index silent, reconnecting account=%s", self.stream.endpoint.account_id)
                 self.stream.reconnect()
+            is_ticking = self.is_ticking(now)
+            quiet_since = at - timedelta(seconds=UNHEARD_S)
+            self.stream.ledger.unheard = self.tape.unheard(self._keys, quiet_since) if is_ticking else frozenset()
         doubted = self.tape.doubted_since(at - timedelta(seconds=DOUBT_S))
         self.asker.ask([*self._late(at), *doubted], once=self._unseen(now))
 
@@ -249,6 +254,7 @@ class Desk:
             "reconnects": max(stream.connects - 1, 0) if stream else 0,
             "bad_prices": self.tape.refused,
             "doubted": self.tape.doubts,
+            "repeats": self.tape.repeats,
             "broken_frames": stream.broken_frames if stream else 0,
             "asked": self.asker.answered,
             "slowest_guard_ms": round(self.guards.take_slowest_ms(), 2),

@@ -10,6 +10,8 @@ LTP, QUOTE, DEPTH = 1, 2, 3
 BATCH = 200
 ASK_AGAIN_S = 10.0
 REFUSED_AGAIN_S = 30.0
+# A broker may drop one symbol without a word. A quiet contract looks the same; asking once more does it no harm.
+UNHEARD_AGAIN_S = 60.0
 
 
 def mode_of(key: str) -> int:
@@ -19,12 +21,17 @@ def mode_of(key: str) -> int:
 
 @dataclass
 class Ledger:
-    """Only the stream's own thread calls plan, took and forget_all; `want` may come from any thread."""
+    """Only the stream's own thread calls plan, took and forget_all; `want` may come from any thread.
+
+    `unheard`: wanted symbols that do not tick although the feed does; set from any thread too.
+    """
 
     wanted: frozenset[str] = frozenset()
     acknowledged: set[str] = field(default_factory=set)
     refused: dict[str, tuple[str, float]] = field(default_factory=dict)
+    unheard: frozenset[str] = frozenset()
     _asked: dict[str, float] = field(default_factory=dict)
+    _agreed_at: dict[str, float] = field(default_factory=dict)
 
     def want(self, keys: Iterable[str]) -> None:
         self.wanted = frozenset(keys)
@@ -34,6 +41,7 @@ class Ledger:
         self.acknowledged.clear()
         self.refused.clear()
         self._asked.clear()
+        self._agreed_at.clear()
 
     def plan(self, now: float) -> list[dict[str, Any]]:
         """The frames to send now, each of at most a batch of symbols."""
@@ -42,6 +50,7 @@ class Ledger:
         for key in gone:
             self.acknowledged.discard(key)
             self._asked.pop(key, None)
+            self._agreed_at.pop(key, None)
         for key in [key for key in self.refused if key not in wanted]:
             del self.refused[key]
         missing = sorted(key for key in wanted if self._is_due(key, now))
@@ -50,8 +59,10 @@ class Ledger:
         return [*_unsubscribe(sorted(set(gone))), *_subscribe(missing)]
 
     def _is_due(self, key: str, now: float) -> bool:
-        if key in self.acknowledged or now - self._asked.get(key, float("-inf")) < ASK_AGAIN_S:
+        if now - self._asked.get(key, float("-inf")) < ASK_AGAIN_S:
             return False
+        if key in self.acknowledged:
+            return key in self.unheard and now - self._agreed_at.get(key, now) >= UNHEARD_AGAIN_S
         return key not in self.refused or now - self.refused[key][1] >= REFUSED_AGAIN_S
 
     def took(self, frame: Mapping[str, Any], now: float) -> None:
@@ -65,8 +76,10 @@ class Ledger:
                 continue
             if item.get("status") == "success":
                 self.acknowledged.add(key)
+                self._agreed_at[key] = now
                 self.refused.pop(key, None)
             else:
+                self.acknowledged.discard(key)
                 self.refused[key] = (str(item.get("message", ""))[:200], now)
 
 

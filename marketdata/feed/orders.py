@@ -80,10 +80,15 @@ class OrderStreams:
 
 
 def _taker(account_id: int, pulse: Pulse) -> Callable[[dict[str, Any], datetime], None]:
+    last: object = None
+
     def take(frame: dict[str, Any], received_at: datetime) -> None:
+        nonlocal last
         if frame.get("type") == "order_update":
             enqueue("orders", "trading.tasks.work", account_id, key=f"work:{account_id}")
-        else:
+        elif (said := frame.get("data")) != last:
+            # A feed that repeats one tick for ever is not well.
+            last = said
             pulse.tick(clock.monotonic())
 
     return take

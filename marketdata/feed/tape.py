@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -28,6 +29,8 @@ class _Symbol:
     doubted: Decimal | None = None
     doubted_at: datetime | None = None
     doubted_stamp: datetime | None = None
+    look: tuple[datetime, Decimal, Book | None, int | None] | None = None
+    streamed_at: datetime | None = None
 
 
 class Tape:
@@ -38,6 +41,7 @@ class Tape:
         self.accepted = 0
         self.refused = 0
         self.doubts = 0
+        self.repeats = 0
 
     def take(self, tick: Partial | Nonsense, received_at: datetime) -> Quote | None:
         """The symbol's new quote; None when the tick brings no price that may be used yet."""
@@ -45,9 +49,13 @@ class Tape:
             self.refused += 1
             return None
         symbol = self._symbols.setdefault(tick.key, _Symbol())
+        if _is_repeat(symbol, tick):
+            self.repeats += 1
+            return None
         _merge(symbol, tick, received_at)
         if tick.last_price is None:
             return None
+        symbol.streamed_at = received_at
         if self._is_doubtful(symbol, tick, tick.last_price, received_at):
             self.doubts += 1
             return None
@@ -72,6 +80,11 @@ class Tape:
         found = list(self._symbols.items())
         return [key for key, symbol in found if symbol.doubted_at is not None and symbol.doubted_at <= before]
 
+    def unheard(self, keys: Iterable[str], since: datetime) -> frozenset[str]:
+        """Those of `keys` of which the stream has said nothing new since then, or ever."""
+        heard = {key for key, symbol in list(self._symbols.items()) if symbol.streamed_at and symbol.streamed_at >= since}
+        return frozenset(key for key in keys if key not in heard)
+
     def forget(self, keys: set[str]) -> None:
         for key in keys:
             self._symbols.pop(key, None)
@@ -94,6 +107,14 @@ class Tape:
         symbol.doubted, symbol.doubted_stamp = price, tick.exchange_at
         symbol.doubted_at = symbol.doubted_at or received_at
         return True
+
+
+def _is_repeat(symbol: _Symbol, tick: Partial) -> bool:
+    """The same stamp, price, book and volume once more is no newer look: a feed that stands still must grow old."""
+    if tick.exchange_at is None or tick.last_price is None:
+        return False
+    before, symbol.look = symbol.look, (tick.exchange_at, tick.last_price, tick.book, tick.volume)
+    return before == symbol.look
 
 
 def _merge(symbol: _Symbol, tick: Partial, received_at: datetime) -> None:

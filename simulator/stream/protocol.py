@@ -181,6 +181,7 @@ class Session:
             text = f"Token not found for {symbol} on {exchange}"
             return {**told, "status": "error", "message": text, "broker": broker}
         self.modes.setdefault((exchange, symbol), set()).add(mode)
+        self.hub.forgotten.discard((exchange, symbol))
         self.hub.changed()
         return {**told, "status": "success", "mode": LABELS[mode], "depth": depth, "broker": broker}
 
@@ -234,6 +235,8 @@ class Hub:
         self.account = account
         self.capacity = capacity
         self.sessions: set[Session] = set()
+        self.forgotten: set[tuple[str, str]] = set()
+        self.frozen: dict[tuple[str, str, int], bytes] = {}
         self._union: dict[tuple[str, str], set[int]] | None = None
 
     @property

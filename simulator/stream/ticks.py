@@ -17,7 +17,7 @@ from simulator.stream.protocol import Hub, Session
 from simulator.view import PRICE_FAULTS
 
 FULL_NAMES = {1: "ltp", 2: "quote", 3: "full"}
-VIEW_FAULTS = (*PRICE_FAULTS, "mute_symbol")
+VIEW_FAULTS = (*PRICE_FAULTS, "mute_symbol", "drop_symbol", "frozen_ticks")
 
 
 def payload(contract: Contract, q: Quote, mode: int, at_ms: int) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class TickWriter:
         bent = hub.account.faults.any_armed(VIEW_FAULTS, hub.account.index)
         sessions = [s for s in hub.sessions if s.modes]
         for key, asked in list(hub.wanted().items()):
-            if bent and hub.account.faults.hit("mute_symbol", hub.account.index, "stream", key[1]) is not None:
+            if key in hub.forgotten or (bent and _is_silenced(hub, key)):
                 continue
             bodies = self._bent(hub, key, asked) if bent else {}
             for tick_mode in sorted(asked, reverse=True):
@@ -111,11 +111,24 @@ class TickWriter:
         if contract is None or quote is None:
             return {}
         write = _write_nan if math.isnan(quote.ltp) else orjson.dumps
-        return {mode: write(payload(contract, quote, mode, self._now_ms())) for mode in asked}
+        bodies = {mode: write(payload(contract, quote, mode, self._now_ms())) for mode in asked}
+        if hub.account.faults.hit("frozen_ticks", hub.account.index, "stream", key[1]) is None:
+            for mode in asked:
+                hub.frozen.pop((*key, mode), None)
+            return bodies
+        return {mode: hub.frozen.setdefault((*key, mode), body) for mode, body in bodies.items()}
 
     def _now_ms(self) -> int:
         """Each payload says when it was written, not when the round of all symbols began."""
         return epoch_ms(self._market.clock.now())
+
+
+def _is_silenced(hub: Hub, key: tuple[str, str]) -> bool:
+    faults, account = hub.account.faults, hub.account.index
+    if faults.hit("drop_symbol", account, "stream", key[1]) is not None:
+        hub.forgotten.add(key)
+        return True
+    return faults.hit("mute_symbol", account, "stream", key[1]) is not None
 
 
 def _write_nan(body: dict[str, Any]) -> bytes:

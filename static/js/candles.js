@@ -72,7 +72,7 @@ class Picture {
       height: HEIGHT,
       layout: { attributionLogo: false, background: { color: "transparent" }, textColor: text, fontFamily: getComputedStyle(document.body).fontFamily, panes: { separatorColor: grid.color } },
       grid: { vertLines: grid, horzLines: grid },
-      timeScale: { timeVisible: true, secondsVisible: false, borderColor: grid.color },
+      timeScale: { timeVisible: true, secondsVisible: false, maxBarSpacing: 24, rightOffset: 3, borderColor: grid.color },
       rightPriceScale: { borderColor: grid.color },
       localization: { locale: "en-IN" },
     });

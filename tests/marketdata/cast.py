@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +15,7 @@ from algomirror.kernel import clock
 from marketdata.domain.quotes import Quote, Source
 from marketdata.domain.symbols import future_symbol, option_symbol
 from marketdata.models import Instrument
+from tests.patience import PATIENCE_S
 
 FRIDAY = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)  # 10:30 IST, a trading day
 
@@ -80,21 +80,11 @@ def account(by: User, *, name: str = "Paper 1", rest: int = 1, stream: int = 1, 
     )
 
 
-def until(true: Callable[[], Any], *, within_s: float = 10.0, what: str = "") -> Any:
-    """Wait for something another process does; the only place where a test waits."""
-    end = time.monotonic() + within_s
-    while time.monotonic() < end:
-        if found := true():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {within_s} s: {what}")
-
-
 def control(base: int, path: str, **fields: Any) -> Any:
     request = urllib.request.Request(
         f"http://127.0.0.1:{base}{path}", json.dumps(fields).encode() if fields else None, {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=5) as reply:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
         return json.load(reply)
 
 

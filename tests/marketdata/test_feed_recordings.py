@@ -88,7 +88,7 @@ def test_the_recorded_ticks_make_quotes_with_receipt_stamp_and_source() -> None:
         tick = market_data(decode(json.dumps(message)) or {})
         assert isinstance(tick, Partial)
         quotes += [quote] if (quote := tape.take(tick, received)) else []
-    assert len(quotes) + tape.doubts == len(TICKS)
+    assert len(quotes) + tape.doubts + tape.repeats == len(TICKS)
     assert all(q.source is Source.STREAM and q.received_at == received and q.exchange_at for q in quotes)
     assert tape.refused == 0
 

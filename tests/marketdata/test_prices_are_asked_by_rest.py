@@ -9,8 +9,11 @@ import pytest
 from accounts.gateway.directory import far_side
 from accounts.gateway.reports import Failed, Read, RestQuote, Why
 from accounts.models import Account
+from algomirror.kernel import clock
+from algomirror.ops.models import Alarm
 from marketdata import quotes, rest
 from marketdata.domain.quotes import Source
+from marketdata.feed.asking import Asker
 from tests.marketdata.cast import FRIDAY, account, owner, quote, seconds
 
 pytestmark = pytest.mark.django_db
@@ -90,3 +93,46 @@ def test_many_symbols_go_in_batches(servers: dict[str, Server]) -> None:
 
 def test_without_an_account_nothing_is_asked() -> None:
     assert rest.refresh(["NFO:A"]) == {}
+
+
+NIFTY = "NSE_INDEX:NIFTY"
+
+
+def test_a_server_whose_indices_stand_still_is_asked_after_the_others_and_a_person_is_told(servers: dict[str, Server]) -> None:
+    first, second = servers["first"], servers["second"]
+    frozen = clock.FrozenClock(FRIDAY)
+    with clock.use(frozen):
+        asker = Asker(lambda quote: None)
+
+        def rounds(count: int, *moving: Server) -> None:
+            for _ in range(count):
+                asker._round([NIFTY, "NFO:A"])
+                for server in (second, *moving):
+                    server.price += 1
+                frozen.advance(1)
+
+        rounds(16)
+        assert not second.asked and not Alarm.objects.exists(), "a quarter of a minute may pass"
+        rounds(10)
+        assert len(first.asked) == 17 and len(second.asked) == 9
+        assert quotes.get([NIFTY])[NIFTY].last_price == second.price - 1
+        alarm = Alarm.objects.get(kind="FEED_STILL")
+        assert alarm.account_id == first_id() and "first" in alarm.text
+        rounds(40)
+        assert len(first.asked) <= 19, "one that stood still is tried each half minute, and left at once while it has not moved"
+        rounds(70, first)
+        assert len(first.asked) > 50, "it moves again"
+
+
+def first_id() -> int:
+    return Account.objects.get(name="first").pk
+
+
+def test_without_an_index_among_them_answers_say_nothing_of_standing_still(servers: dict[str, Server]) -> None:
+    frozen = clock.FrozenClock(FRIDAY)
+    with clock.use(frozen):
+        asker = Asker(lambda quote: None)
+        for _ in range(40):
+            asker._round(["NFO:A"])
+            frozen.advance(1)
+    assert len(servers["first"].asked) == 40 and not Alarm.objects.exists()

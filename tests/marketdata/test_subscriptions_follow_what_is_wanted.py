@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketdata.feed.client import Endpoint, wait_before
-from marketdata.feed.ledger import BATCH, Ledger
+from marketdata.feed.ledger import BATCH, UNHEARD_AGAIN_S, Ledger
 from marketdata.feed.wanted import Wanted
 from marketdata.feed.watch import Act, Watchdog, silent
 
@@ -162,3 +162,21 @@ def test_beyond_the_cap_what_is_open_stays_and_viewers_give_way() -> None:
     assert capped.all == {"NFO:OPEN", NIFTY, "NFO:A"} and capped.left_out == 2
     assert wanted.within(1).all == {"NFO:OPEN"}
     assert wanted.within(2).all == {"NFO:OPEN", NIFTY}
+
+
+def test_a_symbol_that_does_not_tick_is_asked_for_again_and_stays_acknowledged_meanwhile() -> None:
+    ledger = Ledger()
+    ledger.want(["NFO:A", "NFO:B"])
+    ledger.took(answer(ledger.plan(0.0)), 0.0)
+    ledger.unheard = frozenset({"NFO:A"})
+    assert ledger.plan(UNHEARD_AGAIN_S - 0.1) == []
+    again = ledger.plan(UNHEARD_AGAIN_S)
+    assert [(frame["action"], frame["symbols"]) for frame in again] == [("subscribe", [{"symbol": "A", "exchange": "NFO"}])]
+    assert ledger.acknowledged == {"NFO:A", "NFO:B"} and ledger.plan(UNHEARD_AGAIN_S + 1) == []
+    ledger.took(answer(again), UNHEARD_AGAIN_S + 2)
+    assert ledger.plan(2 * UNHEARD_AGAIN_S + 1) == [], "not more often than the wait"
+    refused = ledger.plan(2 * UNHEARD_AGAIN_S + 2)
+    ledger.took(answer(refused, "error"), 2 * UNHEARD_AGAIN_S + 2)
+    assert ledger.acknowledged == {"NFO:B"} and ledger.plan(2 * UNHEARD_AGAIN_S + 3) == []
+    ledger.unheard = frozenset()
+    assert ledger.plan(3 * UNHEARD_AGAIN_S), "a refused one is tried as any other"

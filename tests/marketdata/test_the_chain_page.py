@@ -84,6 +84,9 @@ def test_the_fragment_is_the_same_rows_and_reading_changes_nothing(browser: Clie
     fragment = browser.get("/chain/table", {"underlying": "NIFTY", "expiry": "2026-12-08", "width": 5})
     assert fragment.status_code == 200 and b"<html" not in fragment.content
     assert fragment.content.decode().count('scope="row"') == 11
+    assert "NIFTY08DEC26" in fragment.content.decode() and "NIFTY01DEC26" not in fragment.content.decode()
+    assert "NIFTY01DEC26" in page(browser, underlying="NIFTY", expiry="2026-12-01")
+    assert "NIFTY01DEC26" not in page(browser, underlying="SENSEX")
     assert not ViewingSession.objects.exists()
 
 
@@ -182,3 +185,13 @@ def test_the_columns_a_person_chose_are_shown_and_the_page_they_came_from(browse
     head = browser.get("/chain").content.decode().partition("<thead>")[2].partition("</thead>")[0]
     assert "Volume" in head
     assert "Delta" not in head
+
+
+def test_who_watches_the_import_gets_the_chain_as_soon_as_it_is_there(browser: Client, alice: User) -> None:
+    account(alice)
+    watching = {"HX-Request": "true", "HX-Target": "chain-import"}
+    assert "HX-Refresh" not in browser.get("/chain", headers=watching)
+    list_options("NIFTY", date(2026, 12, 1), range(25500, 26550, 50))
+    quotes.put([quote("NSE_INDEX:NIFTY", "26010.40")])
+    assert browser.get("/chain", headers=watching)["HX-Refresh"] == "true"
+    assert "HX-Refresh" not in browser.get("/chain")

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from django.conf import settings
-from django.db import connection
+from django.db import connection  # noqa: F401 - named by the mark
 from django.test import Client
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -20,11 +15,9 @@ from algomirror.kernel import clock
 from algomirror.ops import push
 from marketdata import selectors
 from marketdata.instruments import import_instruments
-from tests.environment import free_port
-from tests.marketdata.cast import until
 from tests.marketdata.feed_stand import NIFTY, Servers, Stand, at_work, freeze, kill, shorten, thaw
-from tests.simulator.conftest import ROOT
-from tests.ui.stage import ARGS, CHROMIUM
+from tests.marketdata.web_stand import pages
+from tests.ui.stage import launched, patient, until
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -45,48 +38,18 @@ OLD = "document.querySelectorAll('#chain-facts [data-age-text], .chain [data-age
 
 
 @pytest.fixture
-def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+def stand(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # the browser's driver has a loop of its own in this thread
     shorten(monkeypatch)
-    servers = Servers()
-    try:
-        with at_work(servers, NIFTY) as standing:
-            import_instruments(standing.accounts[0].pk, actor="test")
-            yield standing
-    finally:
-        servers.stop()
+    with at_work(servers, NIFTY) as standing:
+        import_instruments(standing.accounts[0].pk, actor="test")
+        yield standing
 
 
 @pytest.fixture
 def web() -> Iterator[str]:
-    """The pages as a process of their own, on the database of this test."""
-    port = free_port()
-    env = {
-        **os.environ,
-        "DATABASE_URL": f"sqlite:///{connection.settings_dict['NAME']}",
-        "REDIS_URL": settings.REDIS_URL,
-        "ALGOMIRROR_VAR": str(settings.VAR_DIR),
-        "DEBUG": "1",  # static files without collectstatic
-    }
-    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "algomirror.asgi:application"]
-    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            urllib.request.urlopen(f"{url}/healthz", timeout=5)
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            return False
-        return True
-
-    try:
-        until(answers, within_s=40, what="the pages")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
+    with pages() as found:
+        yield found.url
 
 
 @pytest.fixture
@@ -94,8 +57,8 @@ def page(stand: Stand, web: str) -> Iterator[Page]:
     signed_in = Client()
     signed_in.force_login(User.objects.get())
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        context = browser.new_context(base_url=web, viewport={"width": 1440, "height": 900})
+        browser = launched(playwright)
+        context = patient(browser, base_url=web, viewport={"width": 1440, "height": 900})
         context.add_cookies([{"name": "sessionid", "value": signed_in.cookies["sessionid"].value, "url": web}])
         yield context.new_page()
         browser.close()
@@ -103,18 +66,15 @@ def page(stand: Stand, web: str) -> Iterator[Page]:
 
 def shows(page: Page, what: str) -> None:
     """Asked from outside: the pages' policy lets nothing evaluate text inside."""
-    for _ in range(150):
-        if page.evaluate(what):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"never {what}")
+    until(page, lambda: page.evaluate(what), what)
 
 
-def stays(page: Page, strike: str) -> tuple[str, float]:
-    """What has the focus, and where on the screen the strike's row is."""
-    row = f"[...document.querySelectorAll('#chain-rows tr')].find(r => r.querySelector('.strike a').textContent === '{strike}')"
-    at: float = page.evaluate(f"{row}.getBoundingClientRect().top - {BOX}.getBoundingClientRect().top")
-    return page.evaluate("document.activeElement.id"), at
+def stays(page: Page, strike: str) -> list[Any]:
+    """What has the focus, and where on the screen the strike's row is; between two readings of the rows there may be none."""
+    row = f"[...document.querySelectorAll('#chain-rows tr')].find(r => r.querySelector('.strike a')?.textContent === '{strike}')"
+    at = f"{row}?.getBoundingClientRect().top - {BOX}.getBoundingClientRect().top"
+    found: list[Any] = page.evaluate(f"[document.activeElement.id, {at}]")
+    return found
 
 
 def test_scroll_focus_and_prices_survive_the_loss_of_the_source_and_a_new_centre(page: Page, stand: Stand) -> None:
@@ -123,7 +83,7 @@ def test_scroll_focus_and_prices_survive_the_loss_of_the_source_and_a_new_centre
     expiry = selectors.expiries("NIFTY", "OPT", clock.now())[2]
     page.goto(f"/chain?width=20&expiry={expiry:%Y-%m-%d}")
     expect(page.locator("#chain-rows tr.atm")).to_be_visible()
-    assert page.locator("#chain-rows tr").count() == 41
+    expect(page.locator("#chain-rows tr")).to_have_count(41)
     page.evaluate(f"{BOX}.scrollTop = 120")
     page.focus("#chain-rows tr:nth-child(12) .take-buy")
     strike = page.locator("#chain-rows tr:nth-child(12) .strike a").inner_text()
@@ -131,8 +91,7 @@ def test_scroll_focus_and_prices_survive_the_loss_of_the_source_and_a_new_centre
     page.evaluate("window.sameDocument = true")
     shows(page, f"{OLD} === 0")
     page.evaluate(MEASURE)
-    page.wait_for_timeout(2_000)
-    assert page.evaluate("window.painted") >= 8, "about five times a second"
+    shows(page, "window.painted >= 8")
     source = page.locator("#chain-facts [data-value='feed:source']")
     expect(source).to_have_text("Paper 1")
 
@@ -142,14 +101,20 @@ def test_scroll_focus_and_prices_survive_the_loss_of_the_source_and_a_new_centre
         shows(page, "document.querySelector('#chain-facts [data-quote]').dataset.ageText !== undefined")
     finally:
         thaw(stand.second)
-    expect(source).to_have_text("Paper 2", timeout=15_000)
+    expect(source).to_have_text("Paper 2")
     shows(page, f"{OLD} === 0")
-    assert stays(page, strike) == before and page.evaluate("window.sameDocument") is True
+    until(page, lambda: stays(page, strike) == before, "focus and scroll to stay through the failover")
+    assert page.evaluate("window.sameDocument") is True
 
     atm = page.locator("#chain-rows tr.atm .strike a").inner_text()
     stand.control("/shock", of=stand.second, underlying="NIFTY", percent=0.5)
-    page.wait_for_timeout(500)
-    push.push(f"chain:NIFTY:{expiry:%Y-%m-%d}:20", "changed")
-    shows(page, f"document.querySelector('#chain-rows tr.atm .strike a').innerText !== '{atm}'")
-    page.wait_for_timeout(200)
-    assert stays(page, strike) == before and complaints == []
+
+    def has_moved() -> bool:
+        push.push(f"chain:NIFTY:{expiry:%Y-%m-%d}:20", "changed")
+        moved: bool = page.evaluate(f"document.querySelector('#chain-rows tr.atm .strike a')?.innerText !== '{atm}'")
+        page.wait_for_timeout(300)
+        return moved
+
+    until(page, has_moved, "another strike to be in the middle")
+    until(page, lambda: stays(page, strike) == before, "focus and scroll to stay with a new middle")
+    assert page.evaluate("window.sameDocument") is True and complaints == []

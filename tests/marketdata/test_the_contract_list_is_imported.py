@@ -131,6 +131,20 @@ def test_a_lot_that_differs_from_our_terms_rings_once_and_the_brokers_lot_is_use
     assert Instrument.objects.get(symbol=GOOD.symbol).lot_units == 75
 
 
+def test_strikes_that_lie_another_step_apart_than_we_count_ring(primary: Account, lists: Lists) -> None:
+    def ladder(step: int) -> list[ListedInstrument]:
+        near, far = range(25500, 26501, step), range(20000, 25500, 500)
+        return [listed(f"NIFTY23NOV26{strike}CE", strike=Decimal(strike)) for strike in (*far, *near)]
+
+    lists.nfo = ladder(50)
+    run(primary)
+    assert not Alarm.objects.filter(kind="REFERENCE_DISPUTED").exists()
+    lists.nfo = ladder(100)
+    run(primary)
+    text = Alarm.objects.get(kind="REFERENCE_DISPUTED").text
+    assert "NIFTY strikes of 2026-11-23 lie 100 apart" in text and "steps of 50.00" in text
+
+
 def test_the_freeze_follows_the_terms_in_force_on_the_expiry(primary: Account, lists: Lists) -> None:
     nifty = Underlying.objects.get(symbol="NIFTY")
     ContractSpec.objects.create(

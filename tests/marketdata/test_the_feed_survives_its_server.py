@@ -19,28 +19,29 @@ from marketdata.feed.desk import Desk
 from marketdata.feed.orders import OrderStreams
 from marketdata.feed.wanted import Wanted
 from marketdata.reference.load import load
-from tests.marketdata.cast import Guards, account, control, owner, until
+from tests.marketdata.cast import Guards, account, control, owner
+from tests.marketdata.feed_stand import CALL, NIFTY, PUT, Servers
+from tests.patience import PATIENCE_S, wait_for
 from tests.simulator.conftest import Simulator
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
-NIFTY = "NSE_INDEX:NIFTY"
-CALL = "NFO:NIFTY23NOV2626000CE"
-PUT = "NFO:NIFTY23NOV2626000PE"
-Start = Callable[..., Simulator]
-
 
 @dataclass
 class Stand:
-    simulator: Simulator
+    servers: Servers
     desk: Desk
     account: Account
     guards: Guards
 
+    @property
+    def simulator(self) -> Simulator:
+        return self.servers.up[0]
+
     def control(self, path: str, **fields: Any) -> Any:
         return control(self.simulator.base, path, **fields)
 
-    def until(self, true: Callable[[], Any], what: str, within_s: float = 10.0) -> Any:
+    def until(self, true: Callable[[], Any], what: str) -> Any:
         """Wait, looking after the desk as the runner does each second."""
         looked = [0.0]
 
@@ -50,7 +51,7 @@ class Stand:
                 self.desk.look_after()
             return true()
 
-        return until(check, within_s=within_s, what=what)
+        return wait_for(check, what, every_s=0.02)
 
     def watch(self, *keys: str, held: tuple[str, ...] = ()) -> None:
         self.desk.want(Wanted(frozenset(held), frozenset({NIFTY}), (("chain:x", frozenset(keys)),)))
@@ -66,21 +67,22 @@ class Stand:
 
 
 @pytest.fixture
-def stand(start_simulator: Start, guards: Guards, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+def stand(servers: Servers, guards: Guards, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     monkeypatch.setattr(client, "WAITS_S", (0.2, 0.5))
     monkeypatch.setattr(watch, "INDEX_SILENT_S", 1.0)
-    monkeypatch.setattr(watch, "RECONNECT_AFTER_S", 4.0)
-    simulator = start_simulator("--always-open", "--tick-ms", "100", accounts=1)
+    monkeypatch.setattr(watch, "RECONNECT_AFTER_S", 5.0)
+    servers.ensure()
+    simulator = servers.up[0]
     load(actor="test", always_open_days=1)
     row = account(owner(), rest=simulator.base + 1, stream=simulator.base + 2, key=simulator.keys[0])
     desk = Desk(lambda: True)
     desk.use(row)
-    standing = Stand(simulator, desk, row, guards)
+    standing = Stand(servers, desk, row, guards)
     yield standing
     desk.stop()
     for worker in (desk.stream, desk.guards, desk.store, desk.asker):
         assert worker is not None
-        worker.join(timeout=5)
+        worker.join(PATIENCE_S)
 
 
 def test_ticks_reach_the_guards_and_the_store(stand: Stand) -> None:
@@ -123,12 +125,12 @@ def test_a_dropped_socket_is_reconnected_and_everything_subscribed_again(stand: 
     stand.ticking(PUT)
 
 
-def test_a_server_that_restarts_is_found_again(stand: Stand, start_simulator: Start) -> None:
+def test_a_server_that_restarts_is_found_again(stand: Stand) -> None:
     stand.watch(CALL)
     stand.ticking(CALL)
     stand.simulator.stop()
     stand.until(lambda: stand.desk.stream and stand.desk.stream.link is Link.DOWN, "noticed")
-    start_simulator("--always-open", "--tick-ms", "100", accounts=1, base=stand.simulator.base)
+    stand.servers.restart(0)
     stand.ticking(CALL)
 
 
@@ -147,7 +149,7 @@ def test_a_socket_that_falls_silent_is_left_for_a_new_one(stand: Stand) -> None:
     stand.ticking(CALL)
     fault = stand.control("/faults", kind="silent_socket")
     assert fault["id"]
-    stand.until(lambda: stand.desk.stream and stand.desk.stream.connects >= 2, "reconnected", within_s=15)
+    stand.until(lambda: stand.desk.stream and stand.desk.stream.connects >= 2, "reconnected")
 
 
 def test_a_muted_position_is_asked_by_rest_before_its_price_is_too_old(stand: Stand) -> None:
@@ -161,7 +163,7 @@ def test_a_muted_position_is_asked_by_rest_before_its_price_is_too_old(stand: St
         assert quotes.fresh([CALL], clock.now()), "a held contract went stale on a living stream"
         return stored.source is Source.REST
 
-    stand.until(asked, "asked by REST", within_s=8)
+    stand.until(asked, "asked by REST")
     by_rest = lambda: (newest := stand.desk.tape.newest(CALL)) is not None and newest.source is Source.REST  # noqa: E731
     stand.until(by_rest, "the tape and the guards have it too")
     assert stand.guards.batches[-1] is not None
@@ -173,7 +175,7 @@ def test_with_the_stream_down_positions_are_read_by_rest(stand: Stand) -> None:
     stand.until(lambda: quotes.get([CALL]), "stored")
     assert stand.desk.stream is not None
     stand.desk.stream.stop()
-    stand.until(lambda: quotes.get([CALL])[CALL].source is Source.REST, "asked by REST", within_s=8)
+    stand.until(lambda: quotes.get([CALL])[CALL].source is Source.REST, "asked by REST")
 
 
 @pytest.mark.parametrize("kind", ["zero_price", "nan_price"])
@@ -217,7 +219,7 @@ def test_a_price_nobody_has_seen_yet_is_asked_for_once(stand: Stand) -> None:
 def test_a_wrong_key_is_refused_and_said(stand: Stand) -> None:
     wrong = client.Stream(client.Endpoint(9, stand.account.websocket_url, "wrong-key-000"), lambda frame, at: None)
     wrong.start()
-    until(lambda: wrong.link is Link.REFUSED, what="refused")
+    wait_for(lambda: wrong.link is Link.REFUSED, "the key to be refused")
     assert "AUTHENTICATION_ERROR" in wrong.last_error and "wrong-key-000" not in wrong.last_error
     wrong.stop()
     wrong.join(timeout=5)
@@ -242,11 +244,11 @@ def test_an_order_update_is_a_hint_to_look(stand: Stand) -> None:
 
     streams = OrderStreams()
     streams.keep([stand.account])
-    until(lambda: streams.live() == 1, what="order stream live")
+    wait_for(lambda: streams.live() == 1, "the order stream to live")
     key = f"am:queued:work:{stand.account.pk}"
     order = {"exchange": "NFO", "symbol": CALL.partition(":")[2], "action": "BUY", "quantity": 65, "product": "NRML"}
     control(
         stand.simulator.base + 1, "/api/v1/placeorder", apikey=stand.simulator.keys[0], strategy="t", pricetype="MARKET", **order
     )
-    until(lambda: queue.client().exists(key), what="work queued")
+    wait_for(lambda: queue.client().exists(key), "work to be queued")
     streams.stop()

@@ -35,7 +35,7 @@ def test_what_is_stored_comes_back_exactly() -> None:
 
 
 @given(st.lists(st.integers(min_value=0, max_value=50), min_size=1, max_size=12))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_in_any_order_of_writes_the_youngest_stays(ages: list[int]) -> None:
     queue.client().flushdb()
     for age in ages:

@@ -25,6 +25,7 @@ from marketdata.instruments import _index_row
 from marketdata.models import Underlying, ViewingSession
 from marketdata.reference.load import load
 from tests.marketdata.cast import Guards, list_options, owner, quote
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,7 +59,7 @@ class Tab:
     async def say(self, **message: Any) -> None:
         await self.wire.send_to(text_data=json.dumps(message))
 
-    async def hear(self, kind: str, topic: str | None = None, within_s: float = 5.0) -> dict[str, Any]:
+    async def hear(self, kind: str, topic: str | None = None, within_s: float = PATIENCE_S) -> dict[str, Any]:
         """The next message of a kind; others are passed over."""
         async with asyncio.timeout(within_s):
             while True:
@@ -88,7 +89,7 @@ async def test_a_stranger_is_closed_with_4401() -> None:
     wire = WebsocketCommunicator(LiveConsumer.as_asgi(), "/ws")
     wire.scope["user"] = AnonymousUser()
     await wire.connect()
-    assert await wire.receive_output() == {"type": "websocket.close", "code": 4401}
+    assert await wire.receive_output(timeout=PATIENCE_S) == {"type": "websocket.close", "code": 4401}
 
 
 async def test_a_ping_is_answered(tab: Tab) -> None:

@@ -15,6 +15,7 @@ from algomirror.kernel import clock
 from marketdata import consumers
 from marketdata.consumers import NOT_SIGNED_IN, LiveConsumer
 from tests.marketdata.cast import owner
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,7 +75,7 @@ def _new_password(browser: Browser) -> None:
 async def test_an_open_socket_ends_when_the_sign_in_behind_it_does(browser: Browser, end: Callable[[Browser], None]) -> None:
     assert await browser.wire.receive_nothing(timeout=0.3), "it lives while she is signed in"
     await sync_to_async(end)(browser)
-    assert await browser.close_code(within_s=3.0) == NOT_SIGNED_IN
+    assert await browser.close_code(within_s=PATIENCE_S) == NOT_SIGNED_IN
 
 
 @pytest.mark.parametrize(("hours", "is_open"), [(11.9, True), (12.1, False)])
@@ -88,4 +89,4 @@ async def test_another_s_session_opens_no_socket(browser: Browser) -> None:
     wire = WebsocketCommunicator(LiveConsumer.as_asgi(), "/ws")
     wire.scope["user"], wire.scope["session"] = browser.owner, browser.client.session
     await wire.connect()
-    assert await wire.receive_output() == {"type": "websocket.close", "code": NOT_SIGNED_IN}
+    assert await wire.receive_output(timeout=PATIENCE_S) == {"type": "websocket.close", "code": NOT_SIGNED_IN}

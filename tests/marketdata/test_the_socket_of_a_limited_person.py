@@ -18,6 +18,7 @@ from marketdata import consumers
 from marketdata.sifting import REREAD_EVERY_S, Sieve
 from tests import cast
 from tests.marketdata.test_the_socket_answers_everything import Tab
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,8 +66,8 @@ async def test_numbers_of_all_come_as_word_that_they_changed(two: Two) -> None:
     await sync_to_async(push.push)(
         "frame", "values", v={"frame:pnl_today": "-99999.00", f"account:{two.other.pk}:pnl_today": "-99999.00"}
     )
-    async with asyncio.timeout(5):
-        text = await two.tab.wire.receive_from(timeout=5)
+    async with asyncio.timeout(PATIENCE_S):
+        text = await two.tab.wire.receive_from(timeout=PATIENCE_S)
     heard: dict[str, Any] = json.loads(text)
     assert (heard["kind"], heard["topic"]) == ("changed", "frame")
     assert "99999" not in text
@@ -75,8 +76,8 @@ async def test_numbers_of_all_come_as_word_that_they_changed(two: Two) -> None:
 async def test_other_accounts_mean_another_socket(two: Two) -> None:
     alice = await sync_to_async(cast.alice)()
     await sync_to_async(people.assign)(alice, two.viewer.pk, [two.other.pk])
-    async with asyncio.timeout(5):
-        ended = await two.tab.wire.receive_output(timeout=5)
+    async with asyncio.timeout(PATIENCE_S):
+        ended = await two.tab.wire.receive_output(timeout=PATIENCE_S)
     assert (ended["type"], ended["code"]) == ("websocket.close", consumers.ASSIGNED_ANEW)
 
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import json
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from threading import Thread
 from typing import Any
 
@@ -11,8 +10,8 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from marketdata.feed.client import Endpoint, Link, Stream
+from tests.patience import wait_for
 
-pytestmark = pytest.mark.timeout(20)
 NAME = "broker.test"
 
 
@@ -54,13 +53,6 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     return known
 
 
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def opened(far: Far, scheme: str = "ws") -> Stream:
     stream = Stream(Endpoint(1, f"{scheme}://{NAME}:{far.port}", "k" * 20), lambda frame, at: None, pause_s=0.05)
     stream.start()
@@ -70,7 +62,7 @@ def opened(far: Far, scheme: str = "ws") -> Stream:
 def test_the_name_stays_in_the_request_and_the_address_is_the_judged_one(far: Far, names: dict[str, list[str]]) -> None:
     names[NAME] = ["127.0.0.1"]
     stream = opened(far)
-    until(lambda: stream.link is Link.LIVE)
+    wait_for(lambda: stream.link is Link.LIVE, "the link", every_s=0.01)
     stream.stop()
     assert far.called == [f"{NAME}:{far.port}"]
 
@@ -80,7 +72,7 @@ def test_a_name_that_turned_to_a_forbidden_address_is_not_called(far: Far, names
     """Also when another address of it would be good: it counts as a failure of the source, and the next one is taken."""
     names[NAME] = ["127.0.0.1", address]
     stream = opened(far)
-    until(lambda: stream.failures == 1)
+    wait_for(lambda: stream.failures == 1, "the link", every_s=0.01)
     stream.stop()
     assert stream.last_error.startswith("NotAllowed") and stream.link is Link.DOWN and far.called == []
 
@@ -89,7 +81,7 @@ def test_private_addresses_need_the_setting(far: Far, names: dict[str, list[str]
     settings.ALLOW_PRIVATE_HOSTS = False
     names[NAME] = ["127.0.0.1"]
     stream = opened(far)
-    until(lambda: stream.failures == 1)
+    wait_for(lambda: stream.failures == 1, "the link", every_s=0.01)
     stream.stop()
     assert far.called == []
 
@@ -97,6 +89,6 @@ def test_private_addresses_need_the_setting(far: Far, names: dict[str, list[str]
 def test_tls_must_be_proven(far: Far, names: dict[str, list[str]]) -> None:
     names[NAME] = ["127.0.0.1"]
     stream = opened(far, "wss")
-    until(lambda: stream.failures == 1)
+    wait_for(lambda: stream.failures == 1, "the link", every_s=0.01)
     stream.stop()
     assert "SSL" in stream.last_error and far.called == []

@@ -11,8 +11,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.environment import free_ports
+from tests.patience import PATIENCE_S
 from tests.simulator.desk import Desk, Listener
-from tests.simulator.ports import free_base
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,9 +24,15 @@ def desk() -> Desk:
 
 
 @pytest.fixture
-async def running(desk: Desk) -> AsyncIterator[Desk]:
+def grace_s() -> float:
+    """How long a socket may stay without a key. Only who tests just that makes it short."""
+    return PATIENCE_S
+
+
+@pytest.fixture
+async def running(desk: Desk, grace_s: float) -> AsyncIterator[Desk]:
     """The desk with its ports open; ticks only when a test steps."""
-    desk.runtime = type(desk.runtime)(desk.world, desk.runtime.ports, tick_ms=0, auth_grace_s=0.15)
+    desk.runtime = type(desk.runtime)(desk.world, desk.runtime.ports, tick_ms=0, auth_grace_s=grace_s)
     await desk.runtime.start()
     yield desk
     await desk.runtime.stop()
@@ -57,7 +64,7 @@ class Simulator:
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=10)
+        return self.process.wait(PATIENCE_S)
 
 
 @pytest.fixture
@@ -66,7 +73,7 @@ def start_simulator() -> Iterator[Callable[..., Simulator]]:
     started: list[Simulator] = []
 
     def start(*arguments: str, accounts: int = 1, base: int | None = None) -> Simulator:
-        base = base or free_base(accounts)
+        base = base or free_ports(2 * accounts + 1)
         command = [sys.executable, "-m", "simulator", "--accounts", str(accounts), "--port-base", str(base)]
         process = subprocess.Popen(
             [*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}

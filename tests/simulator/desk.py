@@ -16,7 +16,8 @@ from simulator.rest.core import Outcome
 from simulator.rest.dispatch import dispatch
 from simulator.runtime import Ports, Runtime
 from simulator.world import World
-from tests.simulator.ports import free_base
+from tests.environment import free_ports
+from tests.patience import PATIENCE_S
 
 MORNING = datetime(2026, 11, 20, 10, 0, tzinfo=IST)
 CALL = "NIFTY01DEC2626000CE"
@@ -36,7 +37,7 @@ class Desk:
             "limits": None,
         }
         self.world = World(**{**defaults, **options})
-        self.runtime = Runtime(self.world, Ports(free_base(2)), tick_ms=0)
+        self.runtime = Runtime(self.world, Ports(free_ports(5)), tick_ms=0)
 
     def control(self, method: str, path: str, **body: Any) -> tuple[int, dict[str, Any]]:
         return control(self.runtime, method, path, json.dumps(body).encode() if body else b"")
@@ -101,7 +102,7 @@ class Listener:
         await self.ws.send_json(message)
         return await self.hear()
 
-    async def hear(self, within: float = 2.0) -> Any:
+    async def hear(self, within: float = PATIENCE_S) -> Any:
         return await self.ws.receive_json(timeout=within)
 
     async def authenticate(self) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.simulator.desk import CALL, PUT, Desk, Listener
 
 # -- sockets ----------------------------------------------------------------------------------------------------
@@ -64,7 +65,7 @@ async def test_silent_socket_is_open_but_mute(running: Desk, listener: Listener)
 @pytest.mark.parametrize(("code", "seen"), [(1006, 1006), (1011, 1011)])
 async def test_drop_socket_closes_it(running: Desk, listener: Listener, code: int, seen: int) -> None:
     running.arm("drop_socket", params={"code": code})
-    message = await listener.ws.receive(timeout=2.0)
+    message = await listener.ws.receive(timeout=PATIENCE_S)
     assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.ERROR)
     assert listener.ws.close_code == seen
 
@@ -91,6 +92,29 @@ async def test_mute_symbol_silences_one_symbol(running: Desk, listener: Listener
     running.runtime.step(2)
     assert {(await listener.hear())["symbol"] for _ in range(2)} == {PUT}
     assert await listener.silence()
+
+
+async def test_drop_symbol_forgets_one_symbol_until_it_is_subscribed_again(running: Desk, listener: Listener) -> None:
+    await listener.subscribe(CALL, PUT)
+    running.arm("drop_symbol", symbol=CALL)
+    running.runtime.step(2)
+    assert {(await listener.hear())["symbol"] for _ in range(2)} == {PUT}
+    await listener.subscribe(CALL)
+    running.runtime.step(1)
+    assert {(await listener.hear())["symbol"] for _ in range(2)} == {CALL, PUT}
+
+
+async def test_frozen_ticks_repeat_the_last_one_with_its_stamp(running: Desk, listener: Listener) -> None:
+    await listener.subscribe(CALL)
+    running.arm("frozen_ticks")
+    for _ in range(3):
+        running.runtime.step(1)
+        running.world.clock.advance(1)
+    first, *others = [(await listener.hear())["data"] for _ in range(3)]
+    assert others == [first, first]
+    running.control("DELETE", "/faults")
+    running.runtime.step(1)
+    assert (await listener.hear())["data"]["timestamp"] > first["timestamp"]
 
 
 @pytest.mark.parametrize(("kind", "params", "factor"), [("zero_price", {}, 0.0), ("price_spike", {"percent": -40.0}, 0.6)])

@@ -11,6 +11,7 @@ from typing import Any
 
 from simulator.store import Store
 from simulator.world import World
+from tests.patience import PATIENCE_S
 from tests.simulator.conftest import Simulator
 from tests.simulator.desk import CALL, LOT, Desk
 
@@ -23,7 +24,7 @@ def post(simulator: Simulator, endpoint: str, **fields: Any) -> Any:
         json.dumps({"apikey": simulator.keys[0], **fields}).encode(),
         {"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=5) as reply:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
         return json.load(reply)
 
 

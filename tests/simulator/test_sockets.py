@@ -11,27 +11,33 @@ import pytest
 
 from simulator.stream.protocol import Hub
 from simulator.stream.ticks import TickWriter
+from tests.patience import PATIENCE_S
 from tests.simulator.desk import CALL, PUT, Desk, Listener
+
+SOON = pytest.mark.parametrize("grace_s", [1.0])
 
 
 def url(desk: Desk, account: int = 1) -> str:
     return f"http://127.0.0.1:{desk.runtime.ports.stream(account)}"
 
 
+@SOON
 async def test_an_idle_socket_is_closed_4401_even_after_a_wrong_key(running: Desk, session: aiohttp.ClientSession) -> None:
     async with session.ws_connect(url(running)) as idle, session.ws_connect(url(running)) as wrong:
         await wrong.send_json({"action": "authenticate", "api_key": "f" * 64})
         assert (await wrong.receive_json())["code"] == "AUTHENTICATION_ERROR"
         for ws in (idle, wrong):
-            message = await ws.receive(timeout=2.0)
+            message = await ws.receive(timeout=PATIENCE_S)
             assert (message.data, message.extra) == (4401, "auth timeout")
 
 
+@SOON
 async def test_an_authenticated_socket_outlives_the_deadline(running: Desk, listener: Listener) -> None:
-    assert await listener.silence(0.2)
+    assert await listener.silence(1.1)
     assert not listener.ws.closed
 
 
+@SOON
 async def test_a_broken_broker_session_leaves_a_half_authenticated_socket(running: Desk, session: aiohttp.ClientSession) -> None:
     running.arm("token_expired")
     async with session.ws_connect(url(running)) as ws:
@@ -39,13 +45,13 @@ async def test_a_broken_broker_session_leaves_a_half_authenticated_socket(runnin
         assert (await client.authenticate())["code"] == "BROKER_ERROR"
         assert (await client.subscribe(CALL))["message"] == "Broker adapter not found"
         assert (await client.say(action="subscribe_orders"))["status"] == "success"
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1.1)
         assert not ws.closed
 
 
 async def test_a_frame_over_one_mebibyte_is_closed_1009(running: Desk, listener: Listener) -> None:
     await listener.ws.send_str("x" * (1024 * 1024 + 1))
-    await listener.ws.receive(timeout=2.0)
+    await listener.ws.receive(timeout=PATIENCE_S)
     assert listener.ws.close_code == 1009
 
 
@@ -61,7 +67,7 @@ async def test_absurd_messages_are_answered_and_the_socket_lives(running: Desk, 
 async def test_stopping_closes_sockets_1001(desk: Desk, session: aiohttp.ClientSession) -> None:
     await desk.runtime.start()
     ws = await session.ws_connect(url(desk))
-    waiting = asyncio.create_task(ws.receive(timeout=2.0))
+    waiting = asyncio.create_task(ws.receive(timeout=PATIENCE_S))
     await asyncio.sleep(0.05)
     await desk.runtime.stop()
     assert (await waiting).data == 1001
