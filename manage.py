@@ -8,10 +8,16 @@ def main() -> None:
         from algomirror.demo import environment
 
         environment.prepare()
+    if sys.argv[1:2] == ["new_key"]:  # wanted before there is anything to read
+        os.environ |= {"DJANGO_SECRET_KEY": "not needed to make a key", "ALGOMIRROR_FERNET_KEYS": ""}
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "algomirror.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"Not started: {error}. Every variable: docs/SETTINGS.md")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from unfold.admin import TabularInline
 from algomirror.ops.admin import ReadOnlyAdmin
 from strategies.models import (
     AccountGroup,
+    BasketFigure,
     GroupMember,
     Leg,
     Plan,
@@ -107,3 +108,9 @@ class RunNoteAdmin(ReadOnlyAdmin):
 @admin.register(RunTags)
 class RunTagsAdmin(ReadOnlyAdmin):
     list_display = ("run", "words")
+
+
+@admin.register(BasketFigure)
+class BasketFigureAdmin(ReadOnlyAdmin):
+    list_display = ("underlying", "kind", "is_expiry", "account", "rupees", "asked_at", "symbols")
+    list_filter = ("underlying", "kind", "is_expiry", "account")

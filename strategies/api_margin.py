@@ -52,10 +52,22 @@ class DaysAsked(Asked):
     days = serializers.ChoiceField(choices=list(tracks.DAYS), default=tracks.DAYS[0])
 
 
-class FigureShape(serializers.ModelSerializer[MarginRequirement]):
+class BrokerFigureShape(serializers.Serializer[Any]):
+    account = serializers.IntegerField(source="account_id")
+    rupees = serializers.DecimalField(max_digits=14, decimal_places=2)
+    symbols = serializers.CharField(help_text="the contracts that were asked for")
+    as_of = serializers.DateTimeField(source="asked_at")
+
+
+class FigureShape(serializers.Serializer[Any]):
+    underlying = serializers.CharField()
+    kind = serializers.ChoiceField(choices=MarginRequirement.Kind.values)
+    is_expiry = serializers.BooleanField()
+    broker = BrokerFigureShape(allow_null=True, help_text="what a broker last said; null: none was asked for just this")
+    difference = rupees(help_text="what the broker wants beyond our table")
+    rupees = rupees(help_text="by our own table; null: none")
+
     class Meta:
-        model = MarginRequirement
-        fields = ("underlying", "kind", "is_expiry", "rupees")
         ref_name = "MarginFigure"
 
 
@@ -134,8 +146,8 @@ class MarginTracker(Door):
 class MarginFigures(Door):
     @extend_schema(responses=FigureShape(many=True))
     def get(self, request: Request) -> Response:
-        """Rupees one lot blocks by our own table."""
-        return Response(FigureShape(MarginRequirement.objects.all(), many=True).data)
+        """Rupees one lot blocks by our own table, beside what a broker last said; what neither knows is not listed."""
+        return Response(FigureShape(_cells(), many=True).data)
 
     @extend_schema(request=FigureAsked, responses=FigureShape)
     @command
@@ -145,8 +157,15 @@ class MarginFigures(Door):
         asked = self.body(FigureAsked)
         if not Underlying.objects.filter(symbol=asked["underlying"]).exists():
             raise Refused("The margin figure was not saved.", fields={"underlying": "unknown"})
-        names = ("underlying", "kind", "is_expiry", "rupees")
-        return Response(FigureShape(margins.set_figure(*(asked[name] for name in names), by=actor(request))).data)
+        key = (asked["underlying"], asked["kind"], asked["is_expiry"])
+        margins.set_figure(*key, asked["rupees"], by=actor(request))
+        saved = next(cell for cell in _cells() if (cell.underlying, cell.kind, cell.is_expiry) == key)
+        return Response(FigureShape(saved).data)
+
+
+def _cells() -> list[page.FigureCell]:
+    cells = [cell for row in page.requirement_rows() for cell in row.cells]
+    return [cell for cell in cells if cell.rupees is not None or cell.broker is not None]
 
 
 class Grades(Door):

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from algomirror.ops.sight import Sighted
-from risk.models import Action, RunLimits
+from risk.models import Action, MarginRequirement, RunLimits
 
 
 class StrategyManager(Sighted["Strategy"]):
@@ -208,6 +208,30 @@ class GroupMember(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} in {self.group_id}"
+
+
+class BasketFigure(models.Model):
+    """What a broker last said that one lot blocks, where the basket it was asked for is of one kind of our margin table."""
+
+    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="+")
+    underlying = models.CharField(max_length=20)
+    kind = models.CharField(max_length=12, choices=MarginRequirement.Kind)
+    is_expiry = models.BooleanField("on expiry day")
+    rupees = models.DecimalField("₹ a lot", max_digits=14, decimal_places=2)
+    symbols = models.CharField(max_length=120, help_text="the contracts that were asked for")
+    asked_at = models.DateTimeField()
+
+    objects = Sighted["BasketFigure"]()
+
+    class Meta:
+        ordering = ["underlying", "kind", "is_expiry", "-asked_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "underlying", "kind", "is_expiry"], name="one_last_basket_figure"),
+            models.CheckConstraint(condition=Q(rupees__gt=0), name="basket_figure_above_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.underlying} {self.kind} at account {self.account_id}: {self.rupees}"
 
 
 class RunTags(models.Model):

@@ -112,7 +112,7 @@ def account_try(request: HttpRequest) -> HttpResponse:
     """Test what the form holds and save nothing; on the edit form an empty key means the one we have."""
     key = request.POST.get("key", "").strip()
     kept = request.POST.get("account", "")
-    if not key and kept.isdigit():
+    if not key and kept.isdecimal() and len(kept) < 10:
         key = unseal(_account(int(kept)).sealed_key)
     if len(key) < 10:
         raise Refused("An API key of at least 10 characters is needed for the test.", fields={"key": "Missing or too short."})

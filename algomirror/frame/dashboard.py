@@ -11,6 +11,7 @@ from typing import Any
 
 from accounts.models import Account
 from accounts.selectors import Card, cards
+from algomirror.frame.dashboard_next import Timed, timed_acts
 from algomirror.frame.selectors import is_route
 from algomirror.frame.templatetags.numbers import compact_rupees_text
 from algomirror.kernel import clock
@@ -125,6 +126,7 @@ class Dashboard:
     today: DayPnl
     cash: Decimal | None
     steps: list[Step]
+    timed: list[Timed]
 
     @property
     def cash_note(self) -> str:
@@ -152,6 +154,7 @@ def dashboard() -> Dashboard:
         today=today.whole,
         cash=_cash(found),
         steps=_steps(found),
+        timed=timed_acts(open_runs),
     )
 
 

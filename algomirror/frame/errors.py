@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from rest_framework.exceptions import Throttled
@@ -23,7 +25,17 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith(API):
+        return JsonResponse(_body("INVALID", "The request is not valid."), status=400)
     return render(request, "errors/400.html", status=400)
+
+
+def too_large(request: HttpRequest) -> HttpResponse:
+    """A body that is turned away unread."""
+    most = settings.UPLOAD_MAX_BYTES // 1_000_000
+    if request.path.startswith(API):
+        return JsonResponse(_body("TOO_LARGE", f"The request is larger than {most} MB."), status=413)
+    return render(request, "errors/413.html", {"most_mb": most}, status=413)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -66,6 +78,8 @@ def api_exception_handler(exc: Exception, context: dict[str, Any]) -> Response |
         return Response(_body("CONFLICT", exc.message, exc.fields), status=409)
     if isinstance(exc, Refused):
         return Response(_body("INVALID", exc.message, exc.fields), status=400)
+    if isinstance(exc, RequestDataTooBig):
+        return Response(_body("TOO_LARGE", f"A body may have {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes."), status=413)
     if isinstance(exc, (Unknown, Misconfigured)):
         return Response(_body(type(exc).__name__.upper(), str(exc)), status=503)
     return _of_the_framework(exc, context)

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
 
 from accounts import assigned
 from accounts.models import User
 from accounts.services import second_factor, sessions
+from algomirror.frame import errors
 from algomirror.ops import journal, sight
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -66,7 +66,7 @@ class ClientAddressMiddleware:
         request.META["REMOTE_ADDR"] = address
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal() or len(length) > 12 or int(length) > settings.UPLOAD_MAX_BYTES:
-            return render(request, "errors/413.html", {"most_mb": settings.UPLOAD_MAX_BYTES // 1_000_000}, status=413)
+            return errors.too_large(request)
         with journal.acting_from(address or None):
             return self.get_response(request)
 

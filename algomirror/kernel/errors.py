@@ -45,7 +45,3 @@ class Misconfigured(AlgoMirrorError):
 
 class IllegalMove(AlgoMirrorError):
     """A state was asked to move where its table does not lead."""
-
-
-class ClaimLost(AlgoMirrorError):
-    """A compare-and-set changed no row: another worker won."""

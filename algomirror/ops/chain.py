@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
@@ -21,11 +22,13 @@ from typing import Any
 from django.db import IntegrityError, models, transaction
 
 from algomirror.kernel import clock
+from algomirror.kernel.errors import Refused
 from algomirror.ops.models import Journal, JournalCheckpoint, JournalSeal
 
 Row = tuple[Any, ...]
 
 FIRST = "0" * 64
+HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 BATCH = 500
 # Rows younger than this may still have neighbours whose transactions are open.
 SETTLED = timedelta(seconds=2)
@@ -182,5 +185,10 @@ def batches(after: int) -> Iterator[list[tuple[int, int, str]]]:
 
 
 def _parsed(remembered: str) -> tuple[int, str] | None:
-    position, _, digest = remembered.partition(":")
-    return (int(position), digest) if position.isdecimal() and digest else None
+    """None when none was given. Refused when it is no head: a slip in copying must not pass for a proof."""
+    if not remembered:
+        return None
+    head = HEAD.fullmatch(remembered.strip())
+    if head is None:
+        raise Refused("This is no head of the journal.", fields={"remembered": "POSITION:DIGEST, as a log says it"})
+    return int(head[1]), head[2]

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+ABOVE_ZERO = (
+    "QUOTE_FRESH_REST_S", "FEED_SYMBOL_CAP", "FEED_FAIL_BACK_S", "FEED_DARK_ALARM_S", "SKEW_AMBER_S", "SKEW_RED_S",
+    "ORDER_TIMEOUT_S", "READ_TIMEOUT_S", "CONNECT_TIMEOUT_S", "ORDERS_PER_SECOND", "READS_PER_SECOND", "WIRE_THREADS",
+    "POLL_WORKING_S", "POLL_OPEN_S", "POLL_IDLE_S", "LAPSE_READS", "LAPSE_AFTER_S", "HEDGE_WAIT_S", "REPEG_S",
+    "EXIT_SLOW_S", "EXIT_STUCK_S", "PLAN_LIFE_S", "MIS_CUTOFF_MIN", "BACKUPS_KEPT", "UPLOAD_MAX_BYTES", "DEMO_ACCOUNTS",
+)  # fmt: skip
+RATES = ("RATE_GLOBAL", "RATE_AUTH", "RATE_API", "RATE_HEAVY")
 SAMPLE_SECRETS = {"", "change-me", "changeme", "secret", "your-secret-key"}
 
 
@@ -55,6 +65,50 @@ def freshness_is_ordered(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register()
+def numbers_are_above_zero(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    values = {name: getattr(settings, name) for name in ABOVE_ZERO}
+    clusters = {"risk": settings.Q_CLUSTER, **settings.Q_CLUSTER["ALT_CLUSTERS"]}
+    names = {"risk": "RISK_WORKERS", "orders": "ORDER_WORKERS", "signals": "SIGNAL_WORKERS"}
+    values |= {names[cluster]: terms["workers"] for cluster, terms in clusters.items()}
+    return [Error(f"{name}={value} must be above 0.", id="algomirror.E007") for name, value in values.items() if not value > 0]
+
+
+@register()
+def rates_are_a_minute(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    rates = {name: getattr(settings, name) for name in RATES}
+    return [
+        Error(f"{name}={rate} is not a number of requests a minute, as 100/m.", id="algomirror.E008")
+        for name, rate in rates.items()
+        if not re.fullmatch(r"[1-9]\d{0,6}/m", rate)
+    ]
+
+
+@register()
+def addresses_are_addresses(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    named = [(name, each) for name in ("TRUSTED_PROXIES", "EGRESS_ADDRESSES") for each in getattr(settings, name)]
+    return [Error(f"{name}: {each} is no address.", id="algomirror.E009") for name, each in named if not _is_address(each)]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+@register()
+def stores_can_be_asked(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    engine = str(settings.DATABASES["default"].get("ENGINE", ""))
+    found: list[CheckMessage] = []
+    if not engine.endswith((".sqlite", ".sqlite3", ".postgresql")):
+        found.append(Error("DATABASE_URL is not postgresql://user:password@host/name.", id="algomirror.E010"))
+    if urlsplit(settings.REDIS_URL).scheme not in ("redis", "rediss", "unix"):
+        found.append(Error("REDIS_URL is not redis://host:port/number.", id="algomirror.E010"))
+    return found
 
 
 @register(deploy=True)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from algomirror.ops.sheets import csv_response, xlsx_response
@@ -19,6 +19,17 @@ def analytics(request: HttpRequest) -> HttpResponse:
         "query": request.GET.urlencode(),
     }
     return render(request, "strategies/analytics.html", context)
+
+
+@require_safe
+def journal(request: HttpRequest) -> HttpResponse:
+    """Runs with their ends, notes and tags: part of the analytics."""
+    return redirect("/analytics#runs-h")
+
+
+@require_safe
+def reports(request: HttpRequest) -> HttpResponse:
+    return redirect("/analytics")
 
 
 @require_safe

@@ -17,6 +17,8 @@ from risk.models import MarginRequirement, TradeGrade
 from risk.services import funds as purses
 from risk.services import margins
 from strategies.domain.legs import LegSpec
+from strategies.models import BasketFigure
+from strategies.services import figures
 from strategies.services.resolving import resolve
 
 
@@ -67,20 +69,40 @@ def _funds_row(account: Account, purse: purses.Purse) -> FundsRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FigureCell:
+    """Rupees a lot by our table, and what a broker last said; None is not known."""
+
+    underlying: str
+    kind: str
+    is_expiry: bool
+    rupees: Decimal | None
+    broker: BasketFigure | None
+
+    @property
+    def difference(self) -> Decimal | None:
+        """What the broker wants beyond our table."""
+        return None if self.rupees is None or self.broker is None else self.broker.rupees - self.rupees
+
+
+@dataclass(frozen=True, slots=True)
 class FigureRow:
     underlying: str
     kind: str
     label: str
-    expiry: Decimal | None
-    other: Decimal | None
+    cells: tuple[FigureCell, FigureCell]
 
 
 def requirement_rows() -> list[FigureRow]:
-    known = margins.table()
+    known, told = margins.table(), figures.newest()
     enabled = Underlying.objects.filter(enabled=True).values_list("symbol", flat=True)
     names = dict.fromkeys([*enabled, *(key[0] for key in known)])
+
+    def cell(name: str, kind: str, is_expiry: bool) -> FigureCell:
+        key = (name, kind, is_expiry)
+        return FigureCell(*key, known.get(key), told.get(key))
+
     return [
-        FigureRow(name, kind.value, kind.label, known.get((name, kind.value, True)), known.get((name, kind.value, False)))
+        FigureRow(name, kind.value, kind.label, (cell(name, kind.value, True), cell(name, kind.value, False)))
         for name in names
         for kind in MarginRequirement.Kind
     ]

@@ -106,12 +106,41 @@ class BookRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LegRow:
+    """One contract of the run over all its accounts; `pnl` is None as soon as one of them has no mark."""
+
+    leg: int
+    symbol: str
+    product: str
+    units: int
+    pnl: Decimal | None
+    key: str
+    quote: Quote | None
+    received_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class OrderRow:
     order: Order
     account: str
     colour: str
     average: Decimal | None
     fills: tuple[Fill, ...]
+
+
+def _leg_row(cells: list[Cell]) -> LegRow:
+    one, parts = cells[0], [cell.pnl for cell in cells]
+    known = [part for part in parts if part is not None]
+    return LegRow(
+        leg=one.position.leg,
+        symbol=one.position.symbol,
+        product=one.position.product,
+        units=sum(cell.position.units for cell in cells),
+        pnl=sum(known, Decimal(0)) if len(known) == len(parts) else None,
+        key=one.position.key,
+        quote=one.quote,
+        received_ms=one.received_ms,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +164,17 @@ class RunPage:
     @property
     def key(self) -> str:
         return f"run:{self.run.pk}:pnl"
+
+    @property
+    def legs(self) -> list[LegRow]:
+        """Each leg over all accounts; empty when there is one account, whose rows say it all."""
+        if len(self.books) < 2:
+            return []
+        grouped: dict[tuple[int, str, str], list[Cell]] = defaultdict(list)
+        for book in self.books:
+            for cell in book.cells:
+                grouped[cell.position.leg, cell.position.symbol, cell.position.product].append(cell)
+        return [_leg_row(cells) for _, cells in sorted(grouped.items())]
 
     @property
     def unrealised_key(self) -> str:

@@ -61,6 +61,16 @@ def _next_at(strategy: Strategy, version: Version | None) -> datetime | None:
     )
 
 
+def next_starts() -> list[tuple[Strategy, datetime]]:
+    """Schedules that are on, with when each begins next. One query while none is."""
+    versions = Prefetch(
+        "versions", queryset=Version.objects.order_by("-number").prefetch_related("legs__underlying").select_related("schedule")
+    )
+    on = Strategy.objects.filter(archived_at=None, is_template=False).exclude(scheduled_at=None).prefetch_related(versions)
+    found = [(strategy, _next_at(strategy, next(iter(strategy.versions.all()), None))) for strategy in on]
+    return [(strategy, at) for strategy, at in found if at is not None]
+
+
 def _row(strategy: Strategy, last: Run | None, newest_day: ScheduledStart | None) -> StrategyRow:
     version = next(iter(strategy.versions.all()), None)
     return StrategyRow(

@@ -1,4 +1,4 @@
-"""What the brokers themselves say one structure blocks, beside our own table. Sends and keeps nothing."""
+"""What the brokers themselves say one structure blocks, beside our own table. Orders nothing; keeps the figures, dated."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from algomirror.kernel.errors import Refused
 from algomirror.ops.outgoing import refuse_in_transaction
 from risk.services import funds
 from strategies.domain.legs import LegSpec
+from strategies.services import figures
 from strategies.services.resolving import resolve
 from strategies.services.sizing import Structure, structure_of
 
@@ -64,6 +65,7 @@ def ask_baskets(legs: Sequence[LegSpec], accounts: Sequence[Account]) -> Asked:
     for account, answer in zip(accounts, said, strict=True):
         broker, why = (None, answer.text) if isinstance(answer, Failed) else _total(answer.value.total)
         answers.append(BasketAnswer(account, broker, structure.table, purses[account.pk].money.usable, why))
+    figures.keep(structure, {answer.account.pk: (1, answer.broker) for answer in answers})
     return Asked(_symbols(structure), tuple(answers))
 
 

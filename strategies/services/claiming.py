@@ -82,6 +82,7 @@ def permit(plan: Plan, lines: Sequence[PlannedLine], accounts: Sequence[Account]
                 quote_is_fresh=line.key in quotes,
                 reference=quotes[line.key].deciding_price if line.key in quotes else None,
                 exchange=line.exchange,
+                product=line.product,
                 has_unacknowledged=(line.account_id, line.exchange, line.symbol, line.product, line.action) in waiting,
             )
         )

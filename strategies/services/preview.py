@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from strategies.domain.plans import PlannedLine, digest_of, encode, planned
 from strategies.domain.resolve import condition_denials, scaled
 from strategies.domain.sizes import Size, encode_size
 from strategies.models import Plan, Version
-from strategies.services import build, protecting, sizing
+from strategies.services import build, figures, met, protecting, sizing
 from strategies.services.resolving import Resolved, resolve
 from trading.models import Run
 
@@ -51,7 +51,8 @@ def _preview(version: Version, accounts: Sequence[Account], user: User, attended
     today = clock.today()
     gate.refuse(found.denials or condition_denials(version.market_condition, [c.expiry for c in found.choices], today))
     mode = one_mode(accounts, attended=attended)
-    kept, skipped = split(accounts, mode)
+    exchanges = {line.contract.exchange for line in found.lines} if version.product == "MIS" else set()
+    kept, skipped = split(accounts, mode, mis=exchanges)
     sizes = _sizes(version, legs, found, kept)
     kept, skipped = fitting(sizes, kept, skipped)
     multipliers = {size.account_id: size.structures for size in sizes}
@@ -67,6 +68,8 @@ def _preview(version: Version, accounts: Sequence[Account], user: User, attended
         "warnings": [
             *warnings(legs, has_max_loss=version.max_loss is not None),
             *protecting.cautions(build.limits(version), found.lines),
+            *met.already(build.limits(version), found.lines, found.snapshot["spot"]),
+            *protecting.mis_cautions(kept, exchanges, is_run=True),
         ],
     }
     ratio = structure(legs)[1]
@@ -90,6 +93,7 @@ def _sizes(version: Version, legs: Sequence[LegSpec], found: Resolved, kept: Seq
     underlyings = {leg.number: leg.underlying for leg in legs}
     what = sizing.structure_of(found.lines, underlyings, structures, version.product)
     sizes = sizing.size(what, kept, structures=structures, terms=terms, factors=build.factors(version))
+    figures.keep(what, {size.account_id: (size.structures, size.broker) for size in sizes})
     if terms.shortfall == "REFUSE_ALL":
         gate.refuse(sizing.denials(sizes))
     return sizes
@@ -126,14 +130,18 @@ def one_mode(accounts: Sequence[Account], *, attended: bool = False) -> str:
     return modes.pop()
 
 
-def split(accounts: Sequence[Account], mode: str) -> tuple[list[Account], list[dict[str, Any]]]:
-    """Who may trade now, and who is skipped with a code and a sentence. Nobody left is Denied."""
-    facts = gate.account_facts(accounts, mode=mode, now=clock.now())
+def split(accounts: Sequence[Account], mode: str, *, mis: Collection[str] = ()) -> tuple[list[Account], list[dict[str, Any]]]:
+    """Who may trade now, and who is skipped with a code and a sentence. Nobody left is Denied.
+
+    `mis`: the exchanges on which MIS is entered.
+    """
+    now = clock.now()
+    facts = gate.account_facts(accounts, mode=mode, now=now)
     kept: list[Account] = []
     skipped: list[dict[str, Any]] = []
     reasons: list[Denial] = []
     for account in accounts:
-        denials = list(check_account(facts[account.pk], with_books=False))
+        denials = [*check_account(facts[account.pk], with_books=False), *gate.mis_denials(account, mis, now)]
         if not denials:
             kept.append(account)
             continue

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from math import gcd
 from typing import Protocol
 
+from accounts.models import Account
+from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.kernel.money import ZERO, Action
-from marketdata import selectors
+from marketdata import cutoffs, selectors
+from marketdata.domain.sessions import local
 from risk.domain.limits import LimitTerms
-from risk.domain.terms import PlannedLeg, Structure
+from risk.domain.terms import Line, PlannedLeg, Structure
 from risk.domain.trailing import percent_is_meaningless
 from strategies.domain.legs import LegSpec
 from strategies.domain.plans import PlannedLine
@@ -50,15 +54,53 @@ def checked(terms: LimitTerms, legs: Sequence[LegSpec], lines: Iterable[Priced])
     return terms
 
 
-def cautions(terms: LimitTerms, lines: Iterable[Priced]) -> list[str]:
-    """What the trader should hear before sending: an indicator side against the structure."""
+def cautions(terms: LimitTerms, lines: Sequence[Priced]) -> list[str]:
+    """What the trader should hear before sending: an indicator side or a premium against the structure."""
     st = terms.more.supertrend
     priced = [(line.action, line.units * (line.decision_price or ZERO)) for line in lines]
     net = sum((value if action == "BUY" else -value for action, value in priced), ZERO)
     present = "CREDIT" if net < 0 else "DEBIT"
-    if st is None or st.side in ("AUTO", present):
+    said = [
+        _met(name, line, abs(net) / base, trips_up=trips_up)
+        for name, line, trips_up in _premium_lines(terms, present)
+        if (base := gcd(*(one.units for one in lines)))
+    ]
+    if st is not None and st.side not in ("AUTO", present):
+        said.append(f"Supertrend is told {st.side.lower()}, but at these prices the structure is a {present.lower()}.")
+    return [words for words in said if words]
+
+
+def _premium_lines(terms: LimitTerms, present: str) -> list[tuple[str, Line, bool]]:
+    """Absolute premiums only: a distance from entry cannot be met at entry. A credit is lost upward, a debit downward."""
+    both = (("stop", terms.more.premium_stop, present == "CREDIT"), ("target", terms.more.premium_target, present == "DEBIT"))
+    return [(name, line, trips_up) for name, line, trips_up in both if line is not None and line.kind == "PREMIUM"]
+
+
+def _met(name: str, line: Line, premium: Decimal, *, trips_up: bool) -> str:
+    if premium < line.value if trips_up else premium > line.value:
+        return ""
+    side = "above" if trips_up else "below"
+    return (
+        f"The combined premium {name} at {line.value.normalize():f} is met already: the structure stands at {premium:.2f},"
+        f" and the {name} belongs {side} it. The run would leave at once."
+    )
+
+
+def mis_cautions(accounts: Sequence[Account], exchanges: Iterable[str], *, is_run: bool) -> list[str]:
+    """By when MIS is over, of the first of these accounts whose broker closes it. A ticket has no timed exit."""
+    day = clock.trading_day(clock.now())
+    found = [
+        (cutoff, account.name)
+        for account in accounts
+        for exchange in exchanges
+        if (cutoff := cutoffs.of_account(exchange, day, account.pk)) is not None
+    ]
+    if not found:
         return []
-    return [f"Supertrend is told {st.side.lower()}, but at these prices the structure is a {present.lower()}."]
+    cutoff, name = min(found, key=lambda one: one[0].at)
+    closes, leaves = local(cutoff.at), local(cutoff.leaves_at)
+    then = f"the run leaves at {leaves:%H:%M} at the latest" if is_run else "a ticket does not leave by itself: close it before"
+    return [f"MIS: the broker of {name} closes it at {closes:%H:%M}; {then}."]
 
 
 def structure(books: Iterable[Book], lines: Sequence[PlannedLine], underlyings: Iterable[str]) -> Structure:

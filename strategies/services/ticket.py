@@ -22,7 +22,7 @@ from strategies.domain.resolve import Contract, Line, net_premium, out_of_range,
 from strategies.domain.sizes import Size, encode_size
 from strategies.domain.tickets import Ticket
 from strategies.models import Plan
-from strategies.services import claiming, sizing
+from strategies.services import claiming, protecting, sizing
 from strategies.services import preview as plans
 from strategies.services.resolving import Resolved, contract_of, contracts_by_key, fresh_quotes, quote_row
 from trading.domain.smart import smart_price
@@ -54,7 +54,8 @@ def preview_ticket(ticket: Ticket, *, user: User) -> Plan:
 def _preview(ticket: Ticket, accounts: list[Account], user: User) -> Plan:
     mode = plans.one_mode(accounts, attended=not ticket.reduce_only)
     resolved = _price(ticket)
-    kept, skipped = (accounts, []) if ticket.reduce_only else plans.split(accounts, mode)
+    mis = {leg.exchange for leg in ticket.legs} if ticket.product == "MIS" else set()
+    kept, skipped = (accounts, []) if ticket.reduce_only else plans.split(accounts, mode, mis=mis)
     sizes: list[Size] = []
     if not ticket.reduce_only:
         sizes = _sizes(ticket, resolved, kept)
@@ -74,7 +75,7 @@ def _preview(ticket: Ticket, accounts: list[Account], user: User) -> Plan:
         "reduce_only": ticket.reduce_only,
         "sizes": [encode_size(size) for size in sizes],
         "net_premium": str(net_premium(resolved.lines)),
-        "warnings": [],
+        "warnings": [] if ticket.reduce_only else protecting.mis_cautions(kept, mis, is_run=False),
     }
     return plans.store(kind=Plan.Kind.TICKET, user=user, version=None, found=resolved, lines=lines, skipped=skipped, terms=terms)
 

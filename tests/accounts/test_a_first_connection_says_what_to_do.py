@@ -118,9 +118,9 @@ def test_a_trailing_slash_and_spaces_do_no_harm(closed: int) -> None:
 
 def test_the_stream_s_address_is_judged_by_itself(port: int, closed: int) -> None:
     assert "like ws://127.0.0.1:8765" in _stream_fault("http://127.0.0.1:8765")
-    assert "Nothing answers at the WebSocket" in stream_check.sign_in(f"ws://127.0.0.1:{closed}", KEY, wait_s=2)
-    assert "no tick stream" in stream_check.sign_in(f"ws://127.0.0.1:{port}", KEY, wait_s=2)
-    assert "without TLS" in stream_check.sign_in(f"wss://127.0.0.1:{port}", KEY, wait_s=2)
+    assert "Nothing answers at the WebSocket" in stream_check.sign_in(f"ws://127.0.0.1:{closed}", KEY, wait_s=30)
+    assert "no tick stream" in stream_check.sign_in(f"ws://127.0.0.1:{port}", KEY, wait_s=30)
+    assert "without TLS" in stream_check.sign_in(f"wss://127.0.0.1:{port}", KEY, wait_s=30)
 
 
 def _stream_fault(stream: str) -> str:
@@ -130,5 +130,5 @@ def _stream_fault(stream: str) -> str:
 
 
 def test_no_sentence_holds_the_key(port: int) -> None:
-    reply = Wire(f"https://127.0.0.1:{port}", KEY).post("ping", {}, timeout_s=2)
+    reply = Wire(f"https://127.0.0.1:{port}", KEY).post("ping", {}, timeout_s=30)
     assert KEY not in repr(reply)

@@ -105,6 +105,14 @@ def test_bad_input_at_the_form_is_refused(owner: Client, world: World, change: d
     assert not Account.objects.exists()
 
 
+def test_every_word_of_the_form_is_kept_with_the_account(owner: Client, account: Account, world: World) -> None:
+    words = {"backup_rank": "7", "brokerage_per_order": "12.50", "orders_per_second": "4", "websocket_url": "ws://127.0.0.1:5999"}
+    assert owner.post(f"/accounts/{account.pk}/edit", typed(world, key="", config_version=1, **words)).status_code == 302
+    account.refresh_from_db()
+    kept = {name: str(getattr(account, name)) for name in words}
+    assert kept == words
+
+
 def test_the_edit_form_keeps_the_key_when_it_is_left_empty(owner: Client, account: Account, world: World) -> None:
     shown = owner.get(f"/accounts/{account.pk}/edit").content.decode()
     assert world.accounts[0].api_key not in shown and 'name="config_version" value="1"' in shown

@@ -12,6 +12,7 @@ from accounts.services.owner import register_owner
 from algomirror.kernel.errors import Conflict, Refused
 from algomirror.ops.models import Journal
 from tests.accounts.cast import PASSWORD
+from tests.patience import PATIENCE_S
 
 TYPED = {"username": "alice", "email": "Alice@example.test", "password": PASSWORD, "again": PASSWORD}
 
@@ -44,7 +45,7 @@ def test_of_many_who_register_at_the_same_moment_one_wins() -> None:
 
     def attempt(number: int) -> str:
         try:
-            start.wait(10)
+            start.wait(PATIENCE_S)
             register_owner(username=f"user{number}", email=f"u{number}@example.test", password=PASSWORD)
             return "owner"
         except Conflict as refusal:

@@ -14,6 +14,8 @@ import pytest
 from accounts.gateway.openalgo import OpenAlgoGateway
 from accounts.gateway.reports import Failed, OrderTicket, Verdict, Why
 from tests.accounts.far import KEY, saying
+from tests.environment import free_port
+from tests.patience import PATIENCE_S
 
 TICKET = OrderTicket("NFO", "X", "BUY", "NRML", "LIMIT", 65, Decimal("104.05"), Decimal(0))
 
@@ -80,7 +82,7 @@ def say(caller: socket.socket, body: bytes, status: bytes = b"200 OK", headers: 
 
 
 def _wait(release: threading.Event) -> None:
-    release.wait(5)
+    release.wait(PATIENCE_S)
 
 
 def door(url: str) -> OpenAlgoGateway:
@@ -88,8 +90,7 @@ def door(url: str) -> OpenAlgoGateway:
 
 
 def test_a_closed_port_means_nothing_was_sent() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
+    port = free_port()
     assert door(f"http://127.0.0.1:{port}").place(TICKET).verdict is Verdict.NOT_SENT
     failed = door(f"http://127.0.0.1:{port}").funds()
     assert isinstance(failed, Failed) and failed.why is Why.UNREACHABLE

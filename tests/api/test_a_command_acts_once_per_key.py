@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from algomirror.kernel import clock
 from algomirror.ops.api.models import Command
 from risk.models import TradingState
@@ -143,3 +145,9 @@ def test_what_cannot_be_stored_is_refused_like_anything_else(owner: Caller) -> N
     for body in ({"a\u0000b": 1}, {"\ud800": 1}, {"scope": "\u0000", "level": "\ud800x"}, {"scope": 7, "level": None}):
         answer = owner.post("risk/kill", body)
         assert answer.status_code == 400 and "\\u0000" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("size", [1_000_001, 5_000_001])
+def test_a_body_that_is_too_large_is_413_in_the_one_shape(owner: Caller, size: int) -> None:
+    answer = owner.post("margin/grades", {"name": "x" * size})
+    assert answer.status_code == 413 and answer.json()["error"]["code"] == "TOO_LARGE"

@@ -17,6 +17,7 @@ from tests.strategies import stage
 HOLIDAY = {"exchanges": ["NFO", "BFO"], "date": "2026-11-25", "name": "Announced late"}
 SPECIAL = {"exchanges": ["NFO"], "date": "2026-11-29", "name": "Budget", "opens": "09:15", "closes": "15:30"}
 HOURS = {"exchanges": ["NFO"], "weekdays": [0, 1], "opens": "09:15", "closes": "16:00", "effective_from": "2026-12-07"}
+CUTOFF = {"exchanges": ["NFO", "BFO"], "broker": "Dhan", "at": "15:10", "effective_from": "2026-12-07"}
 TERMS = {
     "underlying": "NIFTY", "expiring_from": "2027-01-05", "lot_units": 50, "freeze_units": 1500, "tick": "0.05",
     "source": "NSE/FAOP/70999",
@@ -55,6 +56,21 @@ def test_a_special_session_and_new_hours_are_put(owner: Caller) -> None:
     assert monday_before is not None and monday_before.astimezone(clock.IST).hour == 15
 
 
+def test_a_cut_off_is_put_listed_and_ended(owner: Caller) -> None:
+    assert len(put(owner, "calendar/cutoffs", CUTOFF).json()["saved"]) == 2
+    mine = put(owner, "calendar/cutoffs", CUTOFF | {"broker": "", "account": stage.account(9).name, "at": "15:00"})
+    assert [row["closes"] for row in mine.json()["saved"]] == ["15:00:00"] * 2
+    listed = owner.get("market/calendar").json()["mis_cutoffs"]
+    assert {(row["exchange"], row["broker"], row["account"], row["at"]) for row in listed} == {
+        (exchange, broker, account, at)
+        for exchange in ("NFO", "BFO")
+        for broker, account, at in (("dhan", None, "15:10:00"), ("", "Account 9", "15:00:00"))
+    }
+    ended = {"kind": "CUTOFF", "row": listed[0]["id"], "last_day": "2027-01-29"}
+    assert owner.post("reference/calendar/retire", ended).status_code == 200
+    assert owner.get("market/calendar").json()["mis_cutoffs"][0]["effective_to"] == "2027-01-29"
+
+
 @pytest.mark.parametrize(
     ("what", "body", "change", "field"),
     [
@@ -64,6 +80,9 @@ def test_a_special_session_and_new_hours_are_put(owner: Caller) -> None:
         ("calendar/special-sessions", SPECIAL, {"closes": "09:00"}, "closes"),
         ("calendar/hours", HOURS, {"weekdays": [7]}, "weekdays"),
         ("calendar/hours", HOURS, {"effective_to": "2026-12-01"}, "effective_to"),
+        ("calendar/cutoffs", CUTOFF, {"at": "noon"}, "at"),
+        ("calendar/cutoffs", CUTOFF, {"account": "Nobody"}, "account"),
+        ("calendar/cutoffs", CUTOFF, {"effective_to": "2026-12-01"}, "effective_to"),
         ("terms", TERMS, {"underlying": "NOBODY"}, "underlying"),
         ("terms", TERMS, {"lot_units": 0}, "lot_units"),
         ("terms", TERMS, {"expiring_to": "2026-12-01"}, "expiring_to"),

@@ -35,6 +35,16 @@ def test_every_door_is_one_of_ours_and_in_the_document() -> None:
     assert api.document()["openapi"].startswith("3.1")
 
 
+def test_no_two_operations_share_a_name() -> None:
+    names = [one["operationId"] for methods in api.document()["paths"].values() for one in methods.values()]
+    assert len(names) == len(set(names)) and {"get_orders", "get_orders_id", "post_orders_id_cancel"} <= set(names)
+
+
+def test_times_are_utc_as_the_document_says(owner: Caller) -> None:
+    rows = owner.get("journal", limit=1).json()["results"]
+    assert rows[0]["at"].endswith("Z")
+
+
 def test_every_unsafe_method_acts_once_per_key_and_wants_a_scope() -> None:
     for path, door in _doors():
         for method in UNSAFE:

@@ -8,7 +8,7 @@ from tests.architecture.source import ROOT, dotted, tree
 SETTINGS = ROOT / "algomirror/settings.py"
 TABLE = ROOT / "docs/SETTINGS.md"
 
-READERS = {f"env.{kind}" for kind in ("str", "int", "float", "bool", "list")}
+READERS = {f"env.{kind}" for kind in ("str", "int", "float", "bool", "list", "one_of", "folder")}
 
 
 def _read() -> dict[str, str]:
@@ -19,6 +19,8 @@ def _read() -> dict[str, str]:
             name = node.args[0]
             assert isinstance(name, ast.Constant), "a setting's name must be written out"
             default = next((k.value for k in node.keywords if k.arg == "default"), None)
+            if dotted(node.func) == "env.one_of" and isinstance(node.args[1], ast.Tuple):
+                default = node.args[1].elts[0]
             found[str(name.value)] = "required" if default is None else ast.unparse(default)
     return found
 

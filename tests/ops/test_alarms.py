@@ -8,6 +8,7 @@ from django.db import connection
 
 from algomirror.ops import alarms
 from algomirror.ops.models import Alarm, Journal
+from tests.patience import PATIENCE_S
 
 
 @pytest.mark.django_db
@@ -43,7 +44,7 @@ def test_eight_that_see_the_trouble_at_once_ring_once() -> None:
     start = Barrier(8)
 
     def see(_: int) -> None:
-        start.wait(10)
+        start.wait(PATIENCE_S)
         try:
             alarms.ring("BLIND", "no price", run_id=7)
         finally:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from algomirror.ops.supervisor import ports
+from tests.e2e.house import START_S
 from tests.environment import free_ports
+from tests.patience import PATIENCE_S, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -100,25 +102,27 @@ class Demo:
     def __exit__(self, *_: object) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
+        self.process.wait(PATIENCE_S)
 
     def wait_until_ready(self) -> str:
-        deadline = time.monotonic() + 90
-        while "ready in" not in (said := self.log.read_text()) or "password" not in said:
-            assert time.monotonic() < deadline, said[-4000:]
-            time.sleep(0.1)
-        return said
+        """All it said, once the line about the password is whole."""
+        wait_for(
+            lambda: "ready in" in (said := self.log.read_text()) and re.search(r"password  .*\n", said),
+            "the demo to be ready",
+            self.log.read_text,
+            seconds=START_S,
+        )
+        return self.log.read_text()
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(300)
 def test_it_becomes_ready_twice_and_shows_its_password_the_first_time_only(tmp_path: Path) -> None:
     with Demo(tmp_path / "var") as first:
         said = first.wait_until_ready()
         assert "3 paper accounts connected" in said
-        with urllib.request.urlopen(f"http://127.0.0.1:{first.web}/", timeout=10) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{first.web}/", timeout=PATIENCE_S) as page:
             assert page.status == 200
-        assert ports.serves(first.web, "/healthz")
+        wait_for(lambda: ports.serves(first.web, "/healthz"), "a sign of life", first.log.read_text)
     password = said.split("password  ")[1].split()[0]
     with Demo(tmp_path / "var") as again:  # other ports: the accounts follow the simulator
         said = again.wait_until_ready()

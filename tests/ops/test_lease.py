@@ -10,6 +10,7 @@ from django.db import connection
 
 from algomirror.kernel import clock
 from algomirror.ops import lease
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def _race(contenders: int, name: str) -> list[lease.Held]:
     start = Barrier(contenders)
 
     def contend(number: int) -> lease.Held | None:
-        start.wait(10)
+        start.wait(PATIENCE_S)
         try:
             return lease.acquire(name, seconds=60, holder=f"racer {number}")
         finally:

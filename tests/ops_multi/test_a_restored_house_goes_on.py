@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.house import ROOT, House, wait_for
+from tests.e2e.house import ROOT, START_S, House
 from tests.e2e.trader import Trader
 from tests.ops_multi.twins import Twins
+from tests.patience import wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.soak, pytest.mark.timeout(400)]
 RTO_S = 15 * 60.0
@@ -55,7 +56,7 @@ def test_a_copy_is_restored_and_its_run_is_guarded_again(house: House, tmp_path:
     trader = Trader(house)
     run = trader.start(trader.preview(trader.save_straddle("Iron fly", max_loss=1500, hedged=True)))
     state = "select state from trading_run where id=?"
-    wait_for(lambda: house.one(state, run) == "OPEN", 60, "the run to open", house.tail)
+    wait_for(lambda: house.one(state, run) == "OPEN", "the run to open", house.tail)
     held = {n: house.broker_net(n) for n in (1, 2, 3)}
     assert all(len(net) == 4 for net in held.values())
     copy = manage(house, "backup", "--to", str(tmp_path)).split(" (")[0]
@@ -68,13 +69,13 @@ def test_a_copy_is_restored_and_its_run_is_guarded_again(house: House, tmp_path:
     house.start()
     assert {n: house.broker_net(n) for n in (1, 2, 3)} == held
     armed = "select count(*) from risk_guardstate where run_id=? and state='ARMED'"
-    wait_for(lambda: house.one(armed, run), 60, "the guards to stand again", house.tail)
+    wait_for(lambda: house.one(armed, run), "the guards to stand again", house.tail)
     assert time.monotonic() - began < RTO_S
     assert house.one("select state from risk_tradingstate where account_id is null") == "REDUCING"
 
     spot = house.control("GET", "/state")["indices"]["NIFTY"]
     house.shock("NIFTY", 2.5 if float(spot) < 26_000 else -2.5)
-    wait_for(lambda: house.one(state, run) == "CLOSED", 90, "the run to leave", house.tail)
+    wait_for(lambda: house.one(state, run) == "CLOSED", "the run to leave", house.tail)
     assert {n: house.broker_net(n) for n in (1, 2, 3)} == {1: {}, 2: {}, 3: {}}
     assert all(set(house.broker_orders(n).values()) == {65} for n in (1, 2, 3))
 
@@ -92,11 +93,11 @@ def twins() -> Iterator[Twins]:
 
 
 def test_the_same_on_postgresql_with_two_of_everything(twins: Twins, tmp_path: Path) -> None:
-    wait_for(lambda: twins.is_ready("web-b"), 150, "web-b to be ready", twins.tail)
+    wait_for(lambda: twins.is_ready("web-b"), "web-b to be ready", twins.tail, seconds=START_S)
     trader = Trader(twins)  # type: ignore[arg-type]
     run = trader.start(trader.preview(trader.save_straddle("Iron fly", max_loss=1500, hedged=True)))
     state = "select state from trading_run where id=?"
-    wait_for(lambda: twins.one(state, run) == "OPEN", 90, "the run to open", twins.tail)
+    wait_for(lambda: twins.one(state, run) == "OPEN", "the run to open", twins.tail)
     held = {n: twins.net(n) for n in (1, 2, 3)}
     copy = twins.manage("backup", "--to", str(tmp_path)).split(" (")[0]
 
@@ -106,18 +107,18 @@ def test_the_same_on_postgresql_with_two_of_everything(twins: Twins, tmp_path: P
     began = time.monotonic()
     assert "Entries are off" in twins.manage("restore", copy)
     twins.start_all()
-    wait_for(lambda: twins.is_ready("web-b"), 150, "web-b to be ready again", twins.tail)
+    wait_for(lambda: twins.is_ready("web-b"), "web-b to be ready again", twins.tail, seconds=START_S)
     armed = "select count(*) from risk_guardstate where run_id=? and state='ARMED'"
-    wait_for(lambda: twins.one(armed, run), 60, "the guards to stand again", twins.tail)
+    wait_for(lambda: twins.one(armed, run), "the guards to stand again", twins.tail)
     assert time.monotonic() - began < RTO_S
     reads = "select count(*) from accounts_brokerread where kind='POSITIONS' and error='' and finished_at is not null"
-    wait_for(lambda: twins.one(reads) == 3, 60, "every account's positions to be read anew", twins.tail)
+    wait_for(lambda: twins.one(reads) == 3, "every account's positions to be read anew", twins.tail)
     assert twins.one("select count(*) from trading_book where state='FROZEN'") == 0
     assert {n: twins.net(n) for n in (1, 2, 3)} == held
 
     spot = float(twins.control("GET", "/state")["indices"]["NIFTY"])
     twins.control("POST", "/shock", underlying="NIFTY", percent=2.5 if spot < 26_000 else -2.5)
-    wait_for(lambda: twins.one(state, run) == "CLOSED", 120, "the run to leave", twins.tail)
+    wait_for(lambda: twins.one(state, run) == "CLOSED", "the run to leave", twins.tail)
     for account in (1, 2, 3):
         assert twins.net(account) == {}
         assert set(twins.traded(account).values()) == {65}

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from configparser import ConfigParser
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,31 @@ def test_compose_runs_every_process_of_the_house_and_believes_its_own_proxy_only
     assert all(services[name]["environment"]["DATABASE_URL"].startswith("postgresql://") for name in ours)
     volumes = {volume.split(":")[0] for one in services.values() for volume in one.get("volumes", ()) if volume[0] not in "./"}
     assert volumes == set(read("compose.yaml")["volumes"])
+
+
+def test_the_hour_s_copy_is_asked_for_taken_and_seen() -> None:
+    """Three processes take part: metronome, signals, web."""
+    services = read("compose.yaml")["services"]
+    for name in ("metronome", "signals", "web"):
+        assert services[name]["environment"]["BACKUP_DIR"] == "/backups", name
+        assert "backups:/backups" in services[name]["volumes"], name
+    cluster = (DEPLOY / "systemd" / "algomirror-cluster@.service").read_text()
+    assert "ReadWritePaths=/var/lib/algomirror -/var/backups/algomirror" in cluster
+
+
+def test_nobody_is_given_the_address_of_the_proxy() -> None:
+    compose = read("compose.yaml")
+    (pool,) = compose["networks"]["default"]["ipam"]["config"]
+    address = ip_address(compose["services"]["nginx"]["networks"]["default"]["ipv4_address"])
+    assert address in ip_network(pool["subnet"]) and address not in ip_network(pool["ip_range"])
+
+
+def test_no_secret_of_this_machine_becomes_part_of_the_image_or_the_history() -> None:
+    ignored = (BASE_DIR / ".dockerignore").read_text().split()
+    assert {".env", "**/*.env", "deploy/tls", "var", ".git"} <= set(ignored)
+    for name in (".env", "deploy/algomirror.env", "deploy/tls/privkey.pem", "var/demo.env"):
+        done = subprocess.run(["git", "check-ignore", "-q", name], cwd=BASE_DIR, check=False, timeout=30)
+        assert done.returncode in (0, 128), f"{name} could be committed"  # 128: not a checkout
 
 
 def test_the_sample_names_known_settings_only() -> None:

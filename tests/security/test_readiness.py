@@ -11,6 +11,7 @@ from accounts.models import Account, User
 from algomirror.frame import beats
 from algomirror.frame.activity import verification
 from algomirror.frame.readiness import board
+from algomirror.frame.readiness.found import is_line
 from algomirror.kernel import clock
 from algomirror.kernel.clock import FrozenClock
 from algomirror.ops import chain, heartbeat, journal, queue
@@ -37,6 +38,7 @@ def now(db: None) -> Iterator[FrozenClock]:
 
 def states(account: Account | None = None) -> dict[str, str]:
     board.run()
+    assert all(is_line(name) for name in Check.objects.values_list("name", flat=True)), "READINESS_BLOCKS may name every line"
     return dict(Check.objects.filter(account_id=account.pk if account else 0).values_list("name", "state"))
 
 

@@ -16,14 +16,7 @@ from strategies.services import build, preview, start
 from tests.strategies import stage
 from trading.models import Book, Order, Run
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _now(db):
-    with stage.at() as frozen:
-        stage.market()
-        yield frozen
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_now")]
 
 
 def plan_of(accounts, **more):

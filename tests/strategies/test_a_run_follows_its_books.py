@@ -9,14 +9,7 @@ from strategies.services import settle, stop
 from tests.strategies import stage
 from trading.models import Book, ExitGoal, Fill, Order, Run
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _now(db):
-    with stage.at() as frozen:
-        stage.market()
-        yield frozen
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_now")]
 
 
 def state(run):

@@ -9,11 +9,14 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import Account
+from algomirror.frame.dashboard_next import timed_acts
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.ops.models import Alarm
 from marketdata.models import Holiday
 from risk.domain.limits import LimitTerms
+from risk.models import GuardState
+from risk.selectors import open_runs
 from strategies import beats
 from strategies.domain.drafts import Draft, ScheduleTerms
 from strategies.models import ScheduledStart, Strategy
@@ -177,3 +180,22 @@ def test_the_list_says_when_it_begins_next_and_what_became_of_the_last_day(_now,
     assert "next 24 Nov 09:20:00" in page and "missed" in page and "not UP" in page
     schedules.switch(strategy, on=False, by="user:alice")
     assert "next 24" not in text_of(client.get("/strategies"))
+
+
+def test_the_dashboard_says_what_the_clock_does_next(_now, client):
+    strategy = scheduled()
+    client.force_login(stage.alice())
+    page = text_of(client.get("/dashboard/body"))
+    assert "23 Nov 09:20:00" in page and ">Morning begins</a>" in page
+    at(_now, MONDAY)
+    run = Run.objects.get()
+    shown = timed_acts(open_runs())
+    assert [(one.text, one.url) for one in shown] == [
+        (f"{strategy.name} begins", f"/strategies/{strategy.pk}/edit"),
+        (f"{run.name} leaves: expiry", f"/runs/{run.pk}"),
+    ]
+    assert shown[0].at == MONDAY + timedelta(days=1)
+    GuardState.objects.filter(run=run).update(state="TRIPPED")
+    assert len(timed_acts(open_runs())) == 1, "what has acted does not act again"
+    schedules.switch(strategy, on=False, by="user:alice")
+    assert timed_acts(open_runs()) == []

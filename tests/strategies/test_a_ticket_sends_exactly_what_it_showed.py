@@ -13,14 +13,7 @@ from strategies.services import ticket as tickets
 from tests.strategies import stage
 from trading.models import Book, ExitGoal, Order, Position
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _now(db):
-    with stage.at() as frozen:
-        stage.market()
-        yield frozen
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_now")]
 
 
 def one(action="BUY", lots=1, strike=24050, kind="CE"):

@@ -16,21 +16,8 @@ from tests.strategies import stage
 from tests.strategies.test_the_pages_say_what_they_do import typed
 from trading.models import Order, Run
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_now")]
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture(autouse=True)
-def _now():
-    with stage.at() as frozen:
-        stage.market()
-        yield frozen
-
-
-@pytest.fixture
-def alice(client):
-    client.force_login(stage.alice())
-    return client
 
 
 @pytest.fixture

@@ -27,15 +27,8 @@ from strategies.services import build, preview, start
 from tests.strategies import stage
 from trading.models import Book, Run
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_now")]
 D = Decimal
-
-
-@pytest.fixture(autouse=True)
-def _now():
-    with stage.at() as frozen:
-        stage.market()
-        yield frozen
 
 
 def version_of(accounts, *, legs=None, sizing=None, factors=None, name="Sized") -> Version:

@@ -13,21 +13,8 @@ from tests.page_rules import inline_parts, text_of, world
 from tests.strategies import stage
 from tests.strategies.test_the_pages_say_what_they_do import typed
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_now")]
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture(autouse=True)
-def _now():
-    with stage.at() as frozen:
-        stage.market()
-        yield frozen
-
-
-@pytest.fixture
-def alice(client):
-    client.force_login(stage.alice())
-    return client
 
 
 def field(page, row, name):

@@ -13,15 +13,8 @@ from tests.api.caller import Caller, account
 from tests.strategies import stage
 from trading.models import Run
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_now")]
 D = Decimal
-
-
-@pytest.fixture(autouse=True)
-def _now():
-    with stage.at() as frozen:
-        stage.market()
-        yield frozen
 
 
 @pytest.fixture

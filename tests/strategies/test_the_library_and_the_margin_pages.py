@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -16,21 +17,8 @@ from tests.page_rules import inline_parts, text_of, world
 from tests.strategies import stage
 from tests.strategies.test_the_pages_say_what_they_do import typed
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_now")]
 D = Decimal
-
-
-@pytest.fixture(autouse=True)
-def _now():
-    with stage.at() as frozen:
-        stage.market()
-        yield frozen
-
-
-@pytest.fixture
-def alice(client):
-    client.force_login(stage.alice())
-    return client
 
 
 @pytest.fixture
@@ -119,17 +107,39 @@ def test_a_file_comes_back_as_it_went_out(alice):
         (lambda c: _with(c, lots=0), "legs-0-lots"),
         (lambda c: _with(c, strike_mode="MOON"), "legs[0].strike_mode"),
         (lambda c: _with(c, hedges=[9], action="BUY"), "legs-0-hedges"),
+        (lambda c: _with(c, lot=1), "legs[0].lot: there is no such field"),
+        (lambda c: _limited(c, max_los="5000"), "limits.max_los: there is no such field"),
+        (lambda c: _limited(c, max_loss=float("nan")), "limits.max_loss: a number out of range"),
+        (lambda c: _limited(c, max_loss=10**400), "limits.max_loss: a number out of range"),
+        (lambda c: _limited(c, max_loss="NaN"), "limits.max_loss: a number out of range"),
+        (lambda c: _limited(c, max_loss="1e999"), "limits.max_loss: a number out of range"),
+        (
+            lambda c: json.dumps(c | {"strategy": c["strategy"] | {"name": "\ud800"}}),
+            "name: a text that cannot be stored",
+        ),
+        (
+            lambda c: json.dumps(c | {"strategy": c["strategy"] | {"name": "a\x00b"}}),
+            "name: a text that cannot be stored",
+        ),
+        (lambda c: "[" * 30_000, "not readable as JSON"),
+        (lambda c: json.dumps(c | {"strategy": None}).replace("null", "[" * 950 + "]" * 950), "not readable as JSON"),
+        (lambda c: "[]", "format"),
     ],
 )
 def test_a_bad_file_is_refused_with_the_place(alice, change, place):
     version = stage.saved([stage.account(1)])
     content = json.loads(alice.get(f"/strategies/{version.strategy_id}/export").content)
     answer = alice.post("/strategies/import", {"text": change(content)})
-    assert answer.status_code == 422 and place in text_of(answer)
+    assert answer.status_code == 422 and place in re.sub("</?code>", "", text_of(answer))
 
 
 def _with(content, **fields):
     content["strategy"]["legs"][0] |= fields
+    return json.dumps(content)
+
+
+def _limited(content, **fields):
+    content["strategy"]["limits"] |= fields
     return json.dumps(content)
 
 

@@ -12,20 +12,7 @@ from strategies.services import preview, settle
 from tests.strategies import stage
 from trading.models import ExitGoal, Order, Run
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _now(db):
-    with stage.at() as frozen:
-        stage.market()
-        yield frozen
-
-
-@pytest.fixture
-def alice(client):
-    client.force_login(stage.alice())
-    return client
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_now")]
 
 
 def typed(chosen, **change):
@@ -64,6 +51,31 @@ def test_the_builder_saves_a_version_with_its_links(alice):
     assert answer.status_code == 302 and answer.url == f"/strategies/{version.strategy_id}/edit"
     assert version.max_loss == Decimal(5000) and version.max_profit is None
     assert [leg.hedges for leg in version.legs.order_by("number")] == [[], [1]]
+
+
+def test_every_field_of_a_leg_is_kept_as_typed(alice):
+    legs = {
+        "legs-0-action": "BUY", "legs-0-lots": 3, "legs-0-kind": "PE", "legs-0-slot": "DATE", "legs-0-strike_mode": "PREMIUM",
+        "legs-0-strike_offset": "",
+        "legs-0-expiry_date": f"{stage.NEXT:%Y-%m-%d}", "legs-0-strike_value": "20", "legs-0-tolerance": 15, "legs-0-hedges": "",
+        "legs-1-kind": "FUT", "legs-1-slot": "NEXT_MONTH", "legs-1-strike_mode": "", "legs-1-strike_offset": "",
+        "legs-1-price_type": "SL", "legs-1-limit_price": "24100", "legs-1-trigger_price": "24090", "legs-1-hedges": "",
+    }  # fmt: skip
+    answer = alice.post("/strategies/new", typed([stage.account(1)], scope="BOOK", **legs))
+    assert answer.status_code == 302, re.findall(r"field-error[^<]*<[^<]*", answer.content.decode())
+    assert Version.objects.get().limit_scope == "BOOK"
+    first, second = Version.objects.get().legs.order_by("number")
+    assert (first.action, first.lots, first.kind, first.slot, first.expiry_date) == ("BUY", 3, "PE", "DATE", stage.NEXT)
+    assert (first.strike_mode, first.strike_value, first.tolerance) == ("PREMIUM", 20, 15)
+    assert (second.kind, second.slot, second.underlying.symbol) == ("FUT", "NEXT_MONTH", "NIFTY")
+    assert (second.price_type, second.limit_price, second.trigger_price) == ("SL", 24100, 24090)
+
+
+def test_without_scripts_a_row_more_keeps_the_strategy_that_is_edited(alice):
+    strategy = stage.saved([stage.account(1)]).strategy_id
+    page = alice.post("/strategies/legs", typed([], op="add", strategy=strategy)).content.decode()
+    assert f"/strategies/{strategy}/edit" in page and "Save as next version" in page
+    assert "Save as next version" not in alice.post("/strategies/legs", typed([], op="add")).content.decode()
 
 
 @pytest.mark.parametrize(
@@ -202,17 +214,31 @@ def test_exits_are_asked_from_the_run_page(alice):
     assert ExitGoal.objects.get().book_id == first.pk
     assert alice.post(f"/runs/{run.pk}/exit", {"why": "enough"}).url == f"/runs/{run.pk}"
     assert ExitGoal.objects.count() == 2
+    assert "enough" in alice.get(f"/runs/{run.pk}/body").content.decode()
     assert alice.post("/runs/4711/exit").status_code == 404
 
 
 def test_limits_change_on_an_open_run_with_a_reason_to_loosen(alice):
     run = stage.started([stage.account(1)])
-    body = {"max_loss": "9000", "max_profit": "4000", "scope": "RUN", "blind_policy": "HOLD"}
-    body |= {"max_loss_action": "EXIT", "max_profit_action": "EXIT"}
+    body = {"max_loss": "9000", "max_profit": "4000", "blind_policy": "FLATTEN"}
+    body |= {"max_loss_action": "ALERT", "max_profit_action": "ALERT"}
     assert alice.post(f"/runs/{run.pk}/limits", body).status_code == 422
     assert RunLimits.objects.get(run=run).max_loss == 5000
     assert alice.post(f"/runs/{run.pk}/limits", body | {"why": "hedged outside"}).status_code == 302
-    assert RunLimits.objects.get(run=run).max_loss == 9000
+    now = RunLimits.objects.get(run=run)
+    assert (now.max_loss, now.max_profit, now.blind_policy) == (9000, 4000, "FLATTEN")
+    assert (now.max_loss_action, now.max_profit_action) == ("ALERT", "ALERT")
+
+
+def test_a_run_on_several_accounts_shows_each_leg_over_all_of_them(alice):
+    run = stage.started([stage.account(1), stage.account(2)])
+    stage.filled(run)
+    page = alice.get(f"/runs/{run.pk}/body").content.decode()
+    legs = run.plan.version.legs.count()
+    assert page.count("everywhere</a>") == legs, "one way out for each leg, not one per account"
+    alone = stage.started([stage.account(3)], name="Alone")
+    stage.filled(alone)
+    assert "everywhere" not in alice.get(f"/runs/{alone.pk}/body").content.decode()
 
 
 def test_a_ticket_from_the_chain_is_previewed_and_sent(alice):

@@ -8,6 +8,21 @@ from datetime import datetime, timedelta
 from algomirror.ops.models import Check
 
 GREEN, AMBER, RED = Check.State.GREEN, Check.State.AMBER, Check.State.RED
+OF_ACCOUNTS = ("gateway", "key and broker session", "mode", "funds", "positions", "clock", "calls", "registered address")
+OF_THE_HOUSE = (
+    "calendar",
+    "contract terms",
+    "prices",
+    "order streams",
+    "disk",
+    "backups",
+    "alert channels",
+    "restore drill",
+    "journal chain",
+)
+PARTS = ("database", "redis", "metronome", "feed")
+# Followed by an exchange, or by a cluster.
+BEGINNINGS = ("contracts ", "cluster ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +34,11 @@ class Found:
     value: str
     remedy: str = ""
     account_id: int = 0
+
+
+def is_line(name: str) -> bool:
+    """Whether the board can have a line of this name."""
+    return name in (*OF_ACCOUNTS, *OF_THE_HOUSE, *PARTS) or name.startswith(BEGINNINGS)
 
 
 def ago(at: datetime, now: datetime) -> str:

@@ -72,7 +72,7 @@ def quote_change(key: str, last: Decimal | None, change: Decimal | None, change_
         return format_html('<span class="unknown" title="not known">{}</span>', numbers.UNKNOWN)
     return format_html(
         '<span class="{}" data-quote="{}" data-field="cp" data-base="{}" title="{} since the close">{}</span>',
-        numbers.money_class(change),
+        numbers.money_class(change_percent),
         key,
         last - change,
         numbers.signed_price_text(change),

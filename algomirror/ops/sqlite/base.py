@@ -17,6 +17,8 @@ from typing import Any
 
 from django.db.backends.sqlite3 import base
 
+from algomirror.kernel import clock
+
 ASK_AGAIN_S = 0.0003
 
 
@@ -31,14 +33,14 @@ class _Queue:
 
     def enter(self, seconds: float) -> bool:
         """At the head of the queue, or False when it took too long."""
-        ends = time.monotonic() + seconds
+        ends = clock.monotonic() + seconds
         if not self._threads.acquire(timeout=seconds):
             return False
         try:
             if self._file is None:
                 self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             while not self._is_ours(self._file):
-                if time.monotonic() > ends:
+                if clock.monotonic() > ends:
                     self._threads.release()
                     return False
                 time.sleep(ASK_AGAIN_S)

@@ -7,6 +7,8 @@ from io import StringIO
 from typing import IO
 
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -69,6 +71,19 @@ def require_sound_installation() -> None:
     if behind:
         names = ", ".join(f"{m.app_label}.{m.name}" for m, _ in behind[:3])
         raise Misconfigured(f"{len(behind)} migrations are not applied ({names} …). Run: python manage.py migrate")
+    if not settings.DEBUG and (missing := _not_collected()):
+        names = ", ".join(missing[:3])
+        raise Misconfigured(
+            f"{len(missing)} files of the pages are not collected ({names} …): every page would fail."
+            " Run: python manage.py collectstatic --no-input"
+        )
+
+
+def _not_collected() -> list[str]:
+    """Files that pages name and the web server could not find."""
+    collected = ManifestStaticFilesStorage().hashed_files
+    ours = (name for finder in get_finders() for name, _ in finder.list([]))
+    return sorted(name for name in ours if name not in collected)
 
 
 def after_restart(child: Child, children: Sequence[Child]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from algomirror.kernel.errors import Refused
 from algomirror.ops import chain
 
 
@@ -17,7 +18,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        verdict = chain.verify(remembered=options["remembered"])
+        try:
+            verdict = chain.verify(remembered=options["remembered"])
+        except Refused as refused:
+            raise CommandError(f"{refused.message} {refused.fields['remembered']}") from None
         if not verdict.is_intact:
             where = "" if verdict.broken is None else f" First broken row: {verdict.broken}."
             raise CommandError(f"{verdict.why}{where} {verdict.checked} rows before it are intact.")
