@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that the file runs by its path too
 
+import gc
 import gzip
 import os
 import re
@@ -175,6 +176,9 @@ def measure(owner: Any) -> list[Figure]:
 
     client = Client()
     client.force_login(owner)
+    # As the web process does once it is loaded (algomirror.asgi).
+    gc.collect()
+    gc.freeze()
     figures: list[Figure] = []
     for path in PAGES:
         with CaptureQueriesContext(connection) as asked:

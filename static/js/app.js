@@ -7,8 +7,9 @@ import * as forms from "./forms.js";
 import * as keys from "./keys.js";
 import * as live from "./live.js";
 import * as notify from "./notify.js";
+import * as sort from "./sort.js";
 import * as toast from "./toast.js";
 import * as tray from "./tray.js";
 
-for (const part of [forms, details, dialogs, toast, tray, keys, age, notify, live]) part.start();
+for (const part of [forms, details, dialogs, toast, tray, keys, age, notify, live, sort]) part.start();
 document.body.addEventListener("htmx:load", (event) => age.tick(event.detail.elt));

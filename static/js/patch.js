@@ -63,7 +63,8 @@ function quoteText(field, quote, element) {
   if (field === "cp") {
     const change = format.difference(quote.l, element.dataset.base);
     const share = change === null ? null : ((Number(change) / Number(element.dataset.base)) * 100).toFixed(4);
-    return { text: format.signedPercent(share), className: format.moneyClass(change) };
+    // Coloured by what is shown: 0.00% is neither up nor down.
+    return { text: format.signedPercent(share), className: format.moneyClass(share) };
   }
   return WHOLE.has(field) ? format.whole(quote[field]) : format.price(quote[field]);
 }

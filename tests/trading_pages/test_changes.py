@@ -90,6 +90,7 @@ def test_what_became_of_a_change_is_said(book: Book) -> None:
 def test_the_form_is_filled_with_what_the_order_is_and_has_only_its_fields(book: Book) -> None:
     limit = cast.signed_in(cast.alice()).get("/orders/modify", {"order": resting(book).pk}).content.decode()
     assert 'value="104.25"' in limit and 'value="130"' in limit and "trigger_price" not in limit
+    assert 'for="modify_price"' in limit and 'id="modify_price"' in limit, "the ticket beside it has fields of the same names"
     stop = resting(book, price_type="SL-M", price=Decimal(0), trigger_price=Decimal("99.00"))
     page = cast.signed_in(cast.alice()).get("/orders/modify", {"order": stop.pk}).content.decode()
     assert 'value="99.00"' in page and 'name="price"' not in page

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests import cast
-from tests.ui.stage import ARGS, CHROMIUM
+from tests.ui.stage import launched, patient
 from trading.models import ExitGoal, Order
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -21,10 +21,9 @@ def page(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
     cookie = cast.signed_in(cast.alice()).cookies["sessionid"].value
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
+        browser = launched(playwright)
+        context = patient(browser, base_url=live_server.url, viewport={"width": 1440, "height": 900})
         context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
-        context.set_default_timeout(8_000)
         yield context.new_page()
         context.close()
         browser.close()
@@ -87,8 +86,19 @@ def test_the_ticket_shows_the_prices_that_its_type_needs(page: Page) -> None:
     price, trigger = page.locator("[name=price]"), page.locator("[name=trigger_price]")
     for kind, needs in {"SMART": (False, False), "LIMIT": (True, False), "SL": (True, True), "SL-M": (False, True)}.items():
         page.locator("[name=price_type]").select_option(kind)
-        assert (price.is_visible(), trigger.is_visible()) == needs
-        assert (price.is_enabled(), trigger.is_enabled()) == needs
+        for field, is_needed in zip((price, trigger), needs, strict=True):
+            expect(field).to_be_visible(visible=is_needed)
+            expect(field).to_be_enabled(enabled=is_needed)
+
+
+def test_a_new_alert_channel_shows_what_its_kind_needs(page: Page) -> None:
+    page.goto("/alerts/settings")
+    kind = page.locator("form select[name=kind]")
+    for chosen, needs in {"EMAIL": "host", "WEBHOOK": "url", "BROWSER": "", "TELEGRAM": "token"}.items():
+        kind.select_option(chosen)
+        shown = [name for name in ("token", "host", "url") if page.locator(f"[name={name}]").is_visible()]
+        assert shown == [needs] * bool(needs)
+        assert [page.locator(f"[name={name}]").is_enabled() for name in ("token", "host", "url")].count(True) == len(shown)
 
 
 def test_choosing_a_filter_narrows_the_table_without_a_new_page(page: Page) -> None:
@@ -117,7 +127,7 @@ def test_without_scripts_a_position_is_closed_by_plain_pages(page: Page, live_se
     held = cast.position(cast.book(cast.account(), cast.run()))
     browser = page.context.browser
     assert browser is not None
-    plain = browser.new_context(base_url=live_server.url, java_script_enabled=False)
+    plain = patient(browser, base_url=live_server.url, java_script_enabled=False)
     plain.add_cookies(page.context.cookies())  # type: ignore[arg-type]
     tab = plain.new_page()
     tab.goto("/positions")

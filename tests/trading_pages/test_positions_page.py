@@ -7,7 +7,10 @@ from decimal import Decimal
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from bench.pages import furnish
+from marketdata import quotes
 from tests import cast, page_rules
+from trading.models import Position
 from trading.pages import positions as page
 from trading.pages.compare import Verdict
 from trading.pages.positions import Row, Wish
@@ -151,3 +154,17 @@ def test_the_number_of_queries_does_not_grow_with_positions() -> None:
     for place in range(4):
         cast.position(cast.book(anil, cast.run(f"run {place}")), symbol=f"NIFTY{place}")
     assert queries() == few <= 10
+
+
+def test_what_nobody_can_look_through_is_folded_and_still_counted() -> None:
+    owner = furnish(accounts=8, orders=0, positions=160, runs=8)
+    found = page.positions_page(Wish())
+    shown = [panel for panel in found.panels if not panel.is_folded]
+    folded = [panel for panel in found.panels if panel.is_folded]
+    assert folded and sum(len(panel.rows) for panel in shown) <= page.ROWS_IN_FULL
+    worth = sum(p.units * (quotes.get([p.key])[p.key].deciding_price - 100) for p in Position.objects.all())
+    assert found.pnl.unrealised == worth
+    link = f"/positions?account={folded[0].read.tag.account_id}"
+    assert link in cast.signed_in(owner).get("/positions/rows").content.decode()
+    (alone,) = page.positions_page(Wish(account=folded[0].read.tag.account_id)).panels
+    assert (alone.is_folded, len(alone.rows), alone.pnl) == (False, len(folded[0].rows), folded[0].pnl)

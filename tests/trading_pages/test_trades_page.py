@@ -49,10 +49,13 @@ def test_trades_of_orders_that_nobody_here_sent_are_shown_apart() -> None:
     cast.read(
         anil,
         "TRADES",
-        [{**row, "broker_order_id": "OUT1", "traded_at": "10:12:13"}, {**row, "broker_order_id": ours.broker_order_id}],
+        [
+            {**row, "broker_order_id": "OUT1", "traded_at": "2026-11-20T10:12:13"},
+            {**row, "broker_order_id": ours.broker_order_id},
+        ],
     )
     found = page.trades_page(Wish())
-    assert [(r.broker_order_id, r.value) for r in found.outside] == [("OUT1", Decimal("5203.25"))]
+    assert [(r.broker_order_id, r.value, r.name) for r in found.outside] == [("OUT1", Decimal("5203.25"), "10:12:13")]
 
 
 def test_a_trade_book_of_yesterday_says_nothing_about_today() -> None:

@@ -47,14 +47,13 @@ def address(_plain_static: None, pages: dict[str, tuple[str, dict[str, Any]]]) -
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=stage.CHROMIUM, args=stage.ARGS)
-        yield launched
-        launched.close()
+        chromium = stage.launched(playwright)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    context = browser.new_context(base_url=address, viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(8_000)
+    context = stage.patient(browser, base_url=address, viewport={"width": 1440, "height": 900})
     yield context.new_page()
     context.close()

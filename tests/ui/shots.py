@@ -38,7 +38,7 @@ def staged() -> Any:
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
-    from tests.ui.stage import ARGS, CHROMIUM
+    from tests.ui.stage import launched
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base")
@@ -49,7 +49,7 @@ def main() -> None:
     out = Path(given.out)
     out.mkdir(parents=True, exist_ok=True)
     with nullcontext(given.base) if given.base else staged() as base, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        browser = launched(playwright)
         for theme in ("light", "dark"):
             for width, height in SIZES:
                 context = browser.new_context(

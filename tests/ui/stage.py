@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import mimetypes
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,8 +14,12 @@ from typing import Any
 
 from django.conf import settings
 from django.template.loader import get_template
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
 from algomirror.kernel import clock
+from tests.patience import PATIENCE_MS, PATIENCE_S
+
+expect.set_options(timeout=PATIENCE_MS)
 
 CHROMIUM = "/usr/bin/chromium"
 ARGS = [
@@ -45,6 +50,25 @@ NAV = [
     ("/settings", "Settings", "settings"),
 ]
 CSP = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'; form-action 'self'"
+
+
+def launched(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+
+
+def patient(browser: Browser, **options: Any) -> BrowserContext:
+    """A fresh profile that waits as long as everybody here."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_MS)
+    return context
+
+
+def until(page: Page, met: Callable[[], Any], what: str) -> None:
+    """Wait for what arrives here from the page: while the page is waited for, its messages and requests are taken."""
+    ends = time.monotonic() + PATIENCE_S
+    while not met():
+        assert time.monotonic() < ends, f"waited for {what}"
+        page.wait_for_timeout(20)
 
 
 def frame(world: str = "MIXED") -> dict[str, Any]:

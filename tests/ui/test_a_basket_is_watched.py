@@ -7,6 +7,8 @@ import json
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
+from tests.ui.stage import until
+
 pytestmark = pytest.mark.browser
 
 CALL = "NFO:NIFTY01DEC2626000CE"
@@ -30,7 +32,10 @@ def test_legs_in_the_tray_are_subscribed_while_they_are_there_and_their_prices_m
     sockets[0].send(json.dumps(tick))
     expect(price).to_have_text("104.25")
     page.locator("[data-basket-clear]").click()
-    page.wait_for_timeout(100)
-    ours = [one for one in heard if one.get("topic") == f"symbols:{CALL}"]
-    assert [one["op"] for one in ours] == ["subscribe", "unsubscribe"]
+
+    def ours() -> list[str]:
+        return [one["op"] for one in heard if one.get("topic") == f"symbols:{CALL}"]
+
+    until(page, lambda: "unsubscribe" in ours(), "the basket to let go of its leg")
+    assert ours() == ["subscribe", "unsubscribe"]
     assert all("," not in one.get("topic", "") for one in heard)

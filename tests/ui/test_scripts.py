@@ -117,3 +117,34 @@ def test_a_notice_stays_in_the_tray_and_opens_only_our_own_pages(page: Page) -> 
     assert "&lt;b&gt;" in shown["html"]
     assert "evil.example" not in shown["html"]
     assert shown["count"] == "3"
+
+
+TABLE = """
+<div aria-label="Results"><table data-sort>
+<thead><tr><th>Run</th><th class="r">Net</th><th><span class="sr-only">Acts</span></th></tr></thead>
+<tbody><tr><td>Beta</td><td class="r">+₹1,250.00</td><td></td></tr>
+<tr data-child><td>of Beta</td><td class="r">–</td><td></td></tr>
+<tr><td>alpha</td><td class="r">−₹2,00,000.50</td><td></td></tr>
+<tr><td>Gamma</td><td class="r">–</td><td></td></tr></tbody></table></div>
+"""
+
+
+def test_a_heading_orders_the_rows_and_keeps_children_and_the_unknown_in_their_place(page: Page) -> None:
+    page.goto("/blank")
+    page.evaluate("html => { document.body.innerHTML = html; }", TABLE)
+    page.evaluate("async () => (await import('/static/js/sort.js')).start()")
+
+    def order() -> list[str]:
+        return page.locator("tbody td:first-child").all_inner_texts()
+
+    assert page.get_by_role("button").all_inner_texts() == ["Run", "Net"]
+    page.get_by_role("button", name="Run").click()
+    assert order() == ["alpha", "Beta", "of Beta", "Gamma"]
+    page.get_by_role("button", name="Net").click()
+    assert order() == ["Beta", "of Beta", "alpha", "Gamma"], "the largest first, what is not known last"
+    page.get_by_role("button", name="Net").click()
+    assert order() == ["alpha", "Beta", "of Beta", "Gamma"]
+    assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"
+    page.evaluate("html => { document.body.innerHTML = html; }", TABLE)
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('htmx:afterSettle'))")
+    assert order() == ["alpha", "Beta", "of Beta", "Gamma"], "what was chosen outlives the next reading"
