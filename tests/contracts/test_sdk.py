@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.patience import wait_for
 from tests.simulator.conftest import Simulator, start_simulator
 
 openalgo = pytest.importorskip("openalgo")
@@ -100,24 +100,17 @@ def test_the_sdk_flattens_errors_as_it_does_with_the_real_server(client: Any) ->
     assert refused["status"] == "error" and "multiples of lot size 65" in refused["message"]
 
 
-def wait_for(found: Callable[[], Any]) -> Any:
-    for _ in range(100):
-        if found():
-            return found()
-        time.sleep(0.02)
-    raise AssertionError("nothing came")
-
-
 def test_the_sdk_feed_hears_all_three_modes(client: Any) -> None:
-    assert client.connect()
+    client.connect()  # waits five seconds of its own
+    wait_for(lambda: client.authenticated, "the feed to know the key")
     pair = [{"exchange": "NFO", "symbol": CALL}]
     try:
         assert client.subscribe_ltp(pair, on_data_received=lambda data: None)
-        assert wait_for(lambda: client.get_ltp()["ltp"].get("NFO", {}).get(CALL))["ltp"] > 0
+        assert wait_for(lambda: client.get_ltp()["ltp"].get("NFO", {}).get(CALL), "a last price")["ltp"] > 0
         assert client.subscribe_quote(pair, on_data_received=lambda data: None)
-        assert wait_for(lambda: client.get_quotes()["quote"].get("NFO", {}).get(CALL))["high"] > 0
+        assert wait_for(lambda: client.get_quotes()["quote"].get("NFO", {}).get(CALL), "a quote")["high"] > 0
         assert client.subscribe_depth(pair, on_data_received=lambda data: None)
-        assert wait_for(lambda: client.get_depth()["depth"].get("NFO", {}).get(CALL))
+        assert wait_for(lambda: client.get_depth()["depth"].get("NFO", {}).get(CALL), "the depth")
         assert client.unsubscribe_ltp(pair)
     finally:
         client.disconnect()

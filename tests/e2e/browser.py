@@ -5,20 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.e2e.house import House
-
-QUIET = [
-    "disable-gpu",
-    "disable-quic",
-    "no-first-run",
-    "disable-background-networking",
-    "disable-component-update",
-    "disable-sync",
-]
-expect.set_options(timeout=15_000)
+from tests.ui.stage import launched, patient
 
 
 @contextmanager
@@ -26,10 +18,9 @@ def a_page(*, width: int = 1440, height: int = 900, dark: bool = False) -> Itera
     """A fresh browser; on leaving, anything the console complained about fails the test."""
     complaints: list[str] = []
     with sync_playwright() as p:
-        browser = p.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", *(f"--{q}" for q in QUIET)])
-        page = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", reduced_motion="reduce"
-        ).new_page()
+        browser = launched(p)
+        look: dict[str, Any] = {"color_scheme": "dark" if dark else "light", "reduced_motion": "reduce"}
+        page = patient(browser, viewport={"width": width, "height": height}, **look).new_page()
         page.on("console", lambda m: complaints.append(f"{m.type}: {m.text}") if m.type == "error" else None)
         page.on("pageerror", lambda e: complaints.append(f"script: {e}"))
         try:

@@ -14,39 +14,20 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
-from tests.environment import free_port
+from tests import migrated
+from tests.environment import free_ports
+from tests.patience import PATIENCE_S, wait_for
 
-T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_S = 180.0
-
-
-def free_block(length: int) -> int:
-    """A port from which `length` ports in a row are free, far from the ephemeral range of a busy test run."""
-    import socket
-
-    for base in range(20_000 + free_port() % 9_000, 32_000, length + 1):
-        sockets = []
-        try:
-            for port in range(base, base + length):
-                s = socket.socket()
-                sockets.append(s)
-                s.bind(("127.0.0.1", port))
-            return base
-        except OSError:
-            continue
-        finally:
-            for s in sockets:
-                s.close()
-    raise RuntimeError("no free block of ports")
 
 
 class House:
@@ -55,7 +36,7 @@ class House:
     def __init__(self, *, accounts: int = 3, env: dict[str, str] | None = None) -> None:
         self.var = Path(tempfile.mkdtemp(prefix="algomirror-e2e-"))
         beyond = 2 * accounts + 2
-        base = free_block(beyond + 4)
+        base = free_ports(beyond + 2)
         self.sim_base, self.web_port, self.redis_port = base, base + beyond, base + beyond + 1
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("ALGOMIRROR_", "DJANGO_"))}
         for name in ("REDIS_URL", "DATABASE_URL", "DEBUG"):
@@ -78,6 +59,8 @@ class House:
     # --- life --------------------------------------------------------------------------------
 
     def start(self) -> None:
+        if not (self.var / "demo.sqlite3").exists():
+            migrated.copy_to(self.var / "demo.sqlite3")
         began = time.monotonic()
         self._process = subprocess.Popen(
             [sys.executable, "manage.py", "demo"],
@@ -92,7 +75,7 @@ class House:
         script = f"cat >/dev/null; kill -INT {self._process.pid}"
         self._watch = subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, start_new_session=True)
         threading.Thread(target=self._read, daemon=True).start()
-        wait_for(lambda: any("ready in" in line for line in self.lines), START_S, "the demo to be ready", self.tail)
+        wait_for(self._has_said_all, "the demo to be ready", self.tail, seconds=START_S)
         self.seconds_to_ready = time.monotonic() - began
         for line in self.lines:
             if found := re.search(r"password\s+(\S{19})\s*$", line):
@@ -103,21 +86,26 @@ class House:
         for line in self._process.stdout:
             self.lines.append(line.rstrip())
 
+    def _has_said_all(self) -> bool:
+        """That it is ready, and how to sign in, which comes a line or two later."""
+        return any("ready in" in line for line in self.lines) and any("password  " in line for line in self.lines)
+
     def tail(self) -> str:
         return "\n".join(self.lines[-60:])
 
     def stop(self) -> None:
+        """All at once; how a house ends when it is asked is tested elsewhere."""
         if self._process is None:
             return
         if self._watch is not None:
             os.killpg(self._watch.pid, signal.SIGKILL)
             self._watch.communicate()
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait(PATIENCE_S)
+        if (self.var / "up.pids").exists():
+            for group in self.groups().values():
+                with suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGKILL)
 
     def remove(self) -> None:
         shutil.rmtree(self.var, ignore_errors=True)
@@ -138,7 +126,7 @@ class House:
         os.kill(self.groups()[name], signal.SIGKILL)
 
     def sql(self, query: str, *args: Any) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(f"file:{self.var / 'demo.sqlite3'}?mode=ro", uri=True, timeout=20)) as db:
+        with closing(sqlite3.connect(f"file:{self.var / 'demo.sqlite3'}?mode=ro", uri=True, timeout=PATIENCE_S)) as db:
             return db.execute(query, args).fetchall()
 
     def one(self, query: str, *args: Any) -> Any:
@@ -148,7 +136,7 @@ class House:
     # --- the far side ------------------------------------------------------------------------
 
     def control(self, method: str, path: str, **body: Any) -> Any:
-        answer = httpx.request(method, f"http://127.0.0.1:{self.sim_base}{path}", json=body or None, timeout=10)
+        answer = httpx.request(method, f"http://127.0.0.1:{self.sim_base}{path}", json=body or None, timeout=PATIENCE_S)
         answer.raise_for_status()
         return answer.json()
 
@@ -182,18 +170,3 @@ def a_house(**options: Any) -> Iterator[House]:
     finally:
         house.stop()
         house.remove()
-
-
-def wait_for(ask: Callable[[], T], seconds: float, what: str, tail: Callable[[], str] = lambda: "") -> T:
-    """Poll until the answer is truthy; the real world has no other signal across processes."""
-    ends = time.monotonic() + seconds
-    while True:
-        try:
-            answer = ask()
-        except (httpx.HTTPError, OSError, sqlite3.Error):
-            answer = None  # type: ignore[assignment]
-        if answer:
-            return answer
-        if time.monotonic() > ends:
-            raise AssertionError(f"waited {seconds:.0f} s for {what}\n{tail()}")
-        time.sleep(0.1)

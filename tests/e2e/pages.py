@@ -8,8 +8,9 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.house import House, wait_for
+from tests.e2e.house import House
 from tests.e2e.trader import Trader
+from tests.patience import PATIENCE_S, wait_for
 
 # What only an address with a question in it shows.
 ASKING = (
@@ -42,15 +43,13 @@ class Furnished:
         self.outside = self._buy_outside(trader)
 
     def _run(self, trader: Trader, name: str, *, hedged: bool) -> int:
-        run = trader.start(trader.preview(trader.save_straddle(name, max_loss=9_000, hedged=hedged)))
+        run = trader.start(trader.preview(trader.save_straddle(name, max_loss=90_000, hedged=hedged)))
         self._state(run, "OPEN")
         return run
 
     def _state(self, run: int, state: str) -> None:
         house = self.house
-        wait_for(
-            lambda: house.one("select state from trading_run where id=?", run) == state, 40, f"run to be {state}", house.tail
-        )
+        wait_for(lambda: house.one("select state from trading_run where id=?", run) == state, f"run to be {state}", house.tail)
 
     def _buy_outside(self, trader: Trader) -> str:
         """Somebody trades the first account behind our back; the name of what they hold."""
@@ -62,11 +61,11 @@ class Furnished:
         httpx.post(
             f"http://127.0.0.1:{port}/api/v1/placeorder",
             json={**body, "product": "MIS", "pricetype": "MARKET", "quantity": 65, "price": 0, "trigger_price": 0},
-            timeout=5,
+            timeout=PATIENCE_S,
         ).raise_for_status()
         shown = "select count(*) from accounts_brokerread where kind='POSITIONS' and rows like '%\"MIS\"%'"
         trader._post("/orders/sync", {})
-        wait_for(lambda: house.one(shown), 90, "a reading to show what was bought outside", house.tail)
+        wait_for(lambda: house.one(shown), "a reading to show what was bought outside", house.tail)
         return f"1:NFO:{symbol}:MIS"
 
     def values(self) -> dict[str, Any]:
@@ -82,7 +81,7 @@ class Furnished:
         """Paths that answer a signed-in owner with a whole page."""
         from tests.security.walk import routes
 
-        with httpx.Client(base_url=self.house.url, cookies=self.cookies, timeout=20) as web:
+        with httpx.Client(base_url=self.house.url, cookies=self.cookies, timeout=PATIENCE_S) as web:
             for path in sorted({self._path(route) for route in routes()}):
                 if path not in ELSEWHERE and not NO_PAGES.search(path):
                     answer = web.get(path)

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.e2e.house import ROOT, a_house
 from tests.e2e.pages import Furnished
 from tests.e2e.test_the_walk import AXE, SIZES, WHOLE, faults
-from tests.ui.stage import ARGS, CHROMIUM
+from tests.ui.stage import launched
 
 OUT = ROOT / "var" / "shots"
 PICTURE = ROOT / "docs" / "img" / "chain.png"
@@ -49,7 +49,7 @@ def shoot(page: Page, path: str) -> list[str]:
 def shots(furnished: Furnished, wanted: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        browser = launched(playwright)
         context = browser.new_context(base_url=furnished.house.url, reduced_motion="reduce")
         context.add_cookies([{"name": n, "value": v, "url": furnished.house.url} for n, v in furnished.cookies.items()])
         page = context.new_page()

@@ -14,7 +14,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -24,27 +23,30 @@ import httpx
 import psycopg
 import pytest
 
+from tests import apart, migrated
 from tests.e2e.hand import LOT
-from tests.e2e.house import ROOT, free_block, wait_for
-from tests.environment import start_postgres, start_redis
+from tests.e2e.house import ROOT
+from tests.environment import free_ports, start_postgres, start_redis
+from tests.patience import PATIENCE_S, wait_for
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.processes
 
 SLICES = 5
 # Long enough on the wire to be killed there.
 LATENCY_MS = 120
 ENDED = ("FILLED", "CANCELED", "REJECTED", "LAPSED", "DENIED")
 
-# A moment is a question to the rows; the kill follows as soon as it is answered yes.
+# A moment is a question to the rows; the kill follows as soon as it is answered yes. What the worker does has happened for
+# good, so that no moment is missed by who looks too late; what a deed does ends at the latest with the deed.
 MOMENTS = {
-    "first slice on the wire": "count(*) > 0 from mine where state = 'SUBMITTED'",
+    "first slice on the wire": "count(*) > 0 from mine where state not in ('INITIALIZED', 'DENIED')",
     "some slices left": "count(*) >= 3 from mine where state not in ('INITIALIZED', 'DENIED')",
     "all slices left": f"count(*) >= {SLICES} from mine where state not in ('INITIALIZED', 'DENIED')",
     "a cancel is asked": "count(*) > 0 from mine where state = 'PENDING_CANCEL'",
     "some are cancelled": "count(*) >= 2 from mine where state in ('PENDING_CANCEL', 'CANCELED')",
     "one ended": "count(*) > 0 from mine where state = 'CANCELED'",
     "its successor stands": "count(*) > 0 from mine where attempt > 0",
-    "its successor is on the wire": "count(*) > 0 from mine where attempt > 0 and state = 'SUBMITTED'",
+    "its successor is on the wire": "count(*) > 0 from mine where attempt > 0 and state not in ('INITIALIZED', 'DENIED')",
 }
 soak = pytest.mark.soak
 
@@ -54,32 +56,30 @@ class Mill:
 
     def __init__(self) -> None:
         self.var = Path(tempfile.mkdtemp(prefix="algomirror-mill-"))
-        self.base = free_block(4)
+        self.base = free_ports(4)
         self.on_postgres = os.environ.get("TEST_DATABASE") == "postgres"
         self.database = start_postgres() if self.on_postgres else f"sqlite:///{self.var / 'mill.sqlite3'}"
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("ALGOMIRROR_", "DJANGO_"))}
-        self.env = kept | {
-            "DJANGO_SETTINGS_MODULE": "algomirror.settings",
-            "DJANGO_SECRET_KEY": "mill-" + "0123456789abcdef" * 3,
-            "ALGOMIRROR_FERNET_KEYS": "S88Fej5yMR_2cJyjxAgNH6JhjOOvpPmm9NJXYYQVkGI=",
-            "ALGOMIRROR_ENV_FILE": "",
-            "ALGOMIRROR_DEMO": "true",
-            "ALGOMIRROR_VAR": str(self.var),
-            "DATABASE_URL": self.database,
-            "REDIS_URL": start_redis(),
-            "SIM_PORT_BASE": str(self.base),
-            "DEMO_ACCOUNTS": "1",
-            "OWNER_PASSWORD": "Mill-Stones-7-Turn",
+        self.env = apart.environment(
+            self.var,
+            DJANGO_SETTINGS_MODULE="algomirror.settings",
+            ALGOMIRROR_DEMO="true",
+            DATABASE_URL=self.database,
+            REDIS_URL=start_redis(),
+            SIM_PORT_BASE=str(self.base),
+            DEMO_ACCOUNTS="1",
+            OWNER_PASSWORD="Mill-Stones-7-Turn",
             # A killed sender's order is given up sooner than in life, so that the test need not wait so long.
-            "LAPSE_AFTER_S": "3",
-            "POLL_WORKING_S": "0.5",
-        }
+            LAPSE_AFTER_S="3",
+            POLL_WORKING_S="0.5",
+        )
         self.processes: dict[str, subprocess.Popen[Any]] = {}
         self.since = 0
         # Another size in each test: a lost order of one could be taken for that of another, and both books would freeze.
         self.units = 0
 
     def start(self) -> None:
+        if not self.on_postgres:
+            migrated.copy_to(self.var / "mill.sqlite3")
         self._start(
             "simulator", "-m", "simulator", "--accounts", "1", "--port-base", str(self.base), "--always-open", "--strikes", "2"
         )
@@ -115,7 +115,12 @@ class Mill:
 
     def deed(self, *words: str) -> Any:
         done = subprocess.run(
-            [sys.executable, "-m", "tests.e2e.hand", *words], cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=90
+            [sys.executable, "-m", "tests.e2e.hand", *words],
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout.splitlines()[-1])
@@ -126,16 +131,16 @@ class Mill:
         self._until(moment, lambda: process.poll() is not None)
         self.kill("deed")
 
-    def kill_worker_at(self, moment: str) -> None:
+    def kill_worker_at(self, moment: str) -> set[int]:
+        """Kill whoever sends and start another; the slices whose order had been claimed by then, and not answered."""
         self._until(moment, lambda: False)
         self.kill("orders")
+        doubtful = {slice_no for (slice_no,) in self.mine("slice_no from mine where state in ('SUBMITTED', 'UNKNOWN')")}
         self.work()
+        return doubtful
 
     def _until(self, moment: str, or_else: Callable[[], bool]) -> None:
-        ends = time.monotonic() + 40
-        while not (self.mine(MOMENTS[moment])[0][0] or or_else()):
-            assert time.monotonic() < ends, f"it did not come to '{moment}'\n{self.tail()}"
-            time.sleep(0.004)
+        wait_for(lambda: self.mine(MOMENTS[moment])[0][0] or or_else(), f"'{moment}'", self.tail, every_s=0.004)
 
     # --- both sides ----------------------------------------------------------------------------
 
@@ -143,7 +148,7 @@ class Mill:
         if self.on_postgres:
             with psycopg.connect(self.database) as db:
                 return db.execute(query).fetchall()  # type: ignore[arg-type]
-        with closing(sqlite3.connect(f"file:{self.var / 'mill.sqlite3'}?mode=ro", uri=True, timeout=20)) as db:
+        with closing(sqlite3.connect(f"file:{self.var / 'mill.sqlite3'}?mode=ro", uri=True, timeout=PATIENCE_S)) as db:
             return db.execute(query).fetchall()
 
     def mine(self, what: str) -> list[tuple[Any, ...]]:
@@ -151,7 +156,7 @@ class Mill:
         return self.rows(f"with mine as (select * from trading_order where id > {self.since}) select {what}")
 
     def control(self, method: str, path: str, **body: Any) -> Any:
-        answer = httpx.request(method, f"http://127.0.0.1:{self.base}{path}", json=body or None, timeout=10)
+        answer = httpx.request(method, f"http://127.0.0.1:{self.base}{path}", json=body or None, timeout=PATIENCE_S)
         answer.raise_for_status()
         return answer.json()
 
@@ -160,7 +165,7 @@ class Mill:
 
     def price(self) -> float:
         body = {"apikey": self._key(), "symbol": self.symbol, "exchange": "NFO"}
-        answer = httpx.post(f"http://127.0.0.1:{self.base + 1}/api/v1/quotes", json=body, timeout=10).json()
+        answer = httpx.post(f"http://127.0.0.1:{self.base + 1}/api/v1/quotes", json=body, timeout=PATIENCE_S).json()
         return float(answer["data"]["ltp"])
 
     def _key(self) -> str:
@@ -215,24 +220,26 @@ def agree(mill: Mill) -> None:
 )
 def test_a_sliced_entry_whose_sender_is_killed(mill: Mill, moment: str) -> None:
     mill.open(mill.price() * 1.05)
-    mill.kill_worker_at(moment)
-    wait_for(lambda: at_rest(mill), 60, "all slices to end", mill.tail)
+    doubtful = mill.kill_worker_at(moment)
+    wait_for(lambda: at_rest(mill), "all slices to end", mill.tail)
     agree(mill)
-    # What was killed before the wire is never sent again by the machine, at most the one that was being sent.
-    states = [state for (state,) in mill.mine("state from mine")]
-    assert states.count("FILLED") >= SLICES - 1 and set(states) <= {"FILLED", "LAPSED"}, states
+    # What was claimed and killed before the wire is never sent again by the machine; all else was sent, then or afterwards.
+    states = dict(mill.mine("slice_no, state from mine"))
+    assert len(states) == SLICES and all(
+        state == "FILLED" or (state == "LAPSED" and slice_no in doubtful) for slice_no, state in states.items()
+    ), (states, doubtful)
 
 
 @pytest.mark.parametrize("moment", ["a cancel is asked", pytest.param("some are cancelled", marks=soak)])
 def test_a_cancel_of_everything_that_is_killed_on_its_way(mill: Mill, moment: str) -> None:
     mill.open(mill.price() * 0.7)
-    wait_for(lambda: at_rest(mill, resting=True), 60, "all slices to rest", mill.tail)
+    wait_for(lambda: at_rest(mill, resting=True), "all slices to rest", mill.tail)
     mill.killed_deed(moment, "cancel-all")
     if moment == "some are cancelled":
         mill.kill("orders")
         mill.work()
     # A cancel that was written down and never left shows as working again; the person presses again.
-    wait_for(lambda: mill.deed("cancel-all") == 0 and at_rest(mill), 60, "all slices to be cancelled", mill.tail)
+    wait_for(lambda: mill.deed("cancel-all") == 0 and at_rest(mill), "all slices to be cancelled", mill.tail)
     agree(mill)
     assert {state for (state,) in mill.mine("state from mine")} == {"CANCELED"}
 
@@ -247,16 +254,17 @@ def test_a_cancel_of_everything_that_is_killed_on_its_way(mill: Mill, moment: st
 )
 def test_a_way_to_the_market_on_which_everybody_is_killed(mill: Mill, deed_at: str, worker_at: str) -> None:
     ids = mill.open(mill.price() * 0.7)
-    wait_for(lambda: at_rest(mill, resting=True), 60, "all slices to rest", mill.tail)
+    wait_for(lambda: at_rest(mill, resting=True), "all slices to rest", mill.tail)
     mill.killed_deed(deed_at, "convert", *map(str, ids))
-    mill.kill_worker_at(worker_at)
+    doubtful = mill.kill_worker_at(worker_at)
     wished = int(mill.mine("count(*) from mine where to_market")[0][0])
     over = "count(*) = 0 from mine where to_market and follows_price and state <> 'FILLED'"
-    wait_for(lambda: bool(mill.mine(over)[0][0]), 60, "the wishes to be carried out", mill.tail)
-    wait_for(lambda: at_rest(mill, resting=True), 60, "the senders to be done", mill.tail)
+    wait_for(lambda: bool(mill.mine(over)[0][0]), "the wishes to be carried out", mill.tail)
+    wait_for(lambda: at_rest(mill, resting=True), "the senders to be done", mill.tail)
     agree(mill)
     states = mill.mine("slice_no, attempt, state from mine order by slice_no, attempt")
     ended = [slice_no for slice_no, attempt, state in states if attempt == 0 and state == "CANCELED"]
     newest = {slice_no: state for slice_no, _, state in states}
     assert 1 <= len(ended) <= wished, states
-    assert [newest[slice_no] for slice_no in ended].count("FILLED") >= len(ended) - 1, states
+    lost = {slice_no for slice_no in ended if newest[slice_no] != "FILLED"}
+    assert lost <= doubtful and {newest[slice_no] for slice_no in lost} <= {"LAPSED"}, (states, doubtful)

@@ -10,14 +10,19 @@ from uuid import uuid4
 import httpx
 
 from tests.e2e.house import House
+from tests.patience import PATIENCE_S, wait_for
 
 LEG = {"action": "SELL", "lots": "1", "underlying": "NIFTY", "slot": "CURRENT_WEEK", "strike_mode": "ATM", "strike_offset": "0"}
+
+
+class NotStartedError(AssertionError):
+    """The plan was refused and nothing was sent: it grew too old, or the market left it behind."""
 
 
 class Trader:
     def __init__(self, house: House) -> None:
         self._house = house
-        self._web = httpx.Client(base_url=house.url, timeout=15)
+        self._web = httpx.Client(base_url=house.url, timeout=30)
         self._post("/login", {"username": "demo", "password": house.password})
 
     def _post(self, path: str, form: dict[str, Any], *, patience_s: float = 0.0) -> httpx.Response:
@@ -65,14 +70,21 @@ class Trader:
         return int(found.group(1))
 
     def preview(self, strategy: int) -> dict[str, str]:
-        answer = self._post(f"/strategies/{strategy}/preview", {}, patience_s=60)
-        fields = dict(re.findall(r'name="(plan|digest)" value="([^"]+)"', answer.text))
-        assert set(fields) == {"plan", "digest"}, f"no plan: {re.sub('<[^>]+>', ' ', answer.text)[:1500]}"
-        return fields
+        """A plan. While prices are not all there yet (something was just killed) there is none, and it is asked for again."""
+        said = [""]
+
+        def plan() -> dict[str, str]:
+            answer = self._post(f"/strategies/{strategy}/preview", {}, patience_s=PATIENCE_S)
+            said[0] = re.sub("<[^>]+>", " ", answer.text)[:1500]
+            fields = dict(re.findall(r'name="(plan|digest)" value="([^"]+)"', answer.text))
+            return fields if set(fields) == {"plan", "digest"} else {}
+
+        return wait_for(plan, "a plan", lambda: said[0], every_s=0.5)
 
     def start(self, plan: dict[str, str]) -> int:
         """The run that this plan became, however often it had to be asked."""
-        answer = self._post("/runs/start", {**plan, "idempotency_key": str(uuid4())}, patience_s=60)
+        answer = self._post("/runs/start", {**plan, "idempotency_key": str(uuid4())}, patience_s=PATIENCE_S)
         found = re.search(r"/runs/(\d+)", answer.headers.get("HX-Redirect", ""))
-        assert found, f"not started: {answer.status_code} {re.sub('<[^>]+>', ' ', answer.text)[:1500]}"
+        if found is None:
+            raise NotStartedError(f"{answer.status_code} {re.sub('<[^>]+>', ' ', answer.text)[:1500]}")
         return int(found.group(1))

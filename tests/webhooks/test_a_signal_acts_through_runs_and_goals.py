@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import time
 from typing import Any
 
 import pytest
@@ -82,7 +83,9 @@ def test_starts_keep_to_hours_cap_and_cool_off_and_leaving_does_not(now: FrozenC
     made = sender.made(stage.saved([account(1)]), weekdays=(0,))
     assert sender.send(made, "start").verdict == "OUT_OF_HOURS"
     assert sender.send(made, "stop").verdict == "ACCEPTED"
-    Webhook.objects.update(weekdays=[], cool_off_s=100, max_starts_a_day=2)
+    Webhook.objects.update(weekdays=[], opens=time(15), closes=time(15, 20))
+    assert sender.send(made, "start", id="0").verdict == "OUT_OF_HOURS"
+    Webhook.objects.update(opens=None, closes=None, cool_off_s=100, max_starts_a_day=2)
     assert sender.send(made, "start", id="1").verdict == "QUEUED"
     assert sender.send(made, "start", id="2").verdict == "COOLING_OFF"
     now.advance(101)

@@ -36,7 +36,9 @@ def modify(request: HttpRequest) -> HttpResponse:
         order = _order(request.GET.get("order"))
         initial = {"order": order.pk, "price": order.price, "trigger_price": order.trigger_price, "units": order.units}
         template = "trading/_modify.html" if is_fragment(request) else "trading/modify.html"
-        return render(request, template, {"form": ModifyForm(initial=initial).of(order), "row": page.order_row(order.pk)})
+        # Beside the ticket's own fields on one page: names of its own, so that a label leads to the right one.
+        form = ModifyForm(initial=initial, auto_id="modify_%s").of(order)
+        return render(request, template, {"form": form, "row": page.order_row(order.pk)})
     form = ModifyForm(request.POST)
     checked(form)
     found = Order.objects.filter(pk=form.cleaned_data["order"]).first()
