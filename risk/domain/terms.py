@@ -106,6 +106,11 @@ class Structure:
         return tuple(sorted({leg.expiry for leg in self.legs if leg.expiry}))
 
 
+# Made while there is one thread: msgspec (0.22) prepares a class at its first use, and kills the process when two threads do
+# that at once.
+for _kind in (RiskTerms, Structure):
+    msgspec.json.Decoder(_kind)
+
 NO_TERMS: Final = RiskTerms()
 NO_STRUCTURE: Final = Structure()
 

@@ -20,6 +20,9 @@ LARGEST_BYTES: Final = 64_000
 LARGEST_NUMBER: Final = 10**13
 PLACE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<where>[^`]*)`)?$", re.DOTALL)
 
+# Made while there is one thread: see risk.domain.terms.
+msgspec.json.Decoder(Draft)
+
 
 def plain(draft: Draft) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(draft, str_keys=True)

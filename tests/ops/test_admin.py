@@ -75,7 +75,7 @@ def test_every_page_can_be_searched_and_filtered(owner: Client) -> None:
 # Typed by a person, and journaled by their pages' services or the admin itself; everything else is a fact.
 EDITED_HERE = {
     "marketdata.Underlying", "marketdata.ContractSpec", "marketdata.TradingHours", "marketdata.Holiday",
-    "marketdata.SpecialSession", "marketdata.FreezeLimit", "risk.ChargeRate",
+    "marketdata.SpecialSession", "marketdata.FreezeLimit", "marketdata.MisCutoff", "risk.ChargeRate",
 }  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def far() -> Iterator[int]:
 @pytest.mark.browser
 def test_the_first_visitor_becomes_the_owner_and_connects_an_account(up: Up, far: int) -> None:
     account = httpx.get(f"http://127.0.0.1:{far}/state").json()["accounts"][0]
-    with a_page() as page:
+    with a_page(refused=1) as page:
         page.goto(f"http://127.0.0.1:{up.port}/")
         page.get_by_role("link", name="Create owner").click()
         page.get_by_label("Username").fill("anil")
