@@ -107,7 +107,7 @@ class AccountCard:
 
     @property
     def runs_note(self) -> str:
-        return f"leg{'' if self.open_legs == 1 else 's'} in {self.open_runs} run{'' if self.open_runs == 1 else 's'}"
+        return f"in {self.open_runs} run{'' if self.open_runs == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True)
