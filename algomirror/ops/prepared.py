@@ -17,6 +17,8 @@ from django.db.models import Expression, Model, QuerySet
 from django.db.models.query import ModelIterable, ValuesListIterable, get_related_populators
 from django.db.models.sql import InsertQuery, UpdateQuery
 
+from algomirror.ops import sight
+
 T = TypeVar("T")
 Convert = Callable[[Iterable[Sequence[Any]]], list[Any]]
 
@@ -44,11 +46,17 @@ class _Statement:
     def _execute(self, cursor: Any, using: str, values: Sequence[Any]) -> Any:
         """Runs it; what `_compile` gave as the way to read the answer."""
         connection = connections[using]
-        if connection.vendor not in self._compiled:
-            self._compiled[connection.vendor] = self._compile(using)
-        sql, parameters, reading = self._compiled[connection.vendor]
+        sql, parameters, reading = self._for(connection.vendor, using)
         cursor.execute(sql, [_plain(p, values, connection) if isinstance(p, Slot) else p for p in parameters])
         return reading
+
+    def _for(self, vendor: str, using: str) -> tuple[str, tuple[Any, ...], Any]:
+        if sight.is_limited():
+            # Managers leave out what this person may not see: nobody else's statement, and no one else's for them.
+            return self._compile(using)
+        if vendor not in self._compiled:
+            self._compiled[vendor] = self._compile(using)
+        return self._compiled[vendor]
 
 
 def _plain(slot: Slot, values: Sequence[Any], connection: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from django.db import models, transaction
 
-from algomirror.ops import alarms, journal
+from algomirror.ops import alarms, journal, prepared
 from marketdata import quotes as store
 from marketdata.domain.quotes import Quote
 from risk import selectors
@@ -239,7 +239,7 @@ def _trip(
     targets = targets_of(run, policy, books)
     reason, asked_by = reason_of(policy.rule), f"engine:{seen_by}"
     goal_ids = ask_to_leave(books, reason=reason, asked_by=asked_by, why=why, numbers=numbers, targets=targets)
-    event = RiskEvent.objects.create(
+    event = RiskEvent(
         at=now,
         run_id=run.run_id,
         book_id=policy.book_id,
@@ -255,6 +255,7 @@ def _trip(
         goal_ids=goal_ids,
         targets={str(book): dict(leave) for book, leave in targets.items()},
     )
+    prepared.insert(event)
     _tell(run, event, why, asked_by, numbers, [book.account_id for book in books])
     return event
 

@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import F, Max, Q
 
 from accounts.models import Account, BrokerRead
+from algomirror.ops import sight
 from algomirror.ops.models import Journal
 from algomirror.ops.prepared import Prepared, PreparedUpdate, insert
 from tests.cast import account as an_account
@@ -136,3 +137,17 @@ def test_a_new_row_is_what_save_would_have_made(orders: list[Order]) -> None:
     insert(order)
     assert plain(Order.objects.get(pk=order.pk)) == plain(order)
     assert order.account == Account.objects.get()
+
+
+def test_who_may_see_less_gets_and_leaves_no_statement_of_others(orders: list[Order]) -> None:
+    of_book = Prepared(lambda book: Order.objects.filter(book_id=book).values_list("pk", flat=True))
+    move = PreparedUpdate(lambda pk: Order.objects.filter(pk=pk), ["reason"])
+    book, account = orders[0].book_id, orders[0].account_id
+    for _ in range(2):
+        with sight.limited_to(frozenset({account + 1})):
+            assert of_book(book) == []
+            assert move(orders[0].pk, "not theirs") == 0
+        assert len(of_book(book)) == 3
+        assert move(orders[0].pk, "ours") == 1
+        with sight.limited_to(frozenset({account})):
+            assert len(of_book(book)) == 3

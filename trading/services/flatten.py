@@ -17,7 +17,7 @@ from django.db.models import Q
 from accounts.gateway.reports import Verdict
 from algomirror.kernel import clock
 from algomirror.kernel.ids import client_order_id
-from algomirror.ops import hooks, journal
+from algomirror.ops import hooks, journal, prepared
 from algomirror.ops.prepared import Prepared, PreparedUpdate
 from marketdata import calendar, quotes
 from trading.domain import exits
@@ -36,6 +36,15 @@ BACK_OFF_S = (1, 2, 4, 8)
 CLOSED_BACK_OFF_S = 60
 ENGINE = "engine:exits"
 
+_book = Prepared(lambda book: Book.objects.filter(pk=book))
+_open_goal = Prepared(lambda book: ExitGoal.objects.filter(book_id=book).exclude(state=ExitGoal.State.DONE).order_by("id"))
+_owned = Prepared(lambda book: Position.objects.filter(book_id=book).exclude(units=0).values_list("pk", flat=True)[:1])
+# One that ended to be asked again at a new price is between two attempts: a goal forbids the next.
+_may_fill = Prepared(
+    lambda book: Order.objects.filter(
+        Q(state__in=[s.value for s in UNFINISHED]) | Q(state=S.CANCELED, follows_price=True), book_id=book
+    ).values_list("pk", flat=True)[:1]
+)
 _goals = Prepared(lambda goal: ExitGoal.objects.select_related("book", "book__account").filter(pk=goal))
 _tried = Prepared(lambda goal: Order.objects.filter(goal_id=goal).select_related("book").order_by("-id"))
 _versions = Prepared(lambda book: Book.objects.filter(pk=book).values_list("version", flat=True))
@@ -60,8 +69,8 @@ def request(
     that could still fill. May be called inside a transaction; the goal is durable with it.
     """
     with transaction.atomic():
-        book = Book.objects.get(pk=book_id)
-        open_goal = ExitGoal.objects.filter(book=book).exclude(state=ExitGoal.State.DONE).first()
+        book = _book.one(book_id)
+        open_goal = _open_goal.first(book_id)
         if open_goal is None and not _anything_to_close(book_id):
             return None
         if open_goal is None:
@@ -81,19 +90,13 @@ def request(
 
 
 def _anything_to_close(book_id: int) -> bool:
-    may_fill = [s.value for s in UNFINISHED]
-    # One that ended to be asked again at a new price is between two attempts: a goal forbids the next.
-    between = Q(state=S.CANCELED, follows_price=True)
-    return (
-        Position.objects.filter(book_id=book_id).exclude(units=0).exists()
-        or Order.objects.filter(Q(state__in=may_fill) | between, book_id=book_id).exists()
-    )
+    return bool(_owned(book_id) or _may_fill(book_id))
 
 
 def _create(
     book: Book, reason: str, asked_by: str, why: str, numbers: Mapping[str, Any] | None, targets: Mapping[str, int] | None
 ) -> ExitGoal:
-    goal = ExitGoal.objects.create(
+    goal = ExitGoal(
         book=book,
         targets=dict(targets) if targets is not None else None,
         reason=reason,
@@ -102,6 +105,7 @@ def _create(
         asked_by=asked_by,
         requested_at=clock.now(),
     )
+    prepared.insert(goal)
     if targets is None:
         _exiting(book)
     versions.bump(book.pk)
