@@ -10,13 +10,19 @@ from django.db import IntegrityError, models, transaction
 
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
-from algomirror.ops import journal, push
+from algomirror.ops import journal, prepared, push
 from algomirror.ops.alerts.classes import CRITICAL, class_of
 from algomirror.ops.models import Alarm
 
 log = logging.getLogger(__name__)
 
 SNOOZE_CRITICAL_MIN, SNOOZE_MIN = 15, 24 * 60
+
+_again = prepared.PreparedUpdate(
+    lambda key: Alarm.objects.filter(key=key, state=Alarm.State.NEW),
+    ["last_at", "text", "numbers"],
+    seen_times=models.F("seen_times") + 1,
+)
 
 
 def ring(
@@ -25,16 +31,14 @@ def ring(
     key = f"{kind}:{key or run_id or account_id or ''}"[:120]
     now = clock.now()
     numbers = journal.plain(numbers)
-    ringing = Alarm.objects.filter(key=key, state=Alarm.State.NEW)
-    if ringing.update(last_at=now, seen_times=models.F("seen_times") + 1, text=text[:500], numbers=numbers):
+    if _again(key, now, text[:500], numbers):
         return
+    row = Alarm(at=now, last_at=now, kind=kind, text=text[:500], key=key, numbers=numbers, run_id=run_id, account_id=account_id)
     try:
         with transaction.atomic():
-            Alarm.objects.create(
-                at=now, last_at=now, kind=kind, text=text[:500], key=key, numbers=numbers, run_id=run_id, account_id=account_id
-            )
+            prepared.insert(row)
     except IntegrityError:
-        ringing.update(last_at=now, seen_times=models.F("seen_times") + 1)
+        _again(key, now, text[:500], numbers)
         return
     push.push("alarms", "changed")
     log.warning("alarm kind=%s key=%s text=%s", kind, key, text)

@@ -27,6 +27,13 @@ __all__ = ["Memories", "Note", "decide", "evaluate_run", "keep", "keep_signal", 
 
 log = logging.getLogger(__name__)
 
+# One caller only moves an armed guard, whoever evaluates it.
+_win = prepared.PreparedUpdate(
+    lambda guard: GuardState.objects.filter(pk=guard, state=Stage.ARMED.value),
+    ["tripped_at", "evaluated_at", "value", "level", "inputs"],
+    state=Stage.TRIPPED.value,
+)
+
 NOTED_EVERY_S = 5.0
 
 Memories = Mapping[int, GuardView]
@@ -220,15 +227,7 @@ def _trip(
     run: OpenRun, guard: Guard, view: GuardView, verdict: Verdict, quotes: Mapping[str, Quote], now: datetime, seen_by: str
 ) -> RiskEvent | None:
     policy = guard.policy
-    won = GuardState.objects.filter(pk=guard.guard_id, state=Stage.ARMED.value).update(
-        state=Stage.TRIPPED.value,
-        tripped_at=now,
-        evaluated_at=now,
-        value=verdict.value,
-        level=verdict.level,
-        inputs=dict(view.inputs),
-    )
-    if not won:
+    if not _win(guard.guard_id, now, now, verdict.value, verdict.level, dict(view.inputs)):
         return None
     what = next((leg.key.partition(":")[2] for leg in run.structure.legs if leg.leg == policy.leg), "")
     why = sentences.tripped(
