@@ -265,7 +265,7 @@ def _key(ask: exits.Exit) -> str:
 def _write_exits(goal: ExitGoal, book: Book, priced: list[Priced]) -> list[Order]:
     """Rows for all exits of this pass, as sent, claimed on the version the decision was read at.
 
-    None when the book has moved on, or an unacknowledged order of another book has come to stand on the same side.
+    Empty when the book has moved on, or an unacknowledged order of another book has come to stand on the same side.
     """
     fields = submit.as_sent(book.account_id)
     if fields is None:
