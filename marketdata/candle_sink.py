@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from threading import Event, Lock, Thread
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from algomirror.kernel import clock
 from algomirror.kernel.money import to_paisa
@@ -65,12 +66,13 @@ class CandleSink(Thread):
         self._halt.set()
 
     def run(self) -> None:
-        while not self._halt.wait(EVERY_S):
-            try:
-                self.turn()
-            except Exception:
-                log.exception("candle sink failed")
-            close_old_connections()
+        with closing(connection):
+            while not self._halt.wait(EVERY_S):
+                try:
+                    self.turn()
+                except Exception:
+                    log.exception("candle sink failed")
+                close_old_connections()
 
     def take(self, quote: Quote) -> None:
         """One accepted quote; cheap, and never raises. Called from the threads of the stream and of the asker."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date
 from threading import Event, Thread
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
@@ -39,13 +40,14 @@ class ChainSink(Thread):
         self._halt.set()
 
     def run(self) -> None:
-        while not self._halt.wait(EVERY_S):
-            try:
-                if self._may_act():
-                    self.turn()
-            except Exception:
-                log.exception("chain sink failed")
-            close_old_connections()
+        with closing(connection):
+            while not self._halt.wait(EVERY_S):
+                try:
+                    if self._may_act():
+                        self.turn()
+                except Exception:
+                    log.exception("chain sink failed")
+                close_old_connections()
 
     def turn(self) -> None:
         now, viewed = clock.now(), [(topic, keys) for topic, keys in self._viewed() if topic.startswith("chain:")]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from decimal import Decimal
 from threading import Event, Lock, Thread
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from accounts.models import Account
 from algomirror.kernel import clock
@@ -89,19 +90,20 @@ class Asker(Thread):
         return due
 
     def run(self) -> None:
-        while not self._halt.is_set():
-            self._wake.wait(EVERY_S)
-            self._wake.clear()
-            due = self._take()
-            if not due or self._halt.is_set():
-                continue
-            try:
-                self._round(due)
-            except Exception:
-                log.exception("asking failed symbols=%s", len(due))
-            finally:
-                close_old_connections()
-            self._halt.wait(EVERY_S)
+        with closing(connection):
+            while not self._halt.is_set():
+                self._wake.wait(EVERY_S)
+                self._wake.clear()
+                due = self._take()
+                if not due or self._halt.is_set():
+                    continue
+                try:
+                    self._round(due)
+                except Exception:
+                    log.exception("asking failed symbols=%s", len(due))
+                finally:
+                    close_old_connections()
+                self._halt.wait(EVERY_S)
 
     def _round(self, due: list[str]) -> None:
         self.rounds += 1

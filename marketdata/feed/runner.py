@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -73,7 +74,14 @@ class Runner:
             except Exception:
                 log.exception("feed turn failed")
             close_old_connections()
-            self._halt.wait(TURN_S)
+            if not self._halt.wait(TURN_S):
+                self._forget_term()
+
+    def _forget_term(self) -> None:
+        """What a term held is one knot of threads that call each other, and this process searches for such almost never."""
+        if self.at_work is not None:
+            self.at_work = None
+            gc.collect()
 
     def _wait_and_serve(self) -> None:
         owner_id = self._owner_id or _owner_of_accounts()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from threading import Condition, Event, Thread
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from algomirror.kernel import clock
 from algomirror.ops import hooks
@@ -81,13 +82,14 @@ class GuardSink(Thread):
         return slowest
 
     def run(self) -> None:
-        while not self._halt.is_set():
-            batch = self.inbox.take(timeout_s=0.25)
-            if not batch:
-                close_old_connections()
-                continue
-            if self._may_act():
-                self._judge(batch)
+        with closing(connection):
+            while not self._halt.is_set():
+                batch = self.inbox.take(timeout_s=0.25)
+                if not batch:
+                    close_old_connections()
+                    continue
+                if self._may_act():
+                    self._judge(batch)
 
     def _judge(self, batch: dict[str, Quote]) -> None:
         started = clock.monotonic()

@@ -189,8 +189,9 @@ class Stand:
 
     @property
     def at_work(self) -> Watch:
-        assert self.runner.at_work is not None
-        return self.runner.at_work
+        found = wait_for(lambda: self.runner.at_work, "the runner to be at work")
+        assert found is not None
+        return found
 
     @property
     def stream(self) -> client.Stream:
