@@ -109,11 +109,13 @@ class CandleSink(Thread):
                 if forming.minute + MINUTE <= settled:
                     self._finish(key, self._forming.pop(key))
             over, self._over = self._over, []
-            rows = [row for key, forming in over if (row := self._row(key, forming)) is not None]
+            covered = [self._covered(key, forming.minute) for key, forming in over]
             self._forget(now)
-        if not rows or not self._may_act():
-            return 0
         try:
+            # Calendar and database may take their time: the stream's thread does not wait for them.
+            rows = [row for (key, forming), s in zip(over, covered, strict=True) if (row := _row(key, forming, s)) is not None]
+            if not rows or not self._may_act():
+                return 0
             # A minute that another process or the broker's history has written is not made worse.
             Candle1m.objects.bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
         except Exception:
@@ -121,23 +123,6 @@ class CandleSink(Thread):
                 self._over = [*over, *self._over][-MOST_WAITING:]
             raise
         return len(rows)
-
-    def _row(self, key: str, forming: _Forming) -> Candle1m | None:
-        """None for a minute in which the instrument's market was not open."""
-        if not calendar.is_open(key.partition(":")[0], forming.minute):
-            return None
-        return Candle1m(
-            key=key,
-            minute=forming.minute,
-            open=to_paisa(forming.open),
-            high=to_paisa(forming.high),
-            low=to_paisa(forming.low),
-            close=to_paisa(forming.close),
-            volume=_traded(forming),
-            open_interest=forming.open_interest,
-            source=Candle1m.Source.TICKS,
-            covered_s=self._covered(key, forming.minute),
-        )
 
     def _covered(self, key: str, minute: datetime) -> int:
         """Seconds in which the stream said anything, since this symbol is watched: a quiet strike is covered too."""
@@ -153,6 +138,24 @@ class CandleSink(Thread):
             self._day = day
             self._volumes.clear()
             self._watched_since.clear()
+
+
+def _row(key: str, forming: _Forming, covered_s: int) -> Candle1m | None:
+    """None for a minute in which the instrument's market was not open."""
+    if not calendar.is_open(key.partition(":")[0], forming.minute):
+        return None
+    return Candle1m(
+        key=key,
+        minute=forming.minute,
+        open=to_paisa(forming.open),
+        high=to_paisa(forming.high),
+        low=to_paisa(forming.low),
+        close=to_paisa(forming.close),
+        volume=_traded(forming),
+        open_interest=forming.open_interest,
+        source=Candle1m.Source.TICKS,
+        covered_s=covered_s,
+    )
 
 
 def _traded(forming: _Forming) -> int | None:

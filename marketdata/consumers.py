@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 import orjson
+import redis
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
@@ -61,7 +62,11 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         for task in self._tasks:
             task.cancel()
         for sub in self._subscriptions.values():
-            await self.channel_layer.group_discard(group_of(sub.stored), self.channel_name)
+            try:
+                await self.channel_layer.group_discard(group_of(sub.stored), self.channel_name)
+            except (redis.RedisError, OSError) as error:
+                # A group forgets a channel by itself, later; what was viewed is let go of all the same.
+                log.warning("topic not left topic=%s error=%s", sub.topic, type(error).__name__)
         if viewed := self._viewed():
             await database_sync_to_async(viewing.close)(viewed)
 

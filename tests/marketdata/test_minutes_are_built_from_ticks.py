@@ -2,15 +2,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 
 from algomirror.kernel import clock
+from marketdata import calendar
 from marketdata.candle_sink import CandleSink
 from marketdata.models import Candle1m
 from marketdata.reference.load import load
 from tests.marketdata.cast import ist, quote
+from tests.patience import PATIENCE_S
 
 KEY = "NFO:NIFTY01DEC2626000CE"
 START = ist(2026, 11, 20, 10, 30)
@@ -94,3 +98,22 @@ def test_a_standby_writes_nothing_and_a_written_minute_is_not_made_worse() -> No
     first.turn(at(70))
     second.turn(at(70))
     assert rows() == [(START, "100.00", "110.00", "100.00", "110.00")]
+
+
+def test_a_database_that_hangs_and_fails_holds_up_no_tick_and_loses_no_minute(sink: CandleSink) -> None:
+    feed(sink, (0, "100"), (60, "102"))
+    waited: list[bool] = []
+
+    def hangs(*_: Any) -> Any:
+        tick = Thread(target=feed, args=(sink, (61, "103")))
+        tick.start()
+        tick.join(PATIENCE_S)
+        waited.append(tick.is_alive())
+        raise OperationalError("gone away")
+
+    calendar.forget()
+    with connection.execute_wrapper(hangs), pytest.raises(OperationalError):
+        sink.turn(at(70))
+    assert waited == [False]
+    assert sink.turn(at(71)) == 1
+    assert rows() == [(START, "100.00", "100.00", "100.00", "100.00")]

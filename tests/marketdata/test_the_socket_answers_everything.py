@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import redis
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
@@ -188,6 +189,21 @@ async def test_ticks_pushed_for_the_chain_arrive_and_leaving_ends_the_session(ta
     await sync_to_async(push.push_ticks)(CHAIN, {CALL: '{"l":"105","t":1}'})
     while (await tab.hear("ticks", CHAIN))["q"].get(CALL, {}).get("l") != "105":
         pass
+    await tab.wire.disconnect()
+    assert not await ViewingSession.objects.aexists()
+
+
+async def test_a_tab_that_leaves_while_redis_is_down_lets_go_of_what_it_watched(
+    tab: Tab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tab.say(op="subscribe", topic="market")
+    await tab.say(op="subscribe", topic=CHAIN)
+    await tab.hear("ticks", CHAIN)
+
+    async def gone(*_: Any) -> None:
+        raise redis.ConnectionError("gone")
+
+    monkeypatch.setattr("channels_redis.pubsub.RedisPubSubLoopLayer.group_discard", gone)
     await tab.wire.disconnect()
     assert not await ViewingSession.objects.aexists()
 
