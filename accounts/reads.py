@@ -41,7 +41,7 @@ def store(account_id: int, kind: str, answer: Answer[Any], rows: Any) -> int:
         said = f"{answer.why}: {answer.text}"[:300]
         BrokerRead.objects.filter(pk=pk).update(attempted_at=answer.at or clock.now(), error=said)
         return sequence
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         _replace(account_id, kind, answer, rows)
         # Ours and nobody else's: the row is locked, or the whole database is.
         return _kept.one(account_id, kind)[1]

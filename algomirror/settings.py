@@ -136,10 +136,8 @@ TEMPLATES = [
     },
 ]
 
-_SQLITE = {
-    "ENGINE": "django.db.backends.sqlite3",
-    "NAME": str(VAR_DIR / ("demo.sqlite3" if DEMO else "algomirror.sqlite3")),
-}
+_file = VAR_DIR / ("demo.sqlite3" if DEMO else "algomirror.sqlite3")
+_SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(_file)}
 _url = env.str("DATABASE_URL", default="")
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(_url) if _url else _SQLITE}
 _database = DATABASES["default"]
@@ -153,6 +151,7 @@ if _database.get("ENGINE") == _SQLITE["ENGINE"]:
             # survives the power cut that may follow the wire.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
+            "cached_statements": 512,  # more than the hot path has
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
             " PRAGMA temp_store=MEMORY; PRAGMA cache_size=-20000;",
         },
@@ -289,7 +288,7 @@ HOOKS = {
     "change_gate": "risk.services.changing.permit_change",
     "halt_account": "risk.services.switch.halt_account",
     "is_halted": "risk.services.switch.is_halted",
-    "book_changed": "strategies.services.settle.book_changed",
+    "books_changed": "strategies.services.settle.books_changed",
     "account_in_use": "trading.selectors.account_in_use",
     "open_symbols": "trading.selectors.open_symbols",
     "seal": "accounts.crypto.seal",

@@ -13,6 +13,7 @@ from django.conf import settings
 from algomirror.kernel import clock
 from algomirror.ops import sight
 from algomirror.ops.models import Heartbeat
+from algomirror.ops.prepared import Prepared
 
 SILENT_S = 5.0
 # What a person who may not see the feeding account is told instead of its name.
@@ -24,6 +25,8 @@ LIVE_FIGURES = (
     "tier", "ticks_per_s", "index_age_s", "lag_ms", "wanted", "acknowledged", "refused", "silent", "open", "left_out",
     "reconnects", "asked", "bad_prices", "doubted", "repeats", "order_streams", "slowest_guard_ms",
 )  # fmt: skip
+
+_beat_of_the_feed = Prepared(lambda: Heartbeat.objects.filter(name="feed").values_list("detail", flat=True))
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,8 @@ def _text(figure: object) -> str | None:
 
 def skews(now: datetime | None = None) -> dict[int, float]:
     """Account -> its server's clock less ours, in seconds. An account that was not measured lately is absent."""
-    row = Heartbeat.objects.filter(name="feed").first()
-    return {} if row is None else skews_of(row.detail, now or clock.now())
+    detail = _beat_of_the_feed.first()
+    return {} if detail is None else skews_of(detail, now or clock.now())
 
 
 def skews_of(detail: Mapping[str, Any], now: datetime) -> dict[int, float]:
@@ -96,7 +99,11 @@ def skew_s(account_id: int, now: datetime | None = None) -> float | None:
 
 def own_skew_s(now: datetime | None = None) -> float | None:
     """Seconds by which our own clock is ahead of the median of the servers; None while fewer than two are measured."""
-    known = skews(now)
+    return own_skew_of(skews(now))
+
+
+def own_skew_of(known: Mapping[int, float]) -> float | None:
+    """The same from what `skews` gave."""
     return -median(known.values()) if len(known) >= 2 else None
 
 

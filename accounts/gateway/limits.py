@@ -15,6 +15,7 @@ from typing import Literal
 import redis
 from django.conf import settings
 from redis.backoff import NoBackoff
+from redis.commands.core import Script
 from redis.retry import Retry
 
 from algomirror.kernel import clock
@@ -44,6 +45,7 @@ return 0
 """
 
 _shared: redis.Redis | None = None
+_grant: Script | None = None
 _down_until = 0.0
 _local: dict[tuple[int, Kind], deque[float]] = {}
 _local_lock = Lock()
@@ -84,12 +86,13 @@ def _wait_needed(account_id: int, kind: Kind, limit: int, rate: int, *, exit: bo
 
 
 def _ask_redis(key: str, limit: int, rate: int) -> float:
-    global _shared
-    if _shared is None:
+    global _shared, _grant
+    if _shared is None or _grant is None:
         _shared = redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=0.3, socket_connect_timeout=0.3, retry=Retry(NoBackoff(), 0)
         )
-    return float(_shared.eval(_SCRIPT, 1, key, limit, max(rate, limit), WINDOW_US)) / 1_000_000
+        _grant = _shared.register_script(_SCRIPT)
+    return float(_grant(keys=[key], args=[limit, max(rate, limit), WINDOW_US])) / 1_000_000
 
 
 def _ask_here(account_id: int, kind: Kind, limit: int) -> float:
@@ -118,6 +121,6 @@ def used(account_id: int, kind: Kind) -> int | None:
 
 def forget() -> None:
     """Drop this process's connection and counts; for tests and after a fork."""
-    global _shared, _down_until
-    _shared, _down_until = None, 0.0
+    global _shared, _grant, _down_until
+    _shared, _grant, _down_until = None, None, 0.0
     _local.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import ssl
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
@@ -23,6 +24,9 @@ API = "/api/v1/"
 KEEP_ALIVE_S = 1.5
 MAX_BYTES = 64 * 1024 * 1024
 _TEXT_KEPT = 400
+_PLAIN = {"accept": "application/json, text/csv", "accept-encoding": "gzip, deflate", "user-agent": "algomirror"}
+_JSON = _PLAIN | {"content-type": "application/json"}
+Parts = tuple[str, httpx.URL, dict[str, str], bytes | None]
 
 
 @cache
@@ -45,30 +49,47 @@ class Wire:
 
     def __init__(self, host_url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
         self._key = key
-        self._client = httpx.Client(
-            base_url=host_url.rstrip("/"),
-            transport=transport or _outward(),
-            trust_env=False,
-            follow_redirects=False,
-            headers={"accept": "application/json, text/csv", "user-agent": "algomirror"},
-        )
+        self._base = host_url.rstrip("/") + API
+        self._urls: dict[str, httpx.URL] = {}
+        self._transport = transport or _outward()
 
     def __repr__(self) -> str:
-        return f"Wire({self._client.base_url.host})"
+        return f"Wire({self._base})"
 
     def post(self, endpoint: str, body: dict[str, Any], *, timeout_s: float) -> RawReply | NoReply:
         content = json.dumps({"apikey": self._key, **body}, allow_nan=False).encode()
-        return self._ask("POST", endpoint, timeout_s, content=content, headers={"content-type": "application/json"})
+        return self._ask(timeout_s, lambda: ("POST", self._url(endpoint), _JSON, content))
 
     def get(self, endpoint: str, query: dict[str, str], *, timeout_s: float) -> RawReply | NoReply:
         """The server reads the key of a GET from the query string only; used for the contract list alone."""
-        return self._ask("GET", endpoint, timeout_s, params={"apikey": self._key, **query})
+        return self._ask(
+            timeout_s, lambda: ("GET", self._url(endpoint).copy_with(params={"apikey": self._key, **query}), _PLAIN, None)
+        )
 
-    def _ask(self, method: str, endpoint: str, timeout_s: float, **parts: Any) -> RawReply | NoReply:
-        timeout = httpx.Timeout(timeout_s, connect=settings.CONNECT_TIMEOUT_S, pool=settings.CONNECT_TIMEOUT_S)
+    def _url(self, endpoint: str) -> httpx.URL:
+        if endpoint not in self._urls:
+            url = httpx.URL(self._base + endpoint)
+            if url.scheme not in ("http", "https") or not url.host:
+                raise httpx.UnsupportedProtocol("no http(s) host")
+            self._urls[endpoint] = url
+        return self._urls[endpoint]
+
+    def _ask(self, timeout_s: float, parts: Callable[[], Parts]) -> RawReply | NoReply:
+        """Straight to the transport: cookies, redirects and proxies of a client have no place here, and cost twice its time."""
         try:
-            with self._client.stream(method, API + endpoint, timeout=timeout, **parts) as response:
+            method, url, headers, content = parts()
+            limits = {
+                "connect": settings.CONNECT_TIMEOUT_S,
+                "pool": settings.CONNECT_TIMEOUT_S,
+                "read": timeout_s,
+                "write": timeout_s,
+            }
+            request = httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": limits})
+            response = self._transport.handle_request(request)
+            try:
                 return self._reply(response, clock.monotonic() + timeout_s)
+            finally:
+                response.close()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             return NoReply(reached=False, text=_said(error), timed_out=isinstance(error, httpx.TimeoutException))
         except httpx.InvalidURL:
@@ -94,7 +115,7 @@ class Wire:
         return RawReply(response.status_code, read_json(text), text[:_TEXT_KEPT])
 
     def close(self) -> None:
-        self._client.close()
+        self._transport.close()
 
 
 def read_json(text: str) -> Any:

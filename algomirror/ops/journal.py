@@ -13,6 +13,7 @@ from algomirror.kernel import clock
 from algomirror.ops import prepared
 from algomirror.ops.models import Journal
 
+_PLAIN = frozenset({str, int, bool, float, type(None)})
 _address: ContextVar[str | None] = ContextVar("address", default=None)
 
 
@@ -28,6 +29,8 @@ def acting_from(address: str | None) -> Iterator[None]:
 
 def plain(value: Any) -> Any:
     """JSON-able, with decimals as exact text."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, (datetime, date)):

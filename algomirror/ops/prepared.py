@@ -7,13 +7,15 @@ call are only the values: the query is built once with a slot for each of them.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache, reduce
+from operator import attrgetter, methodcaller, or_
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Expression, Model, QuerySet
+from django.db.models import Expression, Model, Q, QuerySet
 from django.db.models.query import ModelIterable, ValuesListIterable, get_related_populators
 from django.db.models.sql import InsertQuery, UpdateQuery
 
@@ -43,26 +45,56 @@ class _Statement:
     def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
         raise NotImplementedError
 
-    def _execute(self, cursor: Any, using: str, values: Sequence[Any]) -> Any:
-        """Runs it; what `_compile` gave as the way to read the answer."""
-        connection = connections[using]
-        sql, parameters, reading = self._for(connection.vendor, using)
-        cursor.execute(sql, [_plain(p, values, connection) if isinstance(p, Slot) else p for p in parameters])
-        return reading
+    def _run(self, values: Sequence[Any], take: Callable[[Any], T]) -> tuple[T, Any]:
+        """What `take` finds at the cursor, and what `_compile` gave as the way to read it."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        sql, parameters, reading = self._for(connection.vendor)
+        bound = [_plain(p, values, connection) if isinstance(p, Slot) else p for p in parameters]
+        if connection.vendor == "sqlite" and not connection.queries_logged and not connection.execute_wrappers:
+            return _on_sqlite(connection, sql, bound, take), reading
+        with connection.cursor() as cursor:
+            cursor.execute(sql, bound)
+            return take(cursor), reading
 
-    def _for(self, vendor: str, using: str) -> tuple[str, tuple[Any, ...], Any]:
+    def _for(self, vendor: str) -> tuple[str, tuple[Any, ...], Any]:
         if sight.is_limited():
             # Managers leave out what this person may not see: nobody else's statement, and no one else's for them.
-            return self._compile(using)
+            return self._constants_plain()
         if vendor not in self._compiled:
-            self._compiled[vendor] = self._compile(using)
+            self._compiled[vendor] = self._constants_plain()
         return self._compiled[vendor]
+
+    def _constants_plain(self) -> tuple[str, tuple[Any, ...], Any]:
+        sql, parameters, reading = self._compile(DEFAULT_DB_ALIAS)
+        return sql, tuple(_text(p) for p in parameters), reading
+
+
+def _on_sqlite(connection: Any, sql: str, bound: list[Any], take: Callable[[Any], T]) -> T:
+    """Without Django's cursor, which costs more than the database does: its checks and its errors are kept."""
+    if connection.connection is None:
+        connection.ensure_connection()
+    connection.validate_thread_sharing()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors:
+        return take(connection.connection.execute(_with_question_marks(sql), bound))
+
+
+@lru_cache(2_048)
+def _with_question_marks(sql: str) -> str:
+    return re.sub(r"(?<!%)%s", "?", sql).replace("%%", "%")
+
+
+def _text(value: Any) -> Any:
+    """Members of an enumeration as the text they are: a driver looks longer at what is not exactly text."""
+    return str.__str__(value) if isinstance(value, str) else value
 
 
 def _plain(slot: Slot, values: Sequence[Any], connection: Any) -> Any:
     value = values[slot.number]
     if slot.column is not None:
-        return slot.column.get_db_prep_save(value, connection)
+        return _text(slot.column.get_db_prep_save(value, connection))
+    if isinstance(value, str):
+        return _text(value)
     if isinstance(value, datetime):
         return connection.ops.adapt_datetimefield_value(value)
     if isinstance(value, date):
@@ -70,6 +102,15 @@ def _plain(slot: Slot, values: Sequence[Any], connection: Any) -> Any:
     if value is None:
         raise TypeError("a prepared statement takes no None: IS NULL is another statement")
     return value
+
+
+_all = methodcaller("fetchall")
+_count = attrgetter("rowcount")
+
+
+def any_of(name: str, slots: Iterable[Any]) -> Q:
+    """`name` is one of these; Django takes no slots in an `__in` of a foreign key."""
+    return reduce(or_, (Q(**{name: slot}) for slot in slots), Q(pk__in=()))
 
 
 def _slots_of(build: Callable[..., Any]) -> int:
@@ -88,10 +129,8 @@ class Prepared(_Statement, Generic[T]):
         self._build, self._slots = build, _slots_of(build) if slots is None else slots
 
     def __call__(self, *values: Any) -> list[T]:
-        using = DEFAULT_DB_ALIAS
-        with connections[using].cursor() as cursor:
-            read = self._execute(cursor, using, values)
-            return cast("list[T]", read(cursor.fetchall()))
+        rows, read = self._run(values, _all)
+        return cast("list[T]", read(rows))
 
     def first(self, *values: Any) -> T | None:
         """The first of them, in the order of the queryset."""
@@ -153,10 +192,7 @@ class PreparedUpdate(_Statement):
         self._chosen_by = _slots_of(build)
 
     def __call__(self, *values: Any) -> int:
-        using = DEFAULT_DB_ALIAS
-        with connections[using].cursor() as cursor:
-            self._execute(cursor, using, values)
-            return int(cursor.rowcount)
+        return int(self._run(values, _count)[0])
 
     def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
         queryset = self._build(*(Slot(n) for n in range(self._chosen_by)))
@@ -176,10 +212,7 @@ class _Insert(_Statement):
         self.fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
 
     def __call__(self, values: Sequence[Any]) -> int:
-        connection = connections[DEFAULT_DB_ALIAS]
-        with connection.cursor() as cursor:
-            self._execute(cursor, DEFAULT_DB_ALIAS, values)
-            return int(cursor.fetchone()[0])
+        return int(self._run(values, _all)[0][0][0])
 
     def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
         query = InsertQuery(self._model)

@@ -10,6 +10,7 @@ import os
 import queue
 import re
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,9 @@ WAITING_MAX = 5_000
 SEQUENCE_KEPT_S = 2 * 86_400
 # Last value wins, so they may be merged or lost; only the others are numbered.
 UNNUMBERED = frozenset({"values"})
+# A topic that goes on changing is told of at once and then so often: who hears it reads everything anew.
+CHANGED_AGAIN_S = 0.05
+PLAIN_NOTICE = frozenset({"topic", "at", "kind"})
 
 _PLAIN = re.compile(r"^[A-Za-z0-9:_-]{1,80}$")
 
@@ -85,15 +89,55 @@ class _Sender:
     def _run(self) -> None:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
+        notices = _Notices()
         while True:
-            item = self._waiting.get()
-            if isinstance(item, threading.Event):
-                item.set()
-                continue
-            try:
-                loop.run_until_complete(_send(*item))
-            except Exception as error:  # noqa: BLE001
-                log.warning("push failed topic=%s error=%s", item[0], type(error).__name__)
+            item = self._next(notices.due_in(time.monotonic()))
+            now, drained = time.monotonic(), item if isinstance(item, threading.Event) else None
+            leaving = notices.due(now, everything=drained is not None)
+            if isinstance(item, tuple) and notices.admit(*item, now):
+                leaving.append(item)
+            for topic, body in leaving:
+                try:
+                    loop.run_until_complete(_send(topic, body))
+                except Exception as error:  # noqa: BLE001
+                    log.warning("push failed topic=%s error=%s", topic, type(error).__name__)
+            if drained is not None:
+                drained.set()
+
+    def _next(self, wait_s: float | None) -> tuple[str, dict[str, Any]] | threading.Event | None:
+        try:
+            return self._waiting.get(timeout=wait_s)
+        except queue.Empty:
+            return None
+
+
+class _Notices:
+    """Notices that a topic changed. One that comes too soon after the last waits, and stands for all that follow it."""
+
+    def __init__(self) -> None:
+        self._told_at: dict[str, float] = {}
+        self._held: dict[str, dict[str, Any]] = {}
+
+    def admit(self, topic: str, body: dict[str, Any], now: float) -> bool:
+        """Whether this message leaves now; if not, it will be among those due."""
+        if not body.keys() <= PLAIN_NOTICE or body["kind"] != "changed":
+            return True
+        if now - self._told_at.get(topic, -CHANGED_AGAIN_S) < CHANGED_AGAIN_S:
+            self._held[topic] = body
+            return False
+        self._told_at[topic] = now
+        return True
+
+    def due_in(self, now: float) -> float | None:
+        """Seconds until the next one is due; None when none waits."""
+        return max(min(self._told_at[topic] for topic in self._held) + CHANGED_AGAIN_S - now, 0.0) if self._held else None
+
+    def due(self, now: float, *, everything: bool = False) -> list[tuple[str, dict[str, Any]]]:
+        """Those that have waited long enough, or all; they count as told."""
+        ripe = [topic for topic in self._held if everything or now - self._told_at[topic] >= CHANGED_AGAIN_S]
+        self._told_at = {topic: at for topic, at in self._told_at.items() if now - at < CHANGED_AGAIN_S or topic in self._held}
+        self._told_at |= dict.fromkeys(ripe, now)
+        return [(topic, self._held.pop(topic)) for topic in ripe]
 
 
 async def _send(topic: str, body: dict[str, Any]) -> None:

@@ -6,12 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
+from typing import Any
 
 from django.db.models import Case, F, Q, QuerySet, When
 
 from accounts.models import Account
 from algomirror.kernel import clock
 from algomirror.kernel.money import ZERO
+from algomirror.ops.prepared import Prepared, any_of
 from marketdata.models import Instrument
 from risk.domain.ceilings import Ceiling, Usage, check
 from risk.domain.pretrade import Denial, LineFacts
@@ -66,9 +69,18 @@ def denials(
 def locked(accounts: Sequence[Account], now: datetime) -> dict[int | None, str]:
     """Why entries are locked, by account; None is the lock over all of them."""
     return {
-        row.account_id: f"entries are locked until {clock.trading_day(row.until):%d %b}: {row.why}"
-        for row in EntryLock.objects.filter(Q(account__isnull=True) | Q(account__in=accounts), until__gt=now, released_by="")
+        account_id: f"entries are locked until {clock.trading_day(until):%d %b}: {why}"
+        for account_id, until, why in _locks_of(len(accounts))(now, *(account.pk for account in accounts))
     }
+
+
+@cache
+def _locks_of(accounts: int) -> Prepared[tuple[int | None, datetime, str]]:
+    def held(now: Any, *ids: Any) -> Any:
+        rows = EntryLock.objects.filter(Q(account__isnull=True) | any_of("account_id", ids), until__gt=now, released_by="")
+        return rows.values_list("account_id", "until", "why")
+
+    return Prepared(held, slots=1 + accounts)
 
 
 def usage(now: datetime) -> dict[int, Usage]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
+
+from django.db.models import Q
 
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied
 from algomirror.kernel.money import Action
 from algomirror.ops import readiness
+from algomirror.ops.prepared import Prepared, any_of
 from marketdata import calendar, cutoffs, status
 from marketdata.domain.sessions import local
 from risk.domain.pretrade import (
@@ -31,6 +35,7 @@ from risk.services import ceilings, reference
 from trading.domain.orders import UNACKNOWLEDGED
 from trading.models import Order
 
+_accounts = Prepared(lambda account: Account.objects.filter(pk=account))
 Key = tuple[int, str, str, str, Action]  # account, exchange, symbol, product, action
 
 
@@ -40,6 +45,26 @@ def session_facts(exchange: str, now: datetime) -> SessionFacts:
     return SessionFacts(exchange=exchange, is_open=state.is_open, is_covered=state.covered, reason=why)
 
 
+@cache
+def _states_of(accounts: int) -> Prepared[tuple[int | None, str]]:
+    """The platform's state and theirs."""
+    return Prepared(
+        lambda *ids: TradingState.objects.filter(Q(account=None) | any_of("account_id", ids)).values_list("account_id", "state"),
+        slots=accounts,
+    )
+
+
+@cache
+def _reads_of(accounts: int) -> Prepared[tuple[int, datetime]]:
+    """When their order books were last read whole."""
+
+    def read(*ids: Any) -> Any:
+        rows = BrokerRead.objects.filter(any_of("account_id", ids), kind=BrokerRead.Kind.ORDERS, finished_at__isnull=False)
+        return rows.values_list("account_id", "finished_at")
+
+    return Prepared(read, slots=accounts)
+
+
 def account_facts(
     accounts: Sequence[Account], *, mode: str | None, now: datetime, with_board: bool = True
 ) -> dict[int, AccountFacts]:
@@ -47,15 +72,13 @@ def account_facts(
 
     `with_board` False: the readiness board, up to a minute old, has no say. A plan under way is not stopped in its middle by it.
     """
-    states = {row.account_id: TradingMode(row.state) for row in TradingState.objects.all()}
-    read_at = dict(
-        BrokerRead.objects.filter(account__in=accounts, kind=BrokerRead.Kind.ORDERS, finished_at__isnull=False).values_list(
-            "account_id", "finished_at"
-        )
-    )
+    ids = [account.pk for account in accounts]
+    states = {account_id: TradingMode(state) for account_id, state in _states_of(len(ids))(*ids)}
+    read_at = dict(_reads_of(len(ids))(*ids))
     locked = ceilings.locked(accounts, now)
-    red = readiness.blocking([account.pk for account in accounts]) if with_board else {}
-    skews, own_skew = status.skews(now), status.own_skew_s(now)
+    red = readiness.blocking(ids) if with_board else {}
+    skews = status.skews(now)
+    own_skew = status.own_skew_of(skews)
     return {
         account.pk: AccountFacts(
             account_id=account.pk,
@@ -152,7 +175,7 @@ def recheck(order: Order) -> None:
     Raises Denied. The plan was permitted a moment ago; what may have changed since is who may trade, not what.
     """
     now = clock.now()
-    account = Account.objects.get(pk=order.account_id)
+    account = _accounts.one(order.account_id)
     if not order.permit:
         raise Denied(Code.NOT_PERMITTED, "The order has no permit of the gate.")
     # The order's own book is read while orders work; its age is the poller's matter, not a reason to stop half a plan.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from django.db import models, transaction
 
@@ -40,17 +41,15 @@ _owning = Prepared(
 )
 
 
-def book_changed(book_id: int) -> None:
-    """News of a book: its run may have moved. Called after the book's transaction is committed."""
-    run_id = _runs_of.first(book_id)
-    if run_id is None:
-        return
-    try:
-        settle(run_id)
-    except Exception:
-        # We are called from the order path, which must not fail for what the next sweep repairs.
-        log.exception("run not settled run=%s", run_id)
-    push.push(f"run:{run_id}", "changed")
+def books_changed(book_ids: Iterable[int]) -> None:
+    """News of books: their runs may have moved. Called after the books' transactions are committed."""
+    for run_id in sorted({run_id for book_id in book_ids if (run_id := _runs_of.first(book_id)) is not None}):
+        try:
+            settle(run_id)
+        except Exception:
+            # We are called from the order path, which must not fail for what the next sweep repairs.
+            log.exception("run not settled run=%s", run_id)
+        push.push(f"run:{run_id}", "changed")
 
 
 def sweep() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from algomirror.kernel.errors import Denied
@@ -17,7 +17,7 @@ NAMES = {
     "change_gate": "tests.trading.hooks.change_gate",
     "halt_account": "tests.trading.hooks.halt_account",
     "is_halted": "tests.trading.hooks.is_halted",
-    "book_changed": "tests.trading.hooks.book_changed",
+    "books_changed": "tests.trading.hooks.books_changed",
 }
 
 
@@ -47,5 +47,5 @@ def is_halted(account_id: int) -> bool:
     return account_id in halted
 
 
-def book_changed(book_id: int) -> None:
-    changed.append(book_id)
+def books_changed(book_ids: Iterable[int]) -> None:
+    changed.extend(book_ids)

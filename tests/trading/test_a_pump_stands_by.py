@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from threading import Event, Thread
+
 import pytest
 
-from algomirror.ops import queue
+from algomirror.ops import queue, seats
+from tests.patience import PATIENCE_S, wait_for
 from trading.services import wake, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -18,7 +21,7 @@ def test_who_asks_while_a_pump_listens_queues_no_task() -> None:
     assert wake.stand_by("somebody")
     wake.wake([7])
     assert _tasks() == 0
-    assert wake.take() == [7]
+    assert wake.take() == ([7], 0)
 
 
 def test_who_asks_while_nobody_listens_calls_a_pump() -> None:
@@ -39,9 +42,42 @@ def test_a_second_pump_leaves_at_once_and_takes_nothing_from_the_first() -> None
     assert _tasks() == 0
 
 
-def test_more_than_one_pumps_share_call_a_second() -> None:
-    assert wake.stand_by("the first")
+def test_a_pump_is_told_how_many_it_leaves() -> None:
     queue.client().sadd(wake.DUE, *range(1, wake.SHARE + 3))
-    assert len(wake.take()) == wake.SHARE
+    taken, left = wake.take()
+    assert (len(taken), left) == (wake.SHARE, 2)
+    assert wake.take(0) == ([], 2), "without room it takes none, and still knows"
+    rest, left = wake.take()
+    assert (len(rest), left) == (2, 0)
+
+
+def test_more_than_one_can_do_wakes_a_second_that_listens_and_calls_one_for_the_case_that_none_does() -> None:
+    heard: list[bool] = []
+    second = Thread(target=lambda: heard.append(wake.listen(PATIENCE_S)))
+    second.start()
+    wake.share()
+    second.join()
+    assert heard == [True]
     assert _tasks() == 1
-    assert len(wake.take()) == 2
+
+
+def test_a_pump_whose_threads_wait_to_compute_leaves_accounts_to_another() -> None:
+    queue.client().sadd(wake.DUE, *range(1, 11))
+    enough = Event()
+    sitting = [Thread(target=_sit, args=(enough,)) for _ in range(seats.number() + work.CROWD)]
+    for one in sitting:
+        one.start()
+    try:
+        wait_for(lambda: seats.waiting() == work.CROWD, "the last of them to wait for a seat")
+        assert work.pump(seconds=0.3) == 0
+    finally:
+        enough.set()
+        for one in sitting:
+            one.join()
+    assert queue.client().scard(wake.DUE) == 10
+    assert _tasks() in (1, 2), "called again while nobody comes: there are two slots"
+
+
+def _sit(until: Event) -> None:
+    with seats.taken():
+        until.wait(PATIENCE_S)

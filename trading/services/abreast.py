@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from algomirror.ops import threads
+from algomirror.ops import seats, threads
 from algomirror.ops.outgoing import refuse_in_transaction
 
 T = TypeVar("T")
@@ -25,7 +25,9 @@ def run(calls: Sequence[Callable[[], T]], *, meanwhile: Callable[[], None] | Non
     refuse_in_transaction()
     if len(calls) == 1 or settings.WIRE_THREADS <= 1:
         for n, call in enumerate(calls):
-            yield [(n, call())]
+            with seats.left():
+                answer = call()
+            yield [(n, answer)]
         if meanwhile is not None:
             meanwhile()
         return
@@ -34,8 +36,9 @@ def run(calls: Sequence[Callable[[], T]], *, meanwhile: Callable[[], None] | Non
     if meanwhile is not None:
         meanwhile()
     while under_way:
-        wait(under_way, return_when=FIRST_COMPLETED)
-        done, _ = wait(under_way, timeout=TOGETHER_S)
+        with seats.left():
+            wait(under_way, return_when=FIRST_COMPLETED)
+            done, _ = wait(under_way, timeout=TOGETHER_S)
         yield [(under_way.pop(call), call.result()) for call in done]
 
 

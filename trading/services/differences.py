@@ -8,6 +8,7 @@ from django.db.models import Sum
 from accounts.gateway.reports import BookPosition, Read
 from accounts.models import Account
 from algomirror.ops import alarms
+from algomirror.ops.prepared import Prepared
 from trading.domain.orders import LIVE_STATES
 from trading.domain.reconcile import Difference, Instrument, compare
 from trading.models import Book, Order, Position
@@ -15,6 +16,16 @@ from trading.services import evidence, record
 
 ENGINE = "engine:reconcile"
 BY_DIFFERENCE = "DIFFERENCE"
+
+_owned = Prepared(
+    lambda account: (
+        Position.objects.filter(book__account_id=account)
+        .values_list("exchange", "symbol", "product")
+        .annotate(total=Sum("units"))
+        .order_by("exchange", "symbol", "product")
+    )
+)
+_reduced = Prepared(lambda account: Book.objects.filter(account_id=account, state=Book.State.REDUCING, freeze_kind=BY_DIFFERENCE))
 
 
 def check(account: Account, read: Read[list[BookPosition]]) -> list[Difference]:
@@ -32,13 +43,7 @@ def check(account: Account, read: Read[list[BookPosition]]) -> list[Difference]:
 
 
 def owned_by_instrument(account_id: int) -> dict[Instrument, int]:
-    rows = (
-        Position.objects.filter(book__account_id=account_id)
-        .values_list("exchange", "symbol", "product")
-        .annotate(total=Sum("units"))
-        .order_by("exchange", "symbol", "product")
-    )
-    return {(e, s, p): total for e, s, p, total in rows if total}
+    return {(e, s, p): total for e, s, p, total in _owned(account_id) if total}
 
 
 def _is_settled(account_id: int, instrument: Instrument, read: Read[list[BookPosition]]) -> bool:
@@ -91,7 +96,7 @@ def _restore(account: Account, differing: set[Instrument]) -> None:
 
     What a person reduced stays so until a person says otherwise.
     """
-    for book in Book.objects.filter(account=account, state=Book.State.REDUCING, freeze_kind=BY_DIFFERENCE):
+    for book in _reduced(account.pk):
         held = {(p.exchange, p.symbol, p.product) for p in Position.objects.filter(book=book).exclude(units=0)}
         if held & differing:
             continue

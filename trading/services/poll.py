@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -19,7 +18,7 @@ from accounts.gateway.openalgo import EXIT_WAIT_S
 from accounts.gateway.reports import Answer, BookOrder, BookPosition, BookTrade, Failed, Read, Why
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
-from algomirror.ops import alarms, journal
+from algomirror.ops import alarms
 from algomirror.ops.prepared import Prepared
 from marketdata import calendar
 from trading.domain import reconcile as truth
@@ -108,7 +107,8 @@ def ensure_fresh(account_ids: Iterable[int], *, max_age_s: float = 5.0) -> None:
 
 def _store(row: Account, kind: str, answer: Answer[Any]) -> int:
     if isinstance(answer, Read):
-        return reads.store(row.pk, kind, answer, journal.plain([asdict(item) for item in answer.value]))
+        rows = [{name: getattr(item, name) for name in item.__slots__} for item in answer.value]
+        return reads.store(row.pk, kind, answer, rows)
     log.info("read failed account=%s kind=%s why=%s text=%s", row.pk, kind, answer.why, answer.text)
     return reads.store(row.pk, kind, answer, None)
 

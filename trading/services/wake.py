@@ -6,13 +6,15 @@ Lost news costs a beat, never correctness.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 import redis
-from django.db import transaction
+from django.db import close_old_connections, connection, transaction
+from redis.client import Pipeline
 
 from algomirror.ops import hooks, push, queue
 
@@ -22,7 +24,8 @@ DUE = "am:work:due"
 BELL = "am:work:bell"
 STANDING = "am:work:standing"
 STANDING_S = 2
-SHARE = 8
+SHARE = 3
+HERALD_RESTS_S = 0.02
 
 _gathered: ContextVar[set[int] | None] = ContextVar("gathered", default=None)
 
@@ -38,9 +41,7 @@ def _wake(ids: list[int]) -> None:
     try:
         pipe = queue.client().pipeline(transaction=False)
         pipe.sadd(DUE, *ids)
-        # Old rings are worth nothing.
-        pipe.lpush(BELL, 1)
-        pipe.ltrim(BELL, 0, 1)
+        _ring(pipe)
         pipe.exists(STANDING)
         *_, is_heard = pipe.execute()
     except (redis.RedisError, OSError) as error:
@@ -50,6 +51,23 @@ def _wake(ids: list[int]) -> None:
         call_a_pump()
 
 
+def _ring(pipe: Pipeline) -> None:
+    """For one that listens. Old rings are worth nothing."""
+    pipe.lpush(BELL, 1)
+    pipe.ltrim(BELL, 0, 1)
+
+
+def share() -> None:
+    """There is more than the caller can do: a second pump that still listens takes some, or is called."""
+    try:
+        pipe = queue.client().pipeline(transaction=False)
+        _ring(pipe)
+        pipe.execute()
+    except (redis.RedisError, OSError):
+        return
+    call_a_pump()
+
+
 def call_a_pump() -> None:
     """Two slots: while one pump is busy a second one may start, a third would find nothing to do."""
     for slot in ("a", "b"):
@@ -57,18 +75,16 @@ def call_a_pump() -> None:
             return
 
 
-def take() -> list[int]:
-    """Some of the accounts that asked for work; none when Redis is down. What is left is for another pump."""
+def take(most: int = SHARE) -> tuple[list[int], int]:
+    """Some of the accounts that asked for work, and how many are left for the next to ask; none when Redis is down."""
     try:
         pipe = queue.client().pipeline(transaction=False)
-        pipe.spop(DUE, SHARE)
+        pipe.spop(DUE, most)
         pipe.scard(DUE)
         found, left = pipe.execute()
     except (redis.RedisError, OSError):
-        return []
-    if left:
-        call_a_pump()
-    return sorted(int(x) for x in found or ())
+        return [], 0
+    return sorted(int(x) for x in found or ()), int(left)
 
 
 def stand_by(name: str) -> bool:
@@ -143,7 +159,72 @@ def tell() -> None:
 
 
 def _tell(book_ids: list[int]) -> None:
-    for book_id in book_ids:
-        hooks.call("book_changed", book_id)
+    if (herald := _herald) is not None:
+        herald.put(book_ids)
+    else:
+        _announce(book_ids)
+
+
+def _announce(book_ids: Iterable[int]) -> None:
+    hooks.call("books_changed", book_ids)
     push.push("orders", "changed")
     push.push("positions", "changed")
+
+
+class _Herald:
+    """Tells news in a thread of its own, so that what many accounts have to say of one run is told together."""
+
+    def __init__(self) -> None:
+        self._books: set[int] = set()
+        self._putting, self._bell, self._ends = threading.Lock(), threading.Event(), False
+        self._thread = threading.Thread(target=self._run, name="herald", daemon=True)
+        self._thread.start()
+
+    def put(self, book_ids: Iterable[int]) -> None:
+        with self._putting:
+            self._books.update(book_ids)
+        self._bell.set()
+
+    def end(self) -> None:
+        """Once everything is told."""
+        self._ends = True
+        self._bell.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._ends or self._books:
+                self._bell.wait()
+                self._bell.clear()
+                with self._putting:
+                    books, self._books = self._books, set()
+                self._tell(books)
+                time.sleep(0 if self._ends else HERALD_RESTS_S)
+        finally:
+            connection.close()
+
+    @staticmethod
+    def _tell(books: set[int]) -> None:
+        close_old_connections()
+        try:
+            if books:
+                _announce(sorted(books))
+        except Exception:
+            # The next news, or the beat, says it again.
+            log.exception("news not told books=%s", sorted(books))
+
+
+_herald: _Herald | None = None
+
+
+@contextmanager
+def heralded() -> Iterator[None]:
+    """Inside, news of this process is told by a thread; told when it ends, at the latest."""
+    global _herald
+    mine = _herald = _Herald()
+    try:
+        yield
+    finally:
+        if _herald is mine:
+            _herald = None
+        mine.end()

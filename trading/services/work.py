@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from dataclasses import replace
 
 import redis
 from django.conf import settings
@@ -15,7 +16,7 @@ from django.db import OperationalError, close_old_connections
 
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
-from algomirror.ops import alarms, queue, threads
+from algomirror.ops import alarms, queue, seats, threads
 from algomirror.ops.lease import process_name
 from trading.domain.orders import LIVE_STATES, OrderState
 from trading.models import Book, ExitGoal, Order, Position
@@ -30,10 +31,11 @@ THREADS = 32
 LINGER_S = 1.5
 LISTEN_S = 0.5
 SAY_AGAIN_S = 0.5
-# With so many at work a second pump is called, and finds its share: each process computes on one core only.
-MANY = 12
-LEAVE_SOME_S = 0.02
-CALL_AGAIN_S = 0.25
+# While so many turns wait to compute, accounts are left to a second pump, which is called: a process computes on one core.
+CROWD = 2
+LEAVE_SOME_S = 0.004
+CALL_AGAIN_S = 0.1
+HELPERS_LINGER_S = 0.3
 
 LIVE = [s.value for s in LIVE_STATES]
 
@@ -44,14 +46,20 @@ def account(account_id: int, *, turn_s: float = TURN_S, sleep: Callable[[float],
     What only waits (a resting order, a frozen book, a halted account) is left to the beat.
     """
     ends = clock.monotonic() + turn_s
+    now: glance.Glance | None = None
     while True:
-        is_busy, now = _pass(account_id)
+        # Nobody asked meanwhile: what was seen before the pause will do to decide what to read next.
+        known = None if now is None or _is_noted(account_id) else now
+        is_busy, now = _pass(account_id, known)
         if not is_busy or not now.expects_news():
             return False
-        pause = min(max(now.read_due_in(), PASS_S), LONGEST_PAUSE_S)
+        due_in = now.read_due_in()
+        # A read that has become due while orders went out is asked for at once; each read puts the next one off.
+        pause = min(max(due_in, PASS_S), LONGEST_PAUSE_S) if due_in > 0 else 0.0
         if clock.monotonic() + pause >= ends:
             return True
-        sleep(pause)
+        with seats.left():
+            sleep(pause)
 
 
 def step(account_id: int) -> bool:
@@ -59,9 +67,9 @@ def step(account_id: int) -> bool:
     return _pass(account_id)[0]
 
 
-def _pass(account_id: int) -> tuple[bool, glance.Glance]:
+def _pass(account_id: int, known: glance.Glance | None = None) -> tuple[bool, glance.Glance]:
     with wake.gathered():
-        now = glance.at(account_id)
+        now = glance.at(account_id) if known is None else replace(known, at=clock.now())
         if _catch_late_fills(now):
             now = glance.at(account_id)
         is_due = not now.has_books_read or now.read_due_in() <= 0
@@ -120,6 +128,11 @@ def pump(*, seconds: float = 20.0, linger_s: float = LINGER_S) -> int:
 
     When none asks any more one pump stays a moment and then calls for its relief, so that whoever asks next is served at once.
     """
+    with wake.heralded():
+        return _pump(seconds, linger_s)
+
+
+def _pump(seconds: float, linger_s: float) -> int:
     ends, idle_until = clock.monotonic() + seconds, clock.monotonic() + linger_s
     said_at, called_at, is_heard = -SAY_AGAIN_S, -CALL_AGAIN_S, False
     name, turns = f"{process_name()}:{threading.get_ident()}", 0
@@ -127,19 +140,20 @@ def pump(*, seconds: float = 20.0, linger_s: float = LINGER_S) -> int:
     turns_in = threads.pool("account", THREADS)
     running: set[Future[None]] = set()
     while (now := clock.monotonic()) < ends:
-        taken = wake.take()
+        has_room = seats.waiting() < CROWD and len(running) < THREADS
+        taken, left = wake.take(wake.SHARE if has_room else 0)
         running = {turn for turn in running if not turn.done()} | {turns_in.submit(_turn, pk) for pk in taken}
         turns += len(taken)
         if now - said_at >= SAY_AGAIN_S:
             is_heard, said_at = wake.stand_by(name), now
         if running:
             idle_until = now + linger_s
-        elif now >= idle_until or not is_heard:
+        elif now >= (idle_until if is_heard else idle_until - linger_s + HELPERS_LINGER_S):
             break
-        if len(running) > MANY:
-            if now - called_at >= CALL_AGAIN_S:
-                wake.call_a_pump()
-                called_at = now
+        if left and now - called_at >= CALL_AGAIN_S:
+            wake.share()
+            called_at = now
+        if not has_room:
             time.sleep(LEAVE_SOME_S)
         elif not taken:
             wake.listen(PASS_S if running else LISTEN_S)
@@ -152,7 +166,7 @@ def _turn(account_id: int) -> None:
     """One account's turn in a thread of its own; a second worker for the same account leaves it a note instead."""
     close_old_connections()
     try:
-        with _alone(account_id) as mine:
+        with _alone(account_id) as mine, seats.taken():
             again = account(account_id) if mine else False
         if again or _was_noted(account_id):
             wake.wake([account_id])
@@ -173,7 +187,7 @@ def _alone(account_id: int) -> Iterator[bool]:
             # Killed at its work: the account does not wait for the key to run out.
             mine = bool(queue.client().set(key, process_name(), ex=30))
         if not mine:
-            queue.client().set(f"am:again:{account_id}", 1, ex=30)
+            queue.client().set(_note(account_id), 1, ex=30)
     except (redis.RedisError, OSError):
         mine = True
     try:
@@ -185,9 +199,20 @@ def _alone(account_id: int) -> Iterator[bool]:
 
 def _was_noted(account_id: int) -> bool:
     try:
-        return bool(queue.client().delete(f"am:again:{account_id}"))
+        return bool(queue.client().delete(_note(account_id)))
     except (redis.RedisError, OSError):
         return False
+
+
+def _is_noted(account_id: int) -> bool:
+    try:
+        return bool(queue.client().exists(_note(account_id)))
+    except (redis.RedisError, OSError):
+        return True
+
+
+def _note(account_id: int) -> str:
+    return f"am:again:{account_id}"
 
 
 def _forget(key: str) -> None:
