@@ -53,6 +53,7 @@ bench: env-dev
 	@$(PY) -m bench
 
 soak: env-dev
+	$(PY) -m tests.histories
 	$(PY) -m pytest -m soak -o timeout=0
 
 lock: env-dev

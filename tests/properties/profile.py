@@ -1,6 +1,6 @@
 """How many examples: few and always the same ones in the normal suite, many and new ones in the soak.
 
-AM_SOAK=1 turns the soak on, AM_EXAMPLES bounds it.
+AM_SOAK=1 turns the soak on, AM_EXAMPLES bounds it. Long histories: tests/histories.py.
 """
 
 from __future__ import annotations

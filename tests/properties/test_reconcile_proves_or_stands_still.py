@@ -370,9 +370,14 @@ def test_a_cancel_without_effect_is_taken_back_after_patience() -> None:
     assert judge([replace(asked, cancel_asked_at=ago(3.1))], [seen()], {}) == [Move(1, S.ACCEPTED, "the cancel had no effect")]
 
 
-def test_an_ended_order_that_the_book_shows_working_is_told() -> None:
-    (odd,) = judge([replace(KNOWN, state=S.CANCELED)], [seen()], {})
-    assert isinstance(odd, Odd) and odd.kind == "ENDED_BUT_WORKING"
+def test_an_ended_order_that_two_reads_show_working_works() -> None:
+    canceled = replace(KNOWN, state=S.CANCELED)
+    (back,) = judge([canceled], [seen()], {})
+    assert isinstance(back, Move) and back.to is S.ACCEPTED
+    assert judge([canceled], [replace(seen(), since=None)], {}) == [], "one word brings nothing back"
+    assert judge([canceled], [seen("B1", Word.CANCELLED)], {}) == []
+    (partly,) = judge([replace(canceled, state=S.REJECTED, filled_units=1)], [seen()], {})
+    assert isinstance(partly, Move) and partly.to is S.PARTIALLY_FILLED
 
 
 @examples(200)

@@ -25,6 +25,7 @@ def test_an_exit_shown_as_ended_once_is_not_sent_again_beside_itself(desk: Desk,
     honest, exit_order.status = exit_order.status, status
     desk.poll()
     exit_order.status = honest
+    assert [o.state for o in desk.orders(book, exits=True)] == ["ACCEPTED"]
     assert desk.settle()
     assert desk.net("CE") == 0 and desk.state(book) == "FLAT"
 

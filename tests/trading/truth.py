@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from algomirror.ops.models import Journal
+from algomirror.ops.prepared import Prepared
 from simulator.orders import FINAL
 from simulator.orders import Order as BrokerSide
 from tests.trading.desk import Desk
@@ -40,29 +41,74 @@ class Owned:
         return self.there.quantity if self.is_live else self.there.filled
 
 
+@dataclass(frozen=True)
+class Moved:
+    order_id: int | None
+    subject: str
+    old: str
+    new: str
+    is_late: bool
+
+
+class Rows:
+    """The rows everything is judged by, read once. Thousands of histories ask for them after every act."""
+
+    def __init__(self) -> None:
+        self.orders = _orders()
+        self.fills = _fills()
+        self.positions = _positions()
+        self.moves = [Moved(pk, subject, old, new, kind == "order.late") for kind, pk, subject, old, new in _moves()]
+        self.lapsed_ever = {m.order_id for m in self.moves if m.new == S.LAPSED and not m.is_late and m.order_id is not None}
+
+
+_orders = Prepared(
+    lambda: (
+        Order.objects.select_related("book")
+        .only(
+            *("book__state", "book__kind", "account_id", "client_order_id", "purpose", "leg", "attempt", "hedge_legs", "symbol"),
+            *("product", "action", "units", "price", "trigger_price", "state", "broker_order_id", "filled_units", "change_state"),
+        )
+        .order_by("id")
+    )
+)
+_fills = Prepared(
+    lambda: Fill.objects.order_by("id").values_list("book_id", "symbol", "product", "action", "units", "value", "order_id")
+)
+_positions = Prepared(lambda: Position.objects.order_by("id"))
+_moves = Prepared(
+    lambda: (
+        Journal.objects.filter(kind__in=["order", "order.late"])
+        .order_by("id")
+        .values_list("kind", "order_id", "subject", "moved_from", "moved_to")
+    )
+)
+_changes_asked = Prepared(lambda: Journal.objects.filter(kind="order.modify_asked").values_list("order_id", "numbers"))
+
+
 def lies(desk: Desk) -> list[str]:
     """Everything that is not as it must be; empty when all is well."""
-    owned = list(_owned(desk))
+    rows = Rows()
+    owned = list(_owned(desk, rows.orders))
     return [
         *desk.side.broken,
         *_sent_once(desk),
-        *_no_over_entry(owned),
+        *_no_over_entry(owned, rows),
         *_changes_are_the_brokers(owned),
-        *_exits_only_reduce(owned),
-        *_hedged(owned),
+        *_exits_only_reduce(owned, rows),
+        *_hedged(owned, rows),
         *_every_live_order_has_an_owner(owned),
         *_fills_are_the_brokers(owned),
-        *_positions_are_folds(),
-        *_moves_are_in_the_table(),
-        *_done_is_done(),
-        *_one_unacknowledged_per_side(),
+        *_positions_are_folds(rows),
+        *_moves_are_in_the_table(rows),
+        *_done_is_done(rows),
+        *_one_unacknowledged_per_side(rows),
     ]
 
 
 def unsettled(desk: Desk) -> list[str]:
     """What must hold in addition once everything has come to rest."""
     out: list[str] = []
-    for o in _owned(desk):
+    for o in _owned(desk, Order.objects.select_related("book")):
         known = Order.objects.get(pk=o.row.pk)
         if known.change_state == "ASKED" and o.is_live:
             out.append(f"{known}: its change was never decided")
@@ -81,8 +127,13 @@ def unsettled(desk: Desk) -> list[str]:
     return out
 
 
-def _owned(desk: Desk) -> Iterator[Owned]:
-    rows = {o.pk: o for o in Order.objects.select_related("book")}
+def is_one_given_up_there(desk: Desk) -> bool:
+    """An order that we hold for lost has traded or may yet."""
+    return any(o.row.state == S.LAPSED and o.reach for o in _owned(desk, _orders()))
+
+
+def _owned(desk: Desk, orders: Iterable[Order]) -> Iterator[Owned]:
+    rows = {o.pk: o for o in orders}
     for sent in desk.side.sent:
         if sent.order_id is None or sent.order_id not in rows:
             continue
@@ -101,11 +152,12 @@ def _sent_once(desk: Desk) -> Iterator[str]:
             yield f"order {order_id} became {len(broker_ids)} orders at the broker"
 
 
-def _no_over_entry(owned: list[Owned]) -> Iterator[str]:
+def _no_over_entry(owned: list[Owned], rows: Rows) -> Iterator[str]:
     planned: dict[tuple[int, int], int] = defaultdict(int)
     asked = _most_asked()
-    for o in Order.objects.filter(purpose__in=[p.value for p in ENTRIES], attempt=0):
-        planned[o.book_id, o.leg] += max(o.units, asked.get(o.pk, 0))
+    for row in rows.orders:
+        if Purpose(row.purpose) in ENTRIES and row.attempt == 0:
+            planned[row.book_id, row.leg] += max(row.units, asked.get(row.pk, 0))
     reach: dict[tuple[int, int], int] = defaultdict(int)
     for o in owned:
         if Purpose(o.row.purpose) in ENTRIES:
@@ -118,9 +170,9 @@ def _no_over_entry(owned: list[Owned]) -> Iterator[str]:
 def _most_asked() -> dict[int, int]:
     """Units that a person asked an order to have, or that it had before, through all its changes."""
     most: dict[int, int] = {}
-    for row in Journal.objects.filter(kind="order.modify_asked").values("order_id", "numbers"):
-        numbers = row["numbers"]
-        most[row["order_id"]] = max(most.get(row["order_id"], 0), numbers["units"], numbers["was_units"])
+    for order_id, numbers in _changes_asked():
+        assert order_id is not None
+        most[order_id] = max(most.get(order_id, 0), numbers["units"], numbers["was_units"])
     return most
 
 
@@ -134,17 +186,11 @@ def _changes_are_the_brokers(owned: list[Owned]) -> Iterator[str]:
             yield f"{row} is {row.units} at {row.price}, the broker has {there.quantity} at {there.price}"
 
 
-def _lapsed_ever() -> set[int]:
-    rows = Journal.objects.filter(kind="order", moved_to="LAPSED").values_list("order_id", flat=True)
-    return {pk for pk in rows if pk is not None}
-
-
-def _exits_only_reduce(owned: list[Owned]) -> Iterator[str]:
+def _exits_only_reduce(owned: list[Owned], rows: Rows) -> Iterator[str]:
     """By book and instrument: what exits took or may take is never more than what entries made.
 
     An exit that lapsed may surface beside the one sent in its place: that is the one stated limit.
     """
-    lapsed = _lapsed_ever()
     made: dict[tuple[int, str], int] = defaultdict(int)
     taken: dict[tuple[int, str], int] = defaultdict(int)
     for o in owned:
@@ -152,21 +198,21 @@ def _exits_only_reduce(owned: list[Owned]) -> Iterator[str]:
         key = (o.row.book_id, o.row.symbol)
         if Purpose(o.row.purpose) in ENTRIES:
             made[key] += sign * o.filled
-        elif o.row.pk not in lapsed:
+        elif o.row.pk not in rows.lapsed_ever:
             taken[key] += sign * o.reach
     for key, units in taken.items():
         if units and (made[key] * units > 0 or abs(units) > abs(made[key])):
             yield f"book {key[0]} {key[1]}: entries made {made[key]}, exits took or may take {units}"
 
 
-def _hedged(owned: list[Owned]) -> Iterator[str]:
+def _hedged(owned: list[Owned], rows: Rows) -> Iterator[str]:
     """Short exposure of a leg never exceeds what its hedge legs hold, in any book none of whose orders lapsed."""
-    lapsed_books = set(Order.objects.filter(pk__in=_lapsed_ever()).values_list("book_id", flat=True))
+    lapsed_books = {row.book_id for row in rows.orders if row.pk in rows.lapsed_ever}
     shorts: dict[tuple[int, int], int] = defaultdict(int)
     longs: dict[tuple[int, int], int] = defaultdict(int)
     waits: dict[tuple[int, int], list[int]] = {}
-    for row in Order.objects.filter(purpose=Purpose.ENTRY, attempt=0):
-        if row.hedge_legs:
+    for row in rows.orders:
+        if row.purpose == Purpose.ENTRY and row.attempt == 0 and row.hedge_legs:
             waits[row.book_id, row.leg] = row.hedge_legs
     for o in owned:
         key = (o.row.book_id, o.row.leg)
@@ -199,41 +245,44 @@ def _fills_are_the_brokers(owned: list[Owned]) -> Iterator[str]:
             yield f"{o.row}: we count {o.row.filled_units} units, the broker {o.filled}"
 
 
-def _positions_are_folds() -> Iterator[str]:
+def _positions_are_folds(rows: Rows) -> Iterator[str]:
     fills: dict[tuple[int, str, str], list[Traded]] = defaultdict(list)
-    units: dict[int, int] = defaultdict(int)
-    for f in Fill.objects.order_by("id"):
-        fills[f.book_id, f.symbol, f.product].append(Traded("BUY" if f.action == "BUY" else "SELL", f.units, f.value))
-        units[f.order_id] += f.units
-    for p in Position.objects.all():
+    made: dict[int, int] = defaultdict(int)
+    for book_id, symbol, product, action, units, value, order_id in rows.fills:
+        fills[book_id, symbol, product].append(Traded("BUY" if action == "BUY" else "SELL", units, value))
+        made[order_id] += units
+    for p in rows.positions:
         if net_of(p) != fold(fills[p.book_id, p.symbol, p.product]):
             yield f"{p} of book {p.book_id} is not the fold of its fills"
-    for o in Order.objects.all():
-        if units[o.pk] != o.filled_units:
+    for o in rows.orders:
+        if made[o.pk] != o.filled_units:
             yield f"{o}: its fills do not add up to {o.filled_units}"
 
 
-def _moves_are_in_the_table() -> Iterator[str]:
-    for row in Journal.objects.filter(kind__in=["order", "order.late"]).values("moved_from", "moved_to", "subject"):
-        old, new = OrderState(row["moved_from"]), OrderState(row["moved_to"])
+def _moves_are_in_the_table(rows: Rows) -> Iterator[str]:
+    for move in rows.moves:
+        old, new = OrderState(move.old), OrderState(move.new)
         if new not in MOVES[old]:
-            yield f"{row['subject']} went from {old} to {new}"
+            yield f"{move.subject} went from {old} to {new}"
 
 
-def _one_unacknowledged_per_side() -> Iterator[str]:
+def _one_unacknowledged_per_side(rows: Rows) -> Iterator[str]:
     sides: set[tuple[object, ...]] = set()
-    for row in Order.objects.filter(state__in=[s.value for s in UNACKNOWLEDGED]):
+    for row in rows.orders:
+        if OrderState(row.state) not in UNACKNOWLEDGED:
+            continue
         side = (row.account_id, row.symbol, row.product, row.action)
         if side in sides:
             yield f"two unacknowledged orders to {row.action} {row.symbol}"
         sides.add(side)
 
 
-def _done_is_done() -> Iterator[str]:
+CAN_FILL = {S.INITIALIZED, S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_CANCEL}
+
+
+def _done_is_done(rows: Rows) -> Iterator[str]:
     """A book that is FLAT has no order that we know can fill, but one that just turned up."""
-    for book in Book.objects.filter(state=Book.State.FLAT):
-        rows = Order.objects.filter(book=book, state__in=[S.INITIALIZED, S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_CANCEL])
-        just_turned_up = set(Journal.objects.filter(kind="order.late").values_list("order_id", flat=True))
-        for row in rows:
-            if row.pk not in just_turned_up:
-                yield f"{book} is FLAT, {row} is {row.state}"
+    just_turned_up = {move.order_id for move in rows.moves if move.is_late}
+    for row in rows.orders:
+        if row.book.state == Book.State.FLAT and OrderState(row.state) in CAN_FILL and row.pk not in just_turned_up:
+            yield f"{row.book} is FLAT, {row} is {row.state}"

@@ -147,7 +147,8 @@ def steps(facts: Facts) -> list[Step]:
         out.extend(_reduce(position, leave, uncovered, facts))
     still_working = [o for o in in_scope if o.purpose in EXITS and (o.state in UNACKNOWLEDGED or o.state in _WORKING)]
     for order in still_working:
-        if not _owned(facts, order.instrument) and order.state in (S.ACCEPTED, S.PARTIALLY_FILLED):
+        is_reached = abs(_owned(facts, order.instrument)) <= (facts.leave(order.instrument) or 0)
+        if is_reached and order.state in (S.ACCEPTED, S.PARTIALLY_FILLED):
             out.append(Cancel(order.order_id, "nothing left to close"))
     if not out and not open_left and not entries_pending and not still_working:
         return [Done()]

@@ -58,8 +58,8 @@ MOVES: dict[OrderState, frozenset[OrderState]] = {
     S.PARTIALLY_FILLED: frozenset({S.PARTIALLY_FILLED, S.FILLED, S.PENDING_CANCEL, S.CANCELED}),
     S.PENDING_CANCEL: frozenset({S.PENDING_CANCEL, S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.REJECTED}),
     # Late truths: legal, labelled, alarmed.
-    S.CANCELED: frozenset({S.PARTIALLY_FILLED, S.FILLED}),
-    S.REJECTED: frozenset({S.PARTIALLY_FILLED, S.FILLED}),
+    S.CANCELED: frozenset({S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED}),
+    S.REJECTED: frozenset({S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED}),
     S.LAPSED: _TURNED_UP,
     S.DENIED: frozenset(),
     S.FILLED: frozenset(),

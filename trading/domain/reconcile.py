@@ -5,6 +5,8 @@ Invariants:
 - the order book says that an order exists and how it stands, the trade book says how much traded and at what price;
 - an order ends (CANCELED, REJECTED) only on a word that two order books a moment apart agree on (some gateways show a
   neighbour's word for an order in transit), together with a whole trade book read after it;
+- an order that was held for ended comes back to life on the same two agreeing words: better one cancel too many than an
+  order that nobody knows works;
 - a book that lost rows it showed earlier today is not whole: what it does not show may still be there;
 - one pass makes every provable change, a second pass over the same reads makes none;
 - a modify holds when the order book shows what was asked (or trades prove its units), whatever was answered; not shown for
@@ -268,9 +270,10 @@ def _judge_lost(order: OurOrder, was_read: bool, now: datetime, rules: Rules, ch
 def _judge_row(order: OurOrder, seen: SeenOrder, filled: int, evidence: _Evidence, changes: list[Change]) -> None:
     state, row = order.state, seen.row
     if state in ENDED:
-        # Late trades of an ended order were counted above; the order itself stays ended.
+        # Late trades of an ended order were counted above. What two reads ended two reads may bring back: it may fill.
         if state in (S.CANCELED, S.REJECTED) and row.word in (Word.WORKING, Word.TRIGGER_PENDING) and evidence.confirmed(seen):
-            changes.append(Odd(order.order_id, "ENDED_BUT_WORKING", f"we hold it for {state}, the book says {row.raw_status}"))
+            works = S.PARTIALLY_FILLED if filled else S.ACCEPTED
+            changes.append(Move(order.order_id, works, f"it was held for {state}, the book says {row.raw_status}"))
         return
     says_ended = row.word in (Word.CANCELLED, Word.REJECTED) and (row.filled_units or 0) <= filled
     if says_ended and evidence.trades_whole and evidence.confirmed(seen):

@@ -1,24 +1,30 @@
-"""What one account has going on, seen at one moment in five small queries: what its worker decides its next act from."""
+"""What one account has going on, seen at one moment in six small queries: what its worker decides its next act from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import hooks
 from algomirror.ops.prepared import Prepared
-from trading.domain.orders import ENTRIES, LIVE_STATES, UNACKNOWLEDGED, UNFINISHED, OrderState, Purpose
+from trading.domain.orders import ENTRIES, EXITS, LIVE_STATES, UNACKNOWLEDGED, UNFINISHED, OrderState, Purpose
 from trading.models import Book, ExitGoal, Order, Position
 
 # After something was sent its outcome is asked for at once; then the steady pace of working orders.
 EAGER_POLL_S = 0.15
 EAGER_AFTER_CANCEL = timedelta(seconds=3)
+# What the books called ended is looked at again soon: some show another order's word for a while. What they never showed
+# may turn up late, and would work unseen.
+DOUBTED_FOR, LOST_FOR = timedelta(seconds=30), timedelta(minutes=5)
+STRAY_AGAIN = timedelta(seconds=1)
+LOOKED_AFTER = (Book.State.OPEN, Book.State.REDUCING, Book.State.EXITING)
 # A cancelled order that follows the price is asked again or given up within this.
 GIVEN_UP_IN = timedelta(minutes=1)
 
@@ -34,6 +40,15 @@ class Seen:
     protected: bool
     sent_at: datetime | None
     cancel_asked_at: datetime | None
+    order_id: int
+    finished_at: datetime | None
+
+    @property
+    def is_stray(self) -> bool:
+        """It works, and without an open goal nobody wants it: an exit, or what was cancelled, and held for ended since."""
+        works = self.state in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED) and self.book_state in LOOKED_AFTER
+        was_cancelled = self.finished_at is not None and self.cancel_asked_at is not None
+        return works and (Purpose(self.purpose) in EXITS or was_cancelled)
 
     @property
     def is_live(self) -> bool:
@@ -57,6 +72,7 @@ class Glance:
     orders_read_at: datetime | None  # when its last complete read began
     orders_reads: int
     positions_asked_at: datetime | None
+    ended_lately: bool  # by the broker's books, which may still think better of it
 
     @property
     def goals(self) -> list[int]:
@@ -94,6 +110,18 @@ class Glance:
         late = {o.book_id for o in self.orders if o.is_live and o.book_state == Book.State.FLAT}
         return sorted(late | {book for book, state in self.holding if state == Book.State.FLAT})
 
+    @property
+    def strays(self) -> list[int]:
+        """Orders to be cancelled once more: their end was believed, and they work. In a closed book its next goal does it."""
+        with_goal = {book for _, book, *_ in self.open_goals}
+        return [
+            o.order_id
+            for o in self.orders
+            if o.is_stray
+            and o.book_id not in with_goal
+            and (o.cancel_asked_at is None or self.at - o.cancel_asked_at >= STRAY_AGAIN)
+        ]
+
     def expects_news(self) -> bool:
         """Within moments: something is on its way, or may be sent next."""
         soon = (*UNACKNOWLEDGED, OrderState.PENDING_CANCEL)
@@ -113,7 +141,7 @@ class Glance:
         age = (clock.now() - self.orders_asked_at).total_seconds()
         if self.is_working or self.open_goals or self.follows_price:
             return (EAGER_POLL_S if any(self._has_news(o) for o in self.orders) else float(settings.POLL_WORKING_S)) - age
-        return (float(settings.POLL_OPEN_S) if self.holding else float(settings.POLL_IDLE_S)) - age
+        return (float(settings.POLL_OPEN_S) if self.holding or self.ended_lately else float(settings.POLL_IDLE_S)) - age
 
     def _has_news(self, order: Seen) -> bool:
         """Just sent, or just being cancelled: asked for at once."""
@@ -132,7 +160,10 @@ _orders = Prepared(
     lambda account, since: Order.objects.filter(
         Q(state__in=[s.value for s in UNFINISHED]) | Q(state=OrderState.CANCELED, follows_price=True, finished_at__gt=since),
         account_id=account,
-    ).values_list("book_id", "book__state", "purpose", "state", "protected", "sent_at", "cancel_asked_at")
+    ).values_list(*("book_id", "book__state", "purpose", "state", "protected", "sent_at", "cancel_asked_at", "pk", "finished_at"))
+)
+_ended_lately = Prepared(
+    lambda account, ended, lapsed: ended_lately(ended, lapsed).filter(account_id=account).values_list("pk", flat=True)[:1]
 )
 _goals = Prepared(
     lambda account: (
@@ -181,4 +212,11 @@ def at(account_id: int) -> Glance:
         orders_read_at=orders_read_at,
         orders_reads=orders_reads,
         positions_asked_at=positions_asked_at,
+        ended_lately=bool(_ended_lately(account_id, now - DOUBTED_FOR, now - LOST_FOR)),
     )
+
+
+def ended_lately(ended: Any, lapsed: Any) -> QuerySet[Order]:
+    """Orders that the books ended since `ended`, or that lapsed since `lapsed`."""
+    words = [OrderState.CANCELED, OrderState.REJECTED]
+    return Order.objects.filter(Q(state__in=words, finished_at__gt=ended) | Q(state=OrderState.LAPSED, finished_at__gt=lapsed))

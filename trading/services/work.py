@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import redis
 from django.conf import settings
-from django.db import OperationalError, close_old_connections
+from django.db import OperationalError, close_old_connections, transaction
 
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
@@ -20,7 +20,7 @@ from algomirror.ops import alarms, queue, seats, threads
 from algomirror.ops.lease import process_name
 from trading.domain.orders import LIVE_STATES, OrderState
 from trading.models import Book, ExitGoal, Order, Position
-from trading.services import apply, convert, enter, flatten, glance, poll, rest, wake
+from trading.services import apply, cancel, convert, enter, flatten, glance, poll, rest, wake
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,10 @@ def _pass(account_id: int, known: glance.Glance | None = None) -> tuple[bool, gl
             poll.account(account_id, positions=bool(now.goals) or now.follows_price or now.positions_due())
             _each(flatten.drive, now.goals)
             now = glance.at(account_id)
+        if strays := now.strays:
+            for order_id in strays:
+                cancel.request(order_id, asked_by=apply.ENGINE, why="it was held for ended, and works at the broker")
+            now = glance.at(account_id)
         is_entering = bool(now.books_with_entries)
         if now.has_books_read and is_entering:
             is_entering = _each(enter.drive, now.books_with_entries)
@@ -110,13 +114,13 @@ def _catch_late_fills(now: glance.Glance) -> bool:
     """A fill, or a lost order that turned up, opens its closed book again; the machine only ever reduces it."""
     caught = False
     for book_id in now.closed_books_with_something:
-        reopened = Book.objects.filter(pk=book_id, state=Book.State.FLAT).update(state=Book.State.EXITING, flat_at=None)
-        if reopened:
+        with transaction.atomic():
+            if not Book.objects.filter(pk=book_id, state=Book.State.FLAT).update(state=Book.State.EXITING, flat_at=None):
+                continue
             last = ExitGoal.objects.filter(book_id=book_id).order_by("-id").values_list("reason", flat=True).first()
-            flatten.request(
-                book_id, reason=last or "MANUAL", asked_by="engine:orders", why="an order filled after the book was closed"
-            )
-            caught = True
+            why = "an order filled, or works, after the book was closed"
+            flatten.request(book_id, reason=last or "MANUAL", asked_by="engine:orders", why=why)
+        caught = True
     return caught
 
 
@@ -233,6 +237,7 @@ def due_accounts() -> list[int]:
     due |= set(ExitGoal.objects.exclude(state="DONE").values_list("book__account_id", flat=True))
     due |= convert.waiting()
     opened = set(Position.objects.exclude(units=0).values_list("book__account_id", flat=True))
+    opened |= set(glance.ended_lately(now - glance.DOUBTED_FOR, now - glance.LOST_FOR).values_list("account_id", flat=True))
     attempted = dict(BrokerRead.objects.filter(kind="ORDERS").values_list("account_id", "attempted_at"))
     for account_id in active:
         at = attempted.get(account_id)

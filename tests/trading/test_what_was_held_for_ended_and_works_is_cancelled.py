@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from django.test import override_settings
+
+from tests.trading import truth
+from tests.trading.desk import LOT, Desk
+from trading.services import cancel, work
+
+
+def test_an_order_that_the_book_called_cancelled_by_mistake_does_not_work_on_behind_a_flat_book(live: Desk) -> None:
+    """History 430 of AM_SEED=0 (eight acts): twice in a row the book gives it its neighbour's word, then its own again."""
+    book = live.open(
+        live.line(1, "BUY", "CE", LOT, limit="97"),
+        live.line(2, "BUY", "CE", LOT, limit="97"),
+        until_s=600,
+    )
+    live.run(4.0)
+    first, second = live.orders(book)
+    assert first.state == second.state == "ACCEPTED"
+    live.fault("neighbour_status", count=3)
+    live.broker().cancel(first.broker_order_id)
+    live.run(3.0, dt=0.4)
+    live.calm()
+    live.exit(book)
+    live.run(120.0, dt=1.0)
+    assert truth.unsettled(live) == []
+
+
+def test_an_exit_that_works_on_beside_its_successor_is_cancelled(live: Desk) -> None:
+    """Half of a position is sold by the second of two orders, the first one is alive: it would sell the other half."""
+    book = live.open(live.line(1, "BUY", "CE", 2 * LOT))
+    live.settle()
+    live.broker().cancel(live.outside("SELL", "PE", 5 * LOT, price=500))
+    live.fault("slow_fill", seconds=25.0)
+    live.exit(book, targets=live.target("CE", leave=LOT))
+    live.step()
+    live.fault("neighbour_status", symbol=live.symbols["CE"], count=50)
+    # The ladder is slow here: it would cancel the order in earnest.
+    with override_settings(REPEG_S=30.0):
+        live.run_until(lambda: live.orders(book, exits=True)[0].state == "CANCELED", seconds=10.0, dt=0.2)
+        live.calm()
+        live.run_until(lambda: live.goal(book).state == "DONE")
+    live.run(60.0)
+    believed, successor = live.orders(book, exits=True)
+    assert (believed.state, believed.filled_units, successor.state) == ("CANCELED", 0, "FILLED")
+    assert live.net("CE") == live.owned(book, "CE") == LOT
+    assert "LATE_ORDER" in live.alarms()
+    assert truth.unsettled(live) == []
+
+
+def test_an_exit_that_works_after_its_goal_was_reached_is_cancelled(live: Desk) -> None:
+    book = live.open(live.line(1, "BUY", "CE", 2 * LOT))
+    live.settle()
+    live.fault("slow_fill", seconds=300.0)
+    live.exit(book, targets=live.target("CE", leave=LOT))
+    live.run_until(lambda: live.goal(book).state == "DONE")
+    cancelled = live.orders(book, exits=True)[0]
+    order = live.broker().orders[cancelled.broker_order_id]
+    assert (cancelled.state, order.status) == ("CANCELED", "cancelled")
+    order.status = "open"
+    live.run(60.0)
+    assert order.status == "cancelled"
+    assert live.orders(book, exits=True)[0].state == "CANCELED"
+    assert live.net("CE") == live.owned(book, "CE") == LOT
+
+
+def test_an_entry_whose_cancel_was_believed_and_that_works_is_cancelled_again(live: Desk) -> None:
+    """The book stays open: another leg of it is owned."""
+    book = live.open(live.line(1, "BUY", "PE", LOT), live.line(2, "BUY", "CE", LOT, limit="97"), until_s=600)
+    live.run(4.0)
+    resting = live.orders(book)[1]
+    live.broker().cancel(live.outside("SELL", "PE", 5 * LOT, price=500))
+    order = live.broker().orders[resting.broker_order_id]
+    cancel.request(resting.pk, asked_by="user:alice", why="by hand")
+    live.run(4.0)
+    assert live.orders(book)[1].state == "CANCELED"
+    order.status = "open"
+    live.run(60.0)
+    assert live.orders(book)[1].state == "CANCELED"
+    assert order.status == "cancelled"
+    assert live.owned(book, "PE") == LOT
+
+
+def test_an_order_that_turns_up_late_is_seen_within_seconds(live: Desk) -> None:
+    """Its account has nothing else to do, and would be read once a minute."""
+    live.fault("lost_reply", endpoint="placeorder")
+    live.fault("late_visibility", seconds=45.0)
+    book = live.open(live.line(1, "BUY", "CE", LOT, limit="97"), until_s=600)
+    live.run_until(lambda: live.orders(book)[0].state == "LAPSED")
+    waited = 0
+    while live.orders(book)[0].state == "LAPSED":
+        live.advance(1.0)
+        waited += 1
+        for account_id in work.due_accounts():
+            work.step(account_id)
+        assert waited < 60
+    shown_at = live.broker().orders[live.orders(book)[0].broker_order_id].visible_from
+    assert shown_at is not None
+    assert (live.now() - shown_at).total_seconds() <= 6.0
