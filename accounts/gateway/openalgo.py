@@ -37,6 +37,7 @@ from accounts.gateway.reports import (
 from accounts.gateway.wire import Wire
 from accounts.models import Account
 from algomirror.kernel import clock
+from algomirror.ops import seats
 from algomirror.ops.outgoing import refuse_in_transaction
 
 T = TypeVar("T")
@@ -100,9 +101,10 @@ class OpenAlgoGateway:
     def _order_call(self, endpoint: str, body: dict[str, Any], *, exit: bool) -> RawReply | NoReply:
         refuse_in_transaction()
         wait_s = EXIT_WAIT_S if exit else ENTRY_WAIT_S
-        if not limits.take(self.account_id, "orders", self._orders_per_second, exit=exit, wait_s=wait_s):
-            return NoReply(reached=False, text="order budget of this account is used up", over_budget=True)
-        return self._wire.post(endpoint, body, timeout_s=settings.ORDER_TIMEOUT_S)
+        with seats.left():
+            if not limits.take(self.account_id, "orders", self._orders_per_second, exit=exit, wait_s=wait_s):
+                return NoReply(reached=False, text="order budget of this account is used up", over_budget=True)
+            return self._wire.post(endpoint, body, timeout_s=settings.ORDER_TIMEOUT_S)
 
     # Reads
 
@@ -226,10 +228,11 @@ class OpenAlgoGateway:
     ) -> Answer[T]:
         """`of_a_world`: the server marks these replies live or paper; all others are live data in both."""
         refuse_in_transaction()
-        if not limits.take(self.account_id, "reads", settings.READS_PER_SECOND, exit=False, wait_s=READ_WAIT_S):
-            return Failed(Why.BUDGET, "call budget of this account is used up", at=clock.now())
-        started = clock.now()
-        outcome = call()
+        with seats.left():
+            if not limits.take(self.account_id, "reads", settings.READS_PER_SECOND, exit=False, wait_s=READ_WAIT_S):
+                return Failed(Why.BUDGET, "call budget of this account is used up", at=clock.now())
+            started = clock.now()
+            outcome = call()
         failed = parse.failure(outcome)
         if failed is not None or isinstance(outcome, NoReply):
             return replace(failed or Failed(Why.UNREADABLE, "no answer"), at=clock.now())

@@ -2,6 +2,7 @@
 
 Threads that each want the interpreter between two short calls of SQLite hand it to each other hundreds of times for one
 account's work, and none is done sooner for it. PostgreSQL answers from elsewhere, and while it does others may compute.
+Every wait for a broker lays the seat down (`accounts.gateway.openalgo`): a server that hangs holds up its own account alone.
 """
 
 from __future__ import annotations

@@ -25,9 +25,7 @@ def run(calls: Sequence[Callable[[], T]], *, meanwhile: Callable[[], None] | Non
     refuse_in_transaction()
     if len(calls) == 1 or settings.WIRE_THREADS <= 1:
         for n, call in enumerate(calls):
-            with seats.left():
-                answer = call()
-            yield [(n, answer)]
+            yield [(n, call())]
         if meanwhile is not None:
             meanwhile()
         return
