@@ -154,15 +154,16 @@ def bare(fleet: Fleet) -> float:
     """The calls of our entry and nothing else, all accounts at once from one event loop: what the wire alone takes here."""
     import asyncio
 
-    import httpx
+    import aiohttp
 
     lines = _lines()
 
-    async def one(client: httpx.AsyncClient, number: int) -> None:
+    async def one(client: aiohttp.ClientSession, number: int) -> None:
         host, key = f"http://127.0.0.1:{fleet.sim_port + 2 * number - 1}/api/v1/", _key(number)
 
         async def call(endpoint: str, **body: Any) -> None:
-            (await client.post(host + endpoint, json={"apikey": key, **body})).raise_for_status()
+            async with client.post(host + endpoint, json={"apikey": key, **body}, raise_for_status=True) as answer:
+                await answer.read()
 
         for phase in ("HEDGE", "ENTRY"):
             mine = [_as_sent(line) for line in lines if line["purpose"] == phase]
@@ -170,8 +171,7 @@ def bare(fleet: Fleet) -> float:
             await asyncio.gather(call("orderbook"), call("tradebook"))
 
     async def everybody() -> None:
-        limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(limits=limits, timeout=30, trust_env=False) as client:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
             await asyncio.gather(*(one(client, number) for number in range(1, fleet.accounts + 1)))
 
     began = time.monotonic()

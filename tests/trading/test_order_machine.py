@@ -274,7 +274,7 @@ class OrderMachine(RuleBasedStateMachine):
         for book in self.books:
             desk.exit(book)
         self._until_they_rest()
-        if truth.is_one_given_up_there(desk):
+        if truth.is_one_hidden(desk):
             # Whatever the broker has hidden is in its books by then, and read: it opens its closed book again.
             desk.advance(LATEST_S + IDLE_READ_S)
             self._until_they_rest()

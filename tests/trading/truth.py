@@ -127,9 +127,9 @@ def unsettled(desk: Desk) -> list[str]:
     return out
 
 
-def is_one_given_up_there(desk: Desk) -> bool:
-    """An order that we hold for lost has traded or may yet."""
-    return any(o.row.state == S.LAPSED and o.reach for o in _owned(desk, _orders()))
+def is_one_hidden(desk: Desk) -> bool:
+    """An order that we hold for lost has traded or may yet, or the broker's books do not show yet what has traded."""
+    return any((o.row.state == S.LAPSED and o.reach) or o.row.filled_units != o.filled for o in _owned(desk, _orders()))
 
 
 def _owned(desk: Desk, orders: Iterable[Order]) -> Iterator[Owned]:
