@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -19,6 +17,7 @@ from accounts.gateway.reports import Answer, BookOrder, BookPosition, BookTrade,
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import alarms
+from algomirror.ops.lease import has_ended
 from algomirror.ops.prepared import Prepared
 from marketdata import calendar
 from trading.domain import reconcile as truth
@@ -179,20 +178,6 @@ def _ours(o: Order) -> truth.OurOrder:
         sender_gone=o.state == OrderState.SUBMITTED and has_ended(o.sender),
         change=terms.change_of(o),
     )
-
-
-def has_ended(sender: str) -> bool:
-    """True only when that process surely ended: it ran on this host and its number is free."""
-    host, _, pid = sender.rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _stale_days(account_id: int, trades_known_to: datetime | None) -> None:

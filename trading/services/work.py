@@ -17,7 +17,7 @@ from django.db import OperationalError, close_old_connections, transaction
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import alarms, queue, seats, threads
-from algomirror.ops.lease import process_name
+from algomirror.ops.lease import has_ended, process_name
 from trading.domain.orders import LIVE_STATES, OrderState
 from trading.models import Book, ExitGoal, Order, Position
 from trading.services import apply, cancel, convert, enter, flatten, glance, poll, rest, wake
@@ -36,6 +36,8 @@ CROWD = 2
 LEAVE_SOME_S = 0.004
 CALL_AGAIN_S = 0.1
 HELPERS_LINGER_S = 0.3
+# Longer than any one call takes; a host that died with an account in hand keeps it from the others for so long.
+HELD_S = 20
 
 LIVE = [s.value for s in LIVE_STATES]
 
@@ -183,13 +185,13 @@ def _turn(account_id: int) -> None:
 @contextmanager
 def _alone(account_id: int) -> Iterator[bool]:
     """Spares double reads; safety does not depend on it, so no Redis means go on."""
-    key = f"am:working:{account_id}"
+    key = _held(account_id)
     try:
-        mine = bool(queue.client().set(key, process_name(), nx=True, ex=30))
+        mine = bool(queue.client().set(key, process_name(), nx=True, ex=HELD_S))
         holder = None if mine else queue.client().get(key)
-        if isinstance(holder, bytes) and poll.has_ended(holder.decode()):
+        if isinstance(holder, bytes) and has_ended(holder.decode()):
             # Killed at its work: the account does not wait for the key to run out.
-            mine = bool(queue.client().set(key, process_name(), ex=30))
+            mine = bool(queue.client().set(key, process_name(), ex=HELD_S))
         if not mine:
             queue.client().set(_note(account_id), 1, ex=30)
     except (redis.RedisError, OSError):
@@ -209,10 +211,18 @@ def _was_noted(account_id: int) -> bool:
 
 
 def _is_noted(account_id: int) -> bool:
+    """Whether somebody asked meanwhile; whoever looks goes on holding the account."""
     try:
-        return bool(queue.client().exists(_note(account_id)))
+        pipe = queue.client().pipeline(transaction=False)
+        pipe.exists(_note(account_id))
+        pipe.expire(_held(account_id), HELD_S)
+        return bool(pipe.execute()[0])
     except (redis.RedisError, OSError):
         return True
+
+
+def _held(account_id: int) -> str:
+    return f"am:working:{account_id}"
 
 
 def _note(account_id: int) -> str:
