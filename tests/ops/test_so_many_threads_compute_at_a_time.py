@@ -34,7 +34,7 @@ def test_never_more_than_there_are_seats_and_everybody_gets_one() -> None:
         list(pool.map(compute, range(THREADS)))
     assert most <= seats.number()
     assert sorted(done) == list(range(THREADS))
-    assert seats.waiting() == 0
+    assert seats.newcomers() == 0
 
 
 def test_a_seat_is_free_again_whatever_happened_on_it() -> None:
@@ -42,7 +42,7 @@ def test_a_seat_is_free_again_whatever_happened_on_it() -> None:
         with pytest.raises(ZeroDivisionError), seats.taken(), seats.left():
             _ = 1 / 0
     with seats.taken():
-        assert seats.waiting() == 0
+        assert seats.newcomers() == 0
 
 
 def test_a_thread_without_a_seat_stands_up_from_none() -> None:
@@ -53,7 +53,7 @@ def test_a_thread_without_a_seat_stands_up_from_none() -> None:
     for one in sitting:
         one.start()
     try:
-        wait_for(lambda: seats.waiting() == 1, "one to find no seat")
+        wait_for(lambda: seats.newcomers() == 1, "one to find no seat")
     finally:
         enough.set()
         for one in sitting:
@@ -63,3 +63,53 @@ def test_a_thread_without_a_seat_stands_up_from_none() -> None:
 def _sit(until: Event) -> None:
     with seats.taken():
         until.wait(PATIENCE_S)
+
+
+def test_who_begins_goes_before_who_is_further_on_and_who_hurries_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One seat is handed on. The scale is hours here, so that no slow machine plays a part."""
+    monkeypatch.setattr(seats, "BEHIND_S", 3_600.0)
+    monkeypatch.setattr(seats, "HURRY_S", 36_000.0)
+    queue, order = seats._Seats(), list[str]()
+    for _ in range(seats.number()):
+        queue.take(0, hurries=False)
+    coming = {
+        "far": (3, False),
+        "further": (5, False),
+        "near": (1, False),
+        "exit": (4, True),
+        "new": (0, False),
+        "newer": (0, False),
+    }
+    threads = [Thread(target=_pass_on, args=(queue, order, name, *how)) for name, how in coming.items()]
+    for n, thread in enumerate(threads, 1):
+        thread.start()
+        wait_for(lambda n=n: len(queue._queue) == n, "it to queue", every_s=0.001)  # type: ignore[misc]
+    queue.leave()
+    for thread in threads:
+        thread.join()
+    assert order == ["new", "newer", "exit", "near", "far", "further"]
+
+
+def _pass_on(queue: seats._Seats, order: list[str], name: str, sat: int, hurries: bool) -> None:
+    queue.take(sat, hurries=hurries)
+    order.append(name)
+    queue.leave()
+
+
+def test_who_has_waited_long_goes_before_who_begins_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue, order = seats._Seats(), list[str]()
+    monkeypatch.setattr(seats, "HURRY_S", 0.01)
+    monkeypatch.setattr(seats, "BEHIND_S", 0.001)
+    for _ in range(seats.number()):
+        queue.take(0, hurries=False)
+    old = Thread(target=_pass_on, args=(queue, order, "old", 9, False))
+    old.start()
+    wait_for(lambda: len(queue._queue) == 1, "it to queue", every_s=0.001)
+    Event().wait(0.05)
+    new = Thread(target=_pass_on, args=(queue, order, "new", 0, False))
+    new.start()
+    wait_for(lambda: len(queue._queue) == 2, "it to queue", every_s=0.001)
+    queue.leave()
+    old.join()
+    new.join()
+    assert order == ["old", "new"]

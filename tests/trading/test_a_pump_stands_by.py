@@ -68,7 +68,7 @@ def test_a_pump_whose_threads_wait_to_compute_leaves_accounts_to_another() -> No
     for one in sitting:
         one.start()
     try:
-        wait_for(lambda: seats.waiting() == work.CROWD, "the last of them to wait for a seat")
+        wait_for(lambda: seats.newcomers() == work.CROWD, "the last of them to wait for a seat")
         assert work.pump(seconds=0.3) == 0
     finally:
         enough.set()

@@ -31,7 +31,7 @@ THREADS = 32
 LINGER_S = 1.5
 LISTEN_S = 0.5
 SAY_AGAIN_S = 0.5
-# While so many turns wait to compute, accounts are left to a second pump, which is called: a process computes on one core.
+# While so many turns wait to begin, accounts are left to a second pump, which is called: a process computes on one core.
 CROWD = 2
 LEAVE_SOME_S = 0.004
 CALL_AGAIN_S = 0.1
@@ -74,6 +74,8 @@ def _pass(account_id: int, known: glance.Glance | None = None) -> tuple[bool, gl
         now = glance.at(account_id) if known is None else replace(known, at=clock.now())
         if _catch_late_fills(now):
             now = glance.at(account_id)
+        if now.goals:
+            seats.hurry()
         is_due = not now.has_books_read or now.read_due_in() <= 0
         if now.has_books_read and (first := now.new_goals if is_due else now.goals):
             _each(flatten.drive, first)
@@ -146,7 +148,7 @@ def _pump(seconds: float, linger_s: float) -> int:
     turns_in = threads.pool("account", THREADS)
     running: set[Future[None]] = set()
     while (now := clock.monotonic()) < ends:
-        has_room = seats.waiting() < CROWD and len(running) < THREADS
+        has_room = seats.newcomers() < CROWD and len(running) < THREADS
         taken, left = wake.take(wake.SHARE if has_room else 0)
         running = {turn for turn in running if not turn.done()} | {turns_in.submit(_turn, pk) for pk in taken}
         turns += len(taken)

@@ -18,7 +18,6 @@ from typing import Any
 from django.db.backends.sqlite3 import base
 
 from algomirror.kernel import clock
-from algomirror.ops import seats
 
 ASK_AGAIN_S = 0.0003
 
@@ -34,22 +33,6 @@ class _Queue:
 
     def enter(self, seconds: float) -> bool:
         """At the head of the queue, or False when it took too long."""
-        if self._threads.acquire(blocking=False):
-            if self._is_at_the_head():
-                return True
-            self._threads.release()
-        with seats.left():
-            return self._wait(seconds)
-
-    def _is_at_the_head(self) -> bool:
-        try:
-            if self._file is None:
-                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            return self._is_ours(self._file)
-        except OSError:
-            return False
-
-    def _wait(self, seconds: float) -> bool:
         ends = clock.monotonic() + seconds
         if not self._threads.acquire(timeout=seconds):
             return False
