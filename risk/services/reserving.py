@@ -11,6 +11,7 @@ from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.kernel.money import ZERO
 from algomirror.ops import journal
+from algomirror.ops.prepared import PreparedUpdate
 from risk.domain.pretrade import Code, Denial
 from risk.domain.sentences import rupees
 from risk.models import MarginClaim, MarginReservation
@@ -18,6 +19,7 @@ from risk.services import funds
 from trading.models import Run
 
 ENGINE = "engine:margin"
+_claim = PreparedUpdate(lambda account: MarginClaim.objects.filter(account_id=account), claims=models.F("claims") + 1)
 
 
 def check(needed: Mapping[int, Decimal], *, buys_only: bool = False) -> list[Denial]:
@@ -28,8 +30,9 @@ def check(needed: Mapping[int, Decimal], *, buys_only: bool = False) -> list[Den
     denials: list[Denial] = []
     accounts = list(Account.objects.filter(pk__in=needed).order_by("pk"))
     for account in accounts:
-        MarginClaim.objects.get_or_create(account=account)
-        MarginClaim.objects.filter(account=account).update(claims=models.F("claims") + 1)
+        if not _claim(account.pk):
+            MarginClaim.objects.get_or_create(account=account)
+            _claim(account.pk)
     for account_id, purse in funds.spendable(accounts).items():
         free = purse.money.cash if buys_only else purse.money.usable
         if free is None:

@@ -12,7 +12,7 @@ from accounts.models import Account
 from algomirror.kernel import clock
 from algomirror.kernel.ids import client_order_id
 from algomirror.kernel.money import Action
-from algomirror.ops import journal
+from algomirror.ops import journal, prepared
 from trading.domain.plan import slices
 from trading.models import Book, Order, Run
 
@@ -45,7 +45,7 @@ def open_run_book(
     *, run: Run, account: Account, lines: Sequence[EntryLine], hedge_wait_s: float, entry_until: datetime | None, actor: str
 ) -> Book:
     """The run's book on this account with all its entry orders, INITIALIZED. Inside the caller's transaction."""
-    book = Book.objects.create(
+    book = Book(
         kind=Book.Kind.RUN,
         run=run,
         account=account,
@@ -54,6 +54,7 @@ def open_run_book(
         entry_until=entry_until,
         opened_at=clock.now(),
     )
+    prepared.insert(book)
     journal.record("book.opened", actor=actor, run_id=run.pk, account_id=account.pk, book_id=book.pk, legs=len(lines))
     _write(book, f"r{run.pk}", lines)
     return book
@@ -108,4 +109,6 @@ def _write(book: Book, scope: str, lines: Sequence[EntryLine]) -> list[Order]:
         for line in lines
         for slice_no, units in enumerate(slices(line.units, line.lot_units, line.freeze_units))
     ]
-    return Order.objects.bulk_create(orders)
+    for order in orders:
+        prepared.insert(order)
+    return orders
