@@ -231,12 +231,20 @@ def _hedged(owned: list[Owned], rows: Rows) -> Iterator[str]:
 
 
 def _every_live_order_has_an_owner(owned: list[Owned]) -> Iterator[str]:
+    """Lost twins (one book, one leg, one shape) may be taken for each other: what is owned, and what is sent, is the same."""
+    known = {o.row.broker_order_id: _twin(o.row) for o in owned if o.row.broker_order_id}
     for o in owned:
         row = o.row
         if not o.reach or row.broker_order_id == o.there.orderid or row.book.state == Book.State.FROZEN:
             continue
+        if known.get(o.there.orderid) == _twin(row):
+            continue
         if row.broker_order_id or OrderState(row.state) not in IN_DOUBT:
             yield f"{row} is {row.state} ({row.broker_order_id or 'no id'}); the broker has it as {o.there.orderid}"
+
+
+def _twin(row: Order) -> tuple[object, ...]:
+    return row.book_id, row.purpose, row.leg, row.exchange, row.symbol, row.product, row.action, row.units
 
 
 def _fills_are_the_brokers(owned: list[Owned]) -> Iterator[str]:
