@@ -10,7 +10,6 @@ import os
 import queue
 import re
 import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,8 +90,8 @@ class _Sender:
         asyncio.set_event_loop(loop)
         notices = _Notices()
         while True:
-            item = self._next(notices.due_in(time.monotonic()))
-            now, drained = time.monotonic(), item if isinstance(item, threading.Event) else None
+            item = self._next(notices.due_in(loop.time()))
+            now, drained = loop.time(), item if isinstance(item, threading.Event) else None
             leaving = notices.due(now, everything=drained is not None)
             if isinstance(item, tuple) and notices.admit(*item, now):
                 leaving.append(item)

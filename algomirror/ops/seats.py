@@ -13,11 +13,12 @@ from __future__ import annotations
 import heapq
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection
+
+from algomirror.kernel import clock
 
 ON_SQLITE, ELSEWHERE = 1, 8
 # So much later than somebody who has just begun is a thread taken to have come, for each time it has sat before.
@@ -43,7 +44,7 @@ class _Seats:
             turn = threading.Lock()
             turn.acquire()
             self._asked += 1
-            place = time.monotonic() + BEHIND_S * sat - HURRY_S * (hurries or not sat)
+            place = clock.monotonic() + BEHIND_S * sat - HURRY_S * (hurries or not sat)
             heapq.heappush(self._queue, (place, self._asked, sat, turn))
         turn.acquire()
 
