@@ -72,6 +72,8 @@ def account_facts(
 
     `with_board` False: the readiness board, up to a minute old, has no say. A plan under way is not stopped in its middle by it.
     """
+    if not accounts:
+        return {}
     ids = [account.pk for account in accounts]
     states = {account_id: TradingMode(state) for account_id, state in _states_of(len(ids))(*ids)}
     read_at = dict(_reads_of(len(ids))(*ids))

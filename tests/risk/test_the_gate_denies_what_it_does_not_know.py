@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from risk.domain.limits import LimitTerms, amount, loosens
 from risk.domain.pretrade import AccountFacts, Code, LineFacts, SessionFacts, check
 from risk.domain.states import TradingMode
+from risk.services import gate
 
 SESSION = SessionFacts("NFO", True, True)
 ACCOUNT = AccountFacts(1, "Alice Zerodha", True, True, TradingMode.ACTIVE, TradingMode.ACTIVE, "UP", "PAPER", "PAPER", 1.0)
@@ -172,3 +174,7 @@ def test_what_loosens():
     assert loosens(old, replace(old, max_loss=Decimal(6000)))
     assert loosens(old, replace(old, max_loss_action="ALERT"))
     assert loosens(old, replace(old, blind_policy="HOLD"))
+
+
+def test_of_no_account_nothing_is_known(db: None) -> None:
+    assert gate.account_facts([], mode=None, now=clock.now()) == {}

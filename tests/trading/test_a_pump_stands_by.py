@@ -7,6 +7,7 @@ from threading import Event, Thread
 import pytest
 
 from algomirror.ops import queue, seats
+from algomirror.ops.lease import process_name
 from tests.patience import PATIENCE_S, wait_for
 from trading.services import wake, work
 
@@ -81,3 +82,11 @@ def test_a_pump_whose_threads_wait_to_compute_leaves_accounts_to_another() -> No
 def _sit(until: Event) -> None:
     with seats.taken():
         until.wait(PATIENCE_S)
+
+
+def test_a_second_worker_leaves_its_note_to_the_first() -> None:
+    queue.client().set("am:working:7", process_name(), ex=30)
+    queue.client().sadd(wake.DUE, 7)
+    turns = work.pump(seconds=1.0)
+    assert queue.client().exists(work._note(7))
+    assert turns < 5

@@ -4,7 +4,7 @@ from django.test import override_settings
 
 from tests.trading import truth
 from tests.trading.desk import LOT, Desk
-from trading.services import cancel, work
+from trading.services import cancel, convert, glance, work
 
 
 def test_an_order_that_the_book_called_cancelled_by_mistake_does_not_work_on_behind_a_flat_book(live: Desk) -> None:
@@ -97,3 +97,68 @@ def test_an_order_that_turns_up_late_is_seen_within_seconds(live: Desk) -> None:
     shown_at = live.broker().orders[live.orders(book)[0].broker_order_id].visible_from
     assert shown_at is not None
     assert (live.now() - shown_at).total_seconds() <= 6.0
+
+
+def test_a_stray_is_cancelled_though_a_goal_of_another_instrument_is_open(live: Desk) -> None:
+    """PE was sold by the second of two exits; the first works on. CE's own goal cannot end for a while."""
+    book = live.open(live.line(1, "BUY", "PE", LOT), live.line(2, "BUY", "CE", 2 * LOT))
+    live.settle()
+    live.fault("slow_fill", symbol=live.symbols["PE"], seconds=300.0)
+    live.exit(book, targets=live.target("PE", leave=0))
+    live.step()
+    live.run_until(lambda: live.orders(book, exits=True)[0].state == "CANCELED", dt=0.2)
+    live.calm()
+    live.run_until(lambda: live.goal(book).state == "DONE")
+    believed = live.orders(book, exits=True)[0]
+    assert live.net("PE") == live.owned(book, "PE") == 0
+    live.fault("slow_fill", symbol=live.symbols["CE"], seconds=9000.0, count=500)
+    live.exit(book, targets=live.target("CE", leave=LOT))
+    live.run(2.0)
+    order = live.broker().orders[believed.broker_order_id]
+    order.status = "open"
+    live.run(30.0)
+    assert order.status == "cancelled"
+    assert live.net("PE") == 0
+
+
+def test_a_wish_to_go_to_the_market_outlives_a_word_that_was_taken_back(live: Desk) -> None:
+    book = live.open(live.line(1, "BUY", "PE", LOT), live.line(2, "BUY", "CE", LOT, limit="97"), until_s=600)
+    live.run(4.0)
+    resting = live.orders(book)[1]
+    live.stale |= {"CE"}
+    live.advance(30.0)
+    convert.request(resting.pk, by="user:alice")
+    order = live.broker().orders[resting.broker_order_id]
+    live.run_until(lambda: live.orders(book)[1].state == "CANCELED", dt=0.2)
+    assert live.orders(book)[1].follows_price
+    order.status = "open"
+    live.run_until(lambda: live.orders(book)[1].state != "CANCELED", dt=0.2)
+    live.stale.clear()
+    live.run(60.0)
+    assert live.owned(book, "CE") == LOT or "ORDER_NOT_TO_MARKET" in live.alarms()
+
+
+def test_a_closed_book_is_not_opened_again_for_what_has_ended_meanwhile(live: Desk) -> None:
+    """The glance is older than the pause; another process's read (Sync, a start) ended the order in between."""
+    book = live.open(live.line(1, "BUY", "CE", LOT, limit="97"), until_s=600)
+    live.run(4.0)
+    resting = live.orders(book)[0]
+    cancel.request(resting.pk, asked_by="user:alice", why="by hand")
+    live.run(4.0)
+    assert live.state(book) == "FLAT"
+    order = live.broker().orders[resting.broker_order_id]
+    order.status = "open"
+    live.poll()
+    live.advance(1.0)
+    live.poll()
+    assert live.orders(book)[0].state == "ACCEPTED"
+    seen = glance.at(live.accounts[0].pk)
+    assert seen.closed_books_with_something == [book.pk]
+    order.status = "cancelled"
+    live.poll()
+    live.advance(1.0)
+    live.poll()
+    assert live.orders(book)[0].state == "CANCELED"
+    work._catch_late_fills(seen)
+    live.run(120.0, dt=1.0)
+    assert live.state(book) == "FLAT"

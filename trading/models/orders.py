@@ -107,6 +107,11 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["account", "state"], name="orders_by_account_state"),
             models.Index(fields=["book", "state"], name="orders_by_book_state"),
+            models.Index(fields=["account", "trading_day"], name="orders_by_account_day"),
+            models.Index(fields=["account", "symbol"], name="orders_by_account_symbol"),
+            models.Index(fields=["finished_at"], name="orders_by_end"),
+            models.Index(fields=["account", "finished_at"], name="orders_by_account_end"),
+            models.Index(fields=["account", "finished_at"], name="orders_that_follow", condition=Q(follows_price=True)),
         ]
 
     def __str__(self) -> str:
@@ -196,6 +201,7 @@ class Fill(models.Model):
             ),
             models.CheckConstraint(condition=Q(units__gt=0, units__lte=F("cumulative_units")), name="fill_within_cumulative"),
         ]
+        indexes = [models.Index(fields=["account", "symbol"], name="fills_by_account_symbol")]
 
     def __str__(self) -> str:
         return f"{self.action} {self.units} {self.symbol}"

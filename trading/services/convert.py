@@ -77,4 +77,4 @@ def waiting(account_id: int | None = None) -> set[int]:
     ).filter(book__state__in=[Book.State.OPEN, Book.State.REDUCING])
     if account_id is not None:
         recent = recent.filter(account_id=account_id)
-    return set(recent.values_list("account_id", flat=True))
+    return set(recent.order_by().values_list("account_id", flat=True))

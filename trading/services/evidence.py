@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from accounts.models import BrokerRead
+from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.kernel.money import Action, parse_quantity
 from algomirror.ops.prepared import Prepared
@@ -22,6 +23,8 @@ from trading.domain.orders import UNACKNOWLEDGED, UNFINISHED, OrderState, Purpos
 from trading.models import Book, ExitGoal, Fill, Order, Position
 
 OF_INTEREST = [s.value for s in UNFINISHED | {OrderState.LAPSED}]
+# Longer than anything follows its price: what ended before asks for nothing any more.
+FOLLOWED_FOR = timedelta(hours=12)
 ENDED = [OrderState.CANCELED, OrderState.REJECTED, OrderState.LAPSED, OrderState.FILLED]
 
 
@@ -37,6 +40,7 @@ _unacknowledged_elsewhere = Prepared(
     lambda account, book: (
         Order.objects.filter(account_id=account, state__in=[s.value for s in UNACKNOWLEDGED])
         .exclude(book_id=book)
+        .order_by()
         .values_list("exchange", "symbol", "product", "action")
     )
 )
@@ -47,17 +51,32 @@ _last_read = Prepared(
 )
 
 # Orders that ended, and what is left of them goes out again only on proof.
-_to_be_proven = Prepared(
+_that_follow = Prepared(
+    lambda account, since: (
+        Order.objects.filter(account_id=account, state=OrderState.CANCELED, follows_price=True, finished_at__gt=since)
+        .order_by()
+        .values_list("exchange", "symbol", "product")
+        .distinct()
+    )
+)
+_open_goals = Prepared(
     lambda account: (
+        ExitGoal.objects.filter(book__account_id=account)
+        .exclude(state=ExitGoal.State.DONE)
+        .order_by()
+        .values_list("pk", flat=True)
+    )
+)
+_ended_of = Prepared(
+    lambda goal: (
         Order.objects.filter(
-            Q(state=OrderState.CANCELED, follows_price=True)
-            | Q(goal__state__in=[ExitGoal.State.REQUESTED, ExitGoal.State.WORKING, ExitGoal.State.STUCK], state__in=ENDED)
-            & Exists(
+            Exists(
                 Position.objects.filter(
                     book=OuterRef("book"), exchange=OuterRef("exchange"), symbol=OuterRef("symbol"), product=OuterRef("product")
                 ).exclude(units=0)
             ),
-            account_id=account,
+            goal_id=goal,
+            state__in=ENDED,
         )
         .order_by()
         .values_list("exchange", "symbol", "product")
@@ -85,7 +104,8 @@ def _news_of(symbols: int) -> tuple[Prepared[Any], Prepared[Any]]:
         return rows.order_by().values_list("exchange", "symbol", "product").annotate(at=Max(field))
 
     def ended(account: Any, *names: Any) -> Any:
-        sent = Order.objects.filter(account_id=account, symbol__in=names, sent_at__isnull=False, finished_at__isnull=False)
+        # Those that have not ended have no time; left in, they keep SQLite on the index of symbols.
+        sent = Order.objects.filter(account_id=account, symbol__in=names, sent_at__isnull=False)
         return newest(sent, "finished_at")
 
     def filled(account: Any, *names: Any) -> Any:
@@ -217,7 +237,8 @@ def agrees(account_id: int, instrument: Instrument) -> bool:
 
 def lacks_proof(account_id: int) -> bool:
     """Something ended since the last complete position read began, and what is left of it waits for a newer one."""
-    instruments = _to_be_proven(account_id)
+    ended = {instrument for goal in _open_goals(account_id) for instrument in _ended_of(goal)}
+    instruments = list(ended.union(_that_follow(account_id, clock.now() - FOLLOWED_FOR)))
     if not instruments:
         return False
     read, newest = _read(account_id), last_changes(account_id, instruments)
@@ -234,7 +255,7 @@ def last_changes(account_id: int, instruments: Sequence[Instrument]) -> dict[Ins
     if not symbols:
         return {}
     ended, filled = (
-        {(exchange, symbol, product): at for exchange, symbol, product, at in news(account_id, *symbols)}
+        {(exchange, symbol, product): at for exchange, symbol, product, at in news(account_id, *symbols) if at is not None}
         for news in _news_of(len(symbols))
     )
     return {i: max(t for t in (ended.get(i), filled.get(i)) if t) for i in instruments if i in ended or i in filled}

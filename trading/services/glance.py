@@ -1,8 +1,8 @@
-"""What one account has going on, seen at one moment in six small queries: what its worker decides its next act from."""
+"""What one account has going on, seen at one moment in a few small queries: what its worker decides its next act from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,12 +42,17 @@ class Seen:
     cancel_asked_at: datetime | None
     order_id: int
     finished_at: datetime | None
+    wants_more: bool  # its remainder is asked anew when it has ended
+    exchange: str
+    symbol: str
+    product: str
 
     @property
     def is_stray(self) -> bool:
         """It works, and without an open goal nobody wants it: an exit, or what was cancelled, and held for ended since."""
         works = self.state in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED) and self.book_state in LOOKED_AFTER
         was_cancelled = self.finished_at is not None and self.cancel_asked_at is not None
+        was_cancelled = was_cancelled and not (self.wants_more and self.book_state == Book.State.OPEN)
         return works and (Purpose(self.purpose) in EXITS or was_cancelled)
 
     @property
@@ -65,7 +70,8 @@ class Glance:
     account_id: int
     at: datetime
     orders: Sequence[Seen]
-    open_goals: Sequence[tuple[int, int, str, int]]  # goal, its book, that book's state, orders written so far
+    # Goal, its book, that book's state, orders written so far, what it leaves open (None: nothing)
+    open_goals: Sequence[tuple[int, int, str, int, Mapping[str, int] | None]]
     holding: Sequence[tuple[int, str]]  # books that own something, their states
     open_runs: frozenset[int]  # books of runs that take orders
     orders_asked_at: datetime | None  # when the order book was last asked for
@@ -81,7 +87,7 @@ class Glance:
     @property
     def new_goals(self) -> list[int]:
         """Goals for which nothing has been sent: they wait for no read."""
-        return [goal for goal, _, _, attempts in self.open_goals if not attempts]
+        return [goal for goal, _, _, attempts, _ in self.open_goals if not attempts]
 
     @property
     def books_in_use(self) -> set[int]:
@@ -113,21 +119,22 @@ class Glance:
     @property
     def strays(self) -> list[int]:
         """Orders to be cancelled once more: their end was believed, and they work. In a closed book its next goal does it."""
-        with_goal = {book for _, book, *_ in self.open_goals}
         return [
             o.order_id
             for o in self.orders
-            if o.is_stray
-            and o.book_id not in with_goal
-            and (o.cancel_asked_at is None or self.at - o.cancel_asked_at >= STRAY_AGAIN)
+            if o.is_stray and not self._has_goal(o) and (o.cancel_asked_at is None or self.at - o.cancel_asked_at >= STRAY_AGAIN)
         ]
+
+    def _has_goal(self, order: Seen) -> bool:
+        key = f"{order.exchange}:{order.symbol}:{order.product}"
+        return any(book == order.book_id and (targets is None or key in targets) for _, book, _, _, targets in self.open_goals)
 
     def expects_news(self) -> bool:
         """Within moments: something is on its way, or may be sent next."""
         soon = (*UNACKNOWLEDGED, OrderState.PENDING_CANCEL)
         if self.follows_price or any(o.state in soon or (o.is_live and o.protected) or self._may_go_out(o) for o in self.orders):
             return True
-        moving = any(state != Book.State.FROZEN for _, _, state, _ in self.open_goals)
+        moving = any(state != Book.State.FROZEN for _, _, state, *_ in self.open_goals)
         return moving and not hooks.call("is_halted", self.account_id)
 
     @staticmethod
@@ -156,11 +163,22 @@ class Glance:
         return at is None or (self.at - at).total_seconds() >= settings.POLL_OPEN_S
 
 
-_orders = Prepared(
-    lambda account, since: Order.objects.filter(
-        Q(state__in=[s.value for s in UNFINISHED]) | Q(state=OrderState.CANCELED, follows_price=True, finished_at__gt=since),
-        account_id=account,
-    ).values_list(*("book_id", "book__state", "purpose", "state", "protected", "sent_at", "cancel_asked_at", "pk", "finished_at"))
+_SEEN = (
+    *("book_id", "book__state", "purpose", "state", "protected", "sent_at", "cancel_asked_at", "pk", "finished_at"),
+    *("follows_price", "exchange", "symbol", "product"),
+)
+# Two questions: asked as one, the database would walk through everything the account ever ended.
+_unfinished = Prepared(
+    lambda account: (
+        Order.objects.filter(account_id=account, state__in=[s.value for s in UNFINISHED]).order_by().values_list(*_SEEN)
+    )
+)
+_followed = Prepared(
+    lambda account, since: (
+        Order.objects.filter(account_id=account, state=OrderState.CANCELED, follows_price=True, finished_at__gt=since)
+        .order_by()
+        .values_list(*_SEEN)
+    )
 )
 _ended_lately = Prepared(
     lambda account, ended, lapsed: ended_lately(ended, lapsed).filter(account_id=account).values_list("pk", flat=True)[:1]
@@ -170,7 +188,7 @@ _goals = Prepared(
         ExitGoal.objects.filter(book__account_id=account)
         .exclude(state=ExitGoal.State.DONE)
         .order_by("id")
-        .values_list("pk", "book_id", "book__state", "attempts")
+        .values_list("pk", "book_id", "book__state", "attempts", "targets")
     )
 )
 _holding = Prepared(
@@ -204,7 +222,7 @@ def at(account_id: int) -> Glance:
     return Glance(
         account_id=account_id,
         at=now,
-        orders=[Seen(*row) for row in _orders(account_id, now - GIVEN_UP_IN)],
+        orders=[Seen(*row) for row in (*_unfinished(account_id), *_followed(account_id, now - GIVEN_UP_IN))],
         open_goals=_goals(account_id),
         holding=_holding(account_id),
         open_runs=frozenset(_open_runs(account_id)),
@@ -219,4 +237,6 @@ def at(account_id: int) -> Glance:
 def ended_lately(ended: Any, lapsed: Any) -> QuerySet[Order]:
     """Orders that the books ended since `ended`, or that lapsed since `lapsed`."""
     words = [OrderState.CANCELED, OrderState.REJECTED]
-    return Order.objects.filter(Q(state__in=words, finished_at__gt=ended) | Q(state=OrderState.LAPSED, finished_at__gt=lapsed))
+    # The earlier of the two moments bounds both, for the index.
+    either = Q(state__in=words, finished_at__gt=ended) | Q(state=OrderState.LAPSED)
+    return Order.objects.filter(either, finished_at__gt=lapsed).order_by()

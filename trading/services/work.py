@@ -85,8 +85,7 @@ def _pass(account_id: int, known: glance.Glance | None = None) -> tuple[bool, gl
             _each(flatten.drive, now.goals)
             now = glance.at(account_id)
         if strays := now.strays:
-            for order_id in strays:
-                cancel.request(order_id, asked_by=apply.ENGINE, why="it was held for ended, and works at the broker")
+            _each(_cancel_stray, strays)
             now = glance.at(account_id)
         is_entering = bool(now.books_with_entries)
         if now.has_books_read and is_entering:
@@ -114,6 +113,10 @@ def _each(drive: Callable[[int], bool], ids: Iterable[int]) -> bool:
     return busy
 
 
+def _cancel_stray(order_id: int) -> bool:
+    return cancel.request(order_id, asked_by=apply.ENGINE, why="it was held for ended, and works at the broker")
+
+
 def _catch_late_fills(now: glance.Glance) -> bool:
     """A fill, or a lost order that turned up, opens its closed book again; the machine only ever reduces it."""
     caught = False
@@ -123,7 +126,10 @@ def _catch_late_fills(now: glance.Glance) -> bool:
                 continue
             last = ExitGoal.objects.filter(book_id=book_id).order_by("-id").values_list("reason", flat=True).first()
             why = "an order filled, or works, after the book was closed"
-            flatten.request(book_id, reason=last or "MANUAL", asked_by="engine:orders", why=why)
+            if flatten.request(book_id, reason=last or "MANUAL", asked_by="engine:orders", why=why) is None:
+                # What was seen has ended meanwhile: a book is not left exiting without a goal.
+                transaction.set_rollback(True)
+                continue
         caught = True
     return caught
 
@@ -174,14 +180,20 @@ def _turn(account_id: int) -> None:
     """One account's turn in a thread of its own; a second worker for the same account leaves it a note instead."""
     close_old_connections()
     try:
-        with _alone(account_id) as mine, seats.taken():
-            again = account(account_id) if mine else False
-        if again or _was_noted(account_id):
+        with _alone(account_id) as mine:
+            again = mine and _seated(account_id)
+        # The note is for whoever works on it, unless that one looked before it was left.
+        if again or (_was_noted(account_id) if mine else not _is_worked_on(account_id)):
             wake.wake([account_id])
     except Exception:
         log.exception("work failed account=%s", account_id)
     finally:
         close_old_connections()
+
+
+def _seated(account_id: int) -> bool:
+    with seats.taken():
+        return account(account_id)
 
 
 @contextmanager
@@ -203,6 +215,13 @@ def _alone(account_id: int) -> Iterator[bool]:
     finally:
         if mine:
             _forget(key)
+
+
+def _is_worked_on(account_id: int) -> bool:
+    try:
+        return bool(queue.client().exists(_held(account_id)))
+    except (redis.RedisError, OSError):
+        return True
 
 
 def _was_noted(account_id: int) -> bool:
@@ -241,12 +260,13 @@ def _forget(key: str) -> None:
 def due_accounts() -> list[int]:
     """Accounts that need a turn by their rows alone: what the beat asks, so that nothing depends on a message."""
     now = clock.now()
-    active = set(Account.objects.filter(archived_at=None).values_list("pk", flat=True))
-    due = set(Order.objects.filter(state__in=LIVE).values_list("account_id", flat=True))
-    due |= set(
-        Order.objects.filter(state=OrderState.INITIALIZED, book__state=Book.State.OPEN).values_list("account_id", flat=True)
-    )
-    due |= set(ExitGoal.objects.exclude(state="DONE").values_list("book__account_id", flat=True))
+    archived = dict(Account.objects.values_list("pk", "archived_at"))
+    active = {pk for pk, at in archived.items() if at is None}
+    # By account, as the index has it.
+    orders = Order.objects.filter(account_id__in=list(archived)).order_by()
+    due = set(orders.filter(state__in=LIVE).values_list("account_id", flat=True))
+    due |= set(orders.filter(state=OrderState.INITIALIZED, book__state=Book.State.OPEN).values_list("account_id", flat=True))
+    due |= set(ExitGoal.objects.exclude(state="DONE").order_by().values_list("book__account_id", flat=True))
     due |= convert.waiting()
     opened = set(Position.objects.exclude(units=0).values_list("book__account_id", flat=True))
     opened |= set(glance.ended_lately(now - glance.DOUBTED_FOR, now - glance.LOST_FOR).values_list("account_id", flat=True))
