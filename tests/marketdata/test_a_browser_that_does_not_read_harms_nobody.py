@@ -90,8 +90,9 @@ def test_a_client_that_stops_reading_is_bounded_and_the_others_are_not_late() ->
         grown = server.memory_full_info().uss - before
         waiting = Reader(stalled)
         waiting.start()
-        for _ in range(MOST_EVENTS + 100):
-            push.push("market", "changed")
+        for number in range(MOST_EVENTS + 100):
+            # Each says something of its own, so that none stands for another.
+            push.push("market", "changed", number=number)
         wait_for(lambda: quick.events == MOST_EVENTS + 100, "every event at the quick one", every_s=0.02)
         given_up = Reader(gone)
         given_up.start()
