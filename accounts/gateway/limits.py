@@ -44,7 +44,6 @@ redis.call('PEXPIRE', KEYS[1], 5000)
 return 0
 """
 
-_shared: redis.Redis | None = None
 _grant: Script | None = None
 _down_until = 0.0
 _local: dict[tuple[int, Kind], deque[float]] = {}
@@ -86,12 +85,12 @@ def _wait_needed(account_id: int, kind: Kind, limit: int, rate: int, *, exit: bo
 
 
 def _ask_redis(key: str, limit: int, rate: int) -> float:
-    global _shared, _grant
-    if _shared is None or _grant is None:
-        _shared = redis.Redis.from_url(
+    global _grant
+    if _grant is None:
+        client = redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=0.3, socket_connect_timeout=0.3, retry=Retry(NoBackoff(), 0)
         )
-        _grant = _shared.register_script(_SCRIPT)
+        _grant = client.register_script(_SCRIPT)
     return float(_grant(keys=[key], args=[limit, max(rate, limit), WINDOW_US])) / 1_000_000
 
 
@@ -121,6 +120,6 @@ def used(account_id: int, kind: Kind) -> int | None:
 
 def forget() -> None:
     """Drop this process's connection and counts; for tests and after a fork."""
-    global _shared, _grant, _down_until
-    _shared, _grant, _down_until = None, None, 0.0
+    global _grant, _down_until
+    _grant, _down_until = None, 0.0
     _local.clear()

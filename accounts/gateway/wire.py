@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import ssl
-from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
@@ -26,7 +25,6 @@ MAX_BYTES = 64 * 1024 * 1024
 _TEXT_KEPT = 400
 _PLAIN = {"accept": "application/json, text/csv", "accept-encoding": "gzip, deflate", "user-agent": "algomirror"}
 _JSON = _PLAIN | {"content-type": "application/json"}
-Parts = tuple[str, httpx.URL, dict[str, str], bytes | None]
 
 
 @cache
@@ -58,13 +56,11 @@ class Wire:
 
     def post(self, endpoint: str, body: dict[str, Any], *, timeout_s: float) -> RawReply | NoReply:
         content = json.dumps({"apikey": self._key, **body}, allow_nan=False).encode()
-        return self._ask(timeout_s, lambda: ("POST", self._url(endpoint), _JSON, content))
+        return self._ask("POST", endpoint, timeout_s, headers=_JSON, content=content)
 
     def get(self, endpoint: str, query: dict[str, str], *, timeout_s: float) -> RawReply | NoReply:
         """The server reads the key of a GET from the query string only; used for the contract list alone."""
-        return self._ask(
-            timeout_s, lambda: ("GET", self._url(endpoint).copy_with(params={"apikey": self._key, **query}), _PLAIN, None)
-        )
+        return self._ask("GET", endpoint, timeout_s, headers=_PLAIN, params={"apikey": self._key, **query})
 
     def _url(self, endpoint: str) -> httpx.URL:
         if endpoint not in self._urls:
@@ -74,17 +70,16 @@ class Wire:
             self._urls[endpoint] = url
         return self._urls[endpoint]
 
-    def _ask(self, timeout_s: float, parts: Callable[[], Parts]) -> RawReply | NoReply:
+    def _ask(self, method: str, endpoint: str, timeout_s: float, **parts: Any) -> RawReply | NoReply:
         """Straight to the transport: cookies, redirects and proxies of a client have no place here, and cost twice its time."""
         try:
-            method, url, headers, content = parts()
             limits = {
                 "connect": settings.CONNECT_TIMEOUT_S,
                 "pool": settings.CONNECT_TIMEOUT_S,
                 "read": timeout_s,
                 "write": timeout_s,
             }
-            request = httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": limits})
+            request = httpx.Request(method, self._url(endpoint), extensions={"timeout": limits}, **parts)
             response = self._transport.handle_request(request)
             try:
                 return self._reply(response, clock.monotonic() + timeout_s)

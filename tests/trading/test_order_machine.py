@@ -22,7 +22,7 @@ from tests.properties.independent import run_histories
 from tests.properties.profile import SOAK
 from tests.trading import hooks, truth
 from tests.trading.desk import LOT, PREMIUM, Desk, a_desk
-from tests.trading.near import budget_from, redis_at_hand
+from tests.trading.near import grant_everything, redis_at_hand
 from tests.trading.points import Crash, Points, die
 from trading.models import Book, ExitGoal, Order
 from trading.services import cancel, convert, modify
@@ -75,7 +75,7 @@ class OrderMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
-        self.redis = self.stack.enter_context(redis_at_hand())
+        self.stack.enter_context(redis_at_hand())
         example = transaction.atomic()
         example._from_testcase = True  # type: ignore[attr-defined]
         self.stack.enter_context(example)
@@ -86,7 +86,7 @@ class OrderMachine(RuleBasedStateMachine):
     @initialize(profile=st.sampled_from(["sandbox", "live"]), kind=KINDS, lots=st.integers(1, 3), sliced=st.booleans())
     def begin(self, profile: str, kind: str, lots: int, sliced: bool) -> None:
         self.desk = self.stack.enter_context(a_desk(profile))
-        budget_from(self.redis)
+        grant_everything()
         self.desk.poll()
         self._open(kind, lots, sliced)
 

@@ -147,7 +147,8 @@ def pump(*, seconds: float = 20.0, linger_s: float = LINGER_S) -> int:
 
 
 def _pump(seconds: float, linger_s: float) -> int:
-    ends, idle_until = clock.monotonic() + seconds, clock.monotonic() + linger_s
+    idle_since = clock.monotonic()
+    ends = idle_since + seconds
     said_at, called_at, is_heard = -SAY_AGAIN_S, -CALL_AGAIN_S, False
     name, turns = f"{process_name()}:{threading.get_ident()}", 0
     # Each thread keeps its connection to the database.
@@ -161,8 +162,8 @@ def _pump(seconds: float, linger_s: float) -> int:
         if now - said_at >= SAY_AGAIN_S:
             is_heard, said_at = wake.stand_by(name), now
         if running:
-            idle_until = now + linger_s
-        elif now >= (idle_until if is_heard else idle_until - linger_s + HELPERS_LINGER_S):
+            idle_since = now
+        elif now - idle_since >= (linger_s if is_heard else HELPERS_LINGER_S):
             break
         if left and now - called_at >= CALL_AGAIN_S:
             wake.share()
