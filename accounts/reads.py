@@ -17,7 +17,9 @@ from algomirror.kernel import clock
 from algomirror.ops import journal
 from algomirror.ops.prepared import Prepared, PreparedUpdate
 
-_kept = Prepared(lambda account, kind: BrokerRead.objects.filter(account_id=account, kind=kind).values_list("pk", "sequence"))
+_sequence = Prepared(
+    lambda account, kind: BrokerRead.objects.filter(account_id=account, kind=kind).values_list("sequence", flat=True)
+)
 _newer = PreparedUpdate(
     lambda account, kind, since: BrokerRead.objects.filter(
         Q(started_at=None) | Q(started_at__lte=since), account_id=account, kind=kind
@@ -33,18 +35,22 @@ def store(account_id: int, kind: str, answer: Answer[Any], rows: Any) -> int:
 
     A read that began before the one already kept changes nothing: it is older news that arrived late.
     """
-    if not (kept := _kept(account_id, kind)):
-        BrokerRead.objects.get_or_create(account_id=account_id, kind=kind)
-        kept = _kept(account_id, kind)
-    ((pk, sequence),) = kept
     if isinstance(answer, Failed):
         said = f"{answer.why}: {answer.text}"[:300]
-        BrokerRead.objects.filter(pk=pk).update(attempted_at=answer.at or clock.now(), error=said)
-        return sequence
+        kept, _ = BrokerRead.objects.get_or_create(account_id=account_id, kind=kind)
+        BrokerRead.objects.filter(pk=kept.pk).update(attempted_at=answer.at or clock.now(), error=said)
+        return kept.sequence
     with transaction.atomic(savepoint=False):
-        _replace(account_id, kind, answer, rows)
+        if not _replace(account_id, kind, answer, rows):
+            BrokerRead.objects.get_or_create(account_id=account_id, kind=kind)
+            _replace(account_id, kind, answer, rows)
         # Ours and nobody else's: the row is locked, or the whole database is.
-        return _kept.one(account_id, kind)[1]
+        return sequence(account_id, kind)
+
+
+def sequence(account_id: int, kind: str) -> int:
+    """The number of the last complete read; 0 before the first."""
+    return _sequence.first(account_id, kind) or 0
 
 
 def store_funds(account_id: int, answer: Answer[Funds]) -> int:
@@ -62,8 +68,8 @@ def store_good_funds(answers: Mapping[int, Read[Funds]]) -> None:
             _replace(account_id, kind, answer, asdict(answer.value))
 
 
-def _replace(account_id: int, kind: str, answer: Read[Any], rows: Any) -> None:
-    _newer(
+def _replace(account_id: int, kind: str, answer: Read[Any], rows: Any) -> int:
+    return _newer(
         *(account_id, kind, answer.started_at),
         *(journal.plain(rows), answer.started_at, answer.finished_at, answer.finished_at),
     )

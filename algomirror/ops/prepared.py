@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Expression, Model, Q, QuerySet
+from django.db.models.constants import OnConflict
 from django.db.models.query import ModelIterable, ValuesListIterable, get_related_populators
 from django.db.models.sql import InsertQuery, UpdateQuery
 
@@ -106,6 +107,11 @@ def _plain(slot: Slot, values: Sequence[Any], connection: Any) -> Any:
 
 _all = methodcaller("fetchall")
 _count = attrgetter("rowcount")
+
+
+def _key(cursor: Any) -> int:
+    ((key,),) = cursor.fetchall()
+    return int(key)
 
 
 def any_of(name: str, slots: Iterable[Any]) -> Q:
@@ -206,20 +212,23 @@ class PreparedUpdate(_Statement):
 
 
 class _Insert(_Statement):
-    def __init__(self, model: type[Model]) -> None:
+    def __init__(self, model: type[Model], on_conflict: OnConflict | None) -> None:
         super().__init__()
-        self._model = model
-        self.fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
+        self._model, self._on_conflict = model, on_conflict
+        self._fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
 
-    def __call__(self, values: Sequence[Any]) -> int:
-        return int(self._run(values, _all)[0][0][0])
+    def __call__(self, row: Model) -> Any:
+        """The key that the database gave; how many rows were written, where it gives none."""
+        values = [field.pre_save(row, True) for field in self._fields]
+        return self._run(values, _key if self._on_conflict is None else _count)[0]
 
     def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
-        query = InsertQuery(self._model)
-        pattern = self._model(**{field.attname: Slot(n, field) for n, field in enumerate(self.fields)})
-        query.insert_values(self.fields, [pattern])
+        query = InsertQuery(self._model, on_conflict=self._on_conflict)
+        pattern = self._model(**{field.attname: Slot(n, field) for n, field in enumerate(self._fields)})
+        query.insert_values(self._fields, [pattern])
         compiler: Any = query.get_compiler(using)
-        compiler.returning_fields = [self._model._meta.pk]
+        if self._on_conflict is None:
+            compiler.returning_fields = [self._model._meta.pk]
         ((sql, parameters),) = compiler.as_sql()
         return sql, tuple(parameters), None
 
@@ -229,6 +238,10 @@ _insert_into = cache(_Insert)
 
 def insert(row: Model) -> None:
     """`row.save(force_insert=True)` of a model that has no signals and no save of its own; the database gives the key."""
-    statement = _insert_into(type(row))
-    row.pk = statement([field.pre_save(row, True) for field in statement.fields])
+    row.pk = _insert_into(type(row), None)(row)
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+def insert_unless_there(row: Model) -> None:
+    """The same, and nothing where a row with the same unique values exists; `row` learns no key."""
+    _insert_into(type(row), OnConflict.IGNORE)(row)

@@ -4,6 +4,9 @@ Threads that each want the interpreter between two short calls of SQLite hand it
 account's work, and none is done sooner for it. PostgreSQL answers from elsewhere, and while it does others may compute.
 Every wait for a broker lays the seat down (`accounts.gateway.openalgo`): a server that hangs holds up its own account alone.
 
+A seat has its own connection to the database, taken over by whoever sits: what SQLite compiled and read for one account
+serves the next, where every thread's own connection began cold, and PostgreSQL holds a connection a seat, not a thread.
+
 Who has just begun goes before who is further on: most of anybody's time is spent waiting for servers, so the sooner all have
 asked, the sooner all are through. Who hurries goes before both. Nobody waits for ever: every place is a time.
 """
@@ -15,8 +18,9 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from algomirror.kernel import clock
 
@@ -31,14 +35,17 @@ _mine = threading.local()
 class _Seats:
     def __init__(self) -> None:
         self._free = number()
+        self._is_closed = False
         self._lock = threading.Lock()
         # Place in the queue, a number that settles a draw, how often it has sat, and what it waits at.
         self._queue: list[tuple[float, int, int, threading.Lock]] = []
         self._asked = 0
+        # Of the seats nobody sits on; the one used last is the next to be used.
+        self._connections: list[Any] = []
 
     def take(self, sat: int, *, hurries: bool) -> None:
         with self._lock:
-            if self._free:
+            if self._free and not self._is_closed:
                 self._free -= 1
                 return
             turn = threading.Lock()
@@ -51,10 +58,34 @@ class _Seats:
     def leave(self) -> None:
         """To whoever is next, directly."""
         with self._lock:
-            if self._queue:
-                heapq.heappop(self._queue)[-1].release()
-            else:
-                self._free += 1
+            self._free += 1
+            self._hand_out()
+
+    def close(self, closed: bool) -> None:
+        with self._lock:
+            self._is_closed = closed
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._free and self._queue and not self._is_closed:
+            self._free -= 1
+            heapq.heappop(self._queue)[-1].release()
+
+    def sit_down(self) -> None:
+        """This thread works with a seat's connection from here on; its own is kept for when it gets up."""
+        _mine.own = connections[DEFAULT_DB_ALIAS]
+        with self._lock:
+            kept = self._connections.pop() if self._connections else None
+        if kept is None:
+            kept = connections.create_connection(DEFAULT_DB_ALIAS)
+            kept.inc_thread_sharing()
+        kept.close_if_unusable_or_obsolete()
+        connections[DEFAULT_DB_ALIAS] = kept
+
+    def get_up(self) -> None:
+        with self._lock:
+            self._connections.append(connections[DEFAULT_DB_ALIAS])
+        connections[DEFAULT_DB_ALIAS] = _mine.own
 
     def newcomers(self) -> int:
         with self._lock:
@@ -80,29 +111,57 @@ def _all() -> _Seats:
 @contextmanager
 def taken() -> Iterator[None]:
     """Compute inside, once a seat is free. Not to be nested."""
-    _all().take(0, hurries=False)
-    _mine.sat, _mine.hurries = 1, False
+    _sit(0, hurries=False)
     try:
         yield
     finally:
-        _mine.sat = 0
-        _all().leave()
+        _rise()
 
 
 @contextmanager
 def left() -> Iterator[None]:
-    """Wait for something inside, while others compute; nothing changes for a thread without a seat."""
+    """Wait for something inside, while others compute; nothing changes for a thread without a seat, or in a transaction."""
     sat: int = getattr(_mine, "sat", 0)
-    if not sat:
+    if not sat or connection.in_atomic_block:
         yield
         return
-    _mine.sat = 0
-    _all().leave()
+    _rise()
     try:
         yield
     finally:
-        _all().take(sat, hurries=_mine.hurries)
-        _mine.sat = sat + 1
+        _sit(sat, hurries=_mine.hurries)
+
+
+def _sit(sat: int, *, hurries: bool) -> None:
+    seats = _all()
+    seats.take(sat, hurries=hurries)
+    try:
+        seats.sit_down()
+    except BaseException:
+        seats.leave()
+        raise
+    _mine.sat, _mine.hurries = sat + 1, hurries
+
+
+def _rise() -> None:
+    seats = _all()
+    _mine.sat = 0
+    seats.get_up()
+    seats.leave()
+
+
+@contextmanager
+def closed() -> Iterator[None]:
+    """Nobody sits down while this lasts; who sits goes on. For the one everybody waits for."""
+    _all().close(True)
+    try:
+        yield
+    finally:
+        _all().close(False)
+
+
+def is_seated() -> bool:
+    return bool(getattr(_mine, "sat", 0))
 
 
 def hurry() -> None:

@@ -35,6 +35,7 @@ class Silent(httpx.BaseTransport):
         raise httpx.ReadTimeout("silent", request=request)
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", CALLS)
 def test_its_seat_is_free_while_it_waits(name: str) -> None:
     servers = [Silent() for _ in range(seats.number())]

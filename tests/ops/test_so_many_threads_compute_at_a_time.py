@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock, Thread
+from typing import Any
 
 import pytest
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 
 from algomirror.ops import seats
 from tests.patience import PATIENCE_S, wait_for
@@ -13,6 +15,7 @@ from tests.patience import PATIENCE_S, wait_for
 THREADS = 24
 
 
+@pytest.mark.django_db(transaction=True)
 def test_never_more_than_there_are_seats_and_everybody_gets_one() -> None:
     at_once, most, counting, done = 0, 0, Lock(), []
 
@@ -37,6 +40,7 @@ def test_never_more_than_there_are_seats_and_everybody_gets_one() -> None:
     assert seats.newcomers() == 0
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_seat_is_free_again_whatever_happened_on_it() -> None:
     for _ in range(2 * seats.ELSEWHERE):
         with pytest.raises(ZeroDivisionError), seats.taken(), seats.left():
@@ -45,6 +49,7 @@ def test_a_seat_is_free_again_whatever_happened_on_it() -> None:
         assert seats.newcomers() == 0
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_thread_without_a_seat_stands_up_from_none() -> None:
     with seats.left():
         pass
@@ -113,3 +118,70 @@ def test_who_has_waited_long_goes_before_who_begins_now(monkeypatch: pytest.Monk
     old.join()
     new.join()
     assert order == ["old", "new"]
+
+
+def _database() -> Any:
+    return connections[DEFAULT_DB_ALIAS]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_seat_has_its_own_connection_and_who_gets_up_has_its_own_again() -> None:
+    seen, mine = list[Any](), _database()
+
+    def sit() -> None:
+        own = _database()
+        with seats.taken():
+            seen.append(_database())
+            with seats.left():
+                assert _database() is own
+            assert _database() is not own
+        assert _database() is own
+
+    for _ in range(3):
+        thread = Thread(target=sit)
+        thread.start()
+        thread.join()
+    assert len(set(map(id, seen))) == 1, "each thread began with a cold connection"
+    assert seen[0] is not mine
+
+
+@pytest.mark.django_db(transaction=True)
+def test_in_a_transaction_nobody_gets_up_and_its_connection_is_nobody_elses() -> None:
+    with seats.taken():
+        sitting = _database()
+        with transaction.atomic(), seats.left():
+            assert _database() is sitting and sitting.in_atomic_block
+            assert seats.is_seated()
+        assert not sitting.in_atomic_block
+    assert not seats.is_seated()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_past_its_time_is_not_handed_on() -> None:
+    with seats.taken(), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        kept = _database()
+        old, kept.close_at = kept.connection, 0
+    with seats.taken(), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert _database() is kept and kept.connection is not old
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_the_seats_are_closed_nobody_sits_down_and_who_sits_goes_on() -> None:
+    sat, enough = Event(), Event()
+
+    def come() -> None:
+        with seats.taken():
+            sat.set()
+
+    with seats.taken(), seats.closed():
+        late = Thread(target=come)
+        late.start()
+        wait_for(lambda: seats.newcomers() == 1, "it to queue", every_s=0.001)
+        with seats.closed():
+            pass
+        assert seats.is_seated()
+        enough.set()
+    late.join()
+    assert sat.is_set() and enough.is_set()

@@ -21,7 +21,7 @@ ASKED: dict[str, tuple[Prepared[Any], str]] = {
     "glance: followed": (glance._followed, "orders_"),
     "glance: ended lately": (glance._ended_lately, "orders_by_account_end"),
     "poll: today": (poll._today, "orders_by_account_day"),
-    "poll: live": (poll._live, "orders_by_account_state"),
+    "poll: of other days": (poll._of_other_days, "orders_by_account_state"),
     "evidence: that follow": (evidence._that_follow, "orders_"),
     "evidence: ended of a goal": (evidence._ended_of, "goal_id"),
     "evidence: unacknowledged elsewhere": (evidence._unacknowledged_elsewhere, "orders_by_account_state"),

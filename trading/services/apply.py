@@ -18,7 +18,7 @@ from accounts.gateway.reports import OrderReply, Verdict
 from algomirror.kernel import clock
 from algomirror.kernel.errors import IllegalMove
 from algomirror.kernel.money import Action
-from algomirror.ops import prepared
+from algomirror.ops import prepared, scribe
 from algomirror.ops.prepared import Prepared, PreparedUpdate
 from trading.domain import reconcile as truth
 from trading.domain.orders import EXITS, FINAL, MOVES, OrderState, Purpose, check_move, is_late_truth
@@ -113,10 +113,13 @@ def born_sent(orders: list[Order]) -> list[Order]:
 
 def replies(book_id: int, answers: Mapping[int, OrderReply]) -> None:
     """What the broker's answers to placing these orders of one book prove. The broker's ids are kept before anything else."""
+
+    def together() -> list[Order]:
+        versions.bump(book_id)
+        return [_reply(order_id, answer) for order_id, answer in answers.items()]
+
     try:
-        with transaction.atomic():
-            versions.bump(book_id)
-            orders = [_reply(order_id, answer) for order_id, answer in answers.items()]
+        orders = scribe.write(together)
     except IntegrityError:
         orders = [_reply_alone(book_id, order_id, answer) for order_id, answer in answers.items()]
     for order, answer in zip(orders, answers.values(), strict=True):

@@ -17,7 +17,7 @@ from django.db.models import Q
 from accounts.gateway.reports import Verdict
 from algomirror.kernel import clock
 from algomirror.kernel.ids import client_order_id
-from algomirror.ops import hooks, journal, prepared
+from algomirror.ops import hooks, journal, prepared, scribe
 from algomirror.ops.prepared import Prepared, PreparedUpdate
 from marketdata import calendar, quotes
 from trading.domain import exits
@@ -161,7 +161,7 @@ def drive(goal_id: int) -> bool:
     facts = evidence.facts(goal, clock.now())
     todo = exits.steps(facts)
     if todo == [exits.Done()]:
-        return not _finish(goal, book)
+        return not scribe.write(lambda: _finish(goal, book))
     _escalate(goal, book)
     # Counted a second way before anything leaves: no ask above the room that is left.
     asks = [s for s in todo if isinstance(s, exits.Exit) and s.units <= exits.room(facts, s.instrument)]
@@ -180,7 +180,8 @@ def drive(goal_id: int) -> bool:
             case exits.Cancel(order_id=order_id, why=why):
                 cancel.request(order_id, asked_by=ENGINE, why=why)
     if orders:
-        _take_stock(goal, submit.wire(orders, since=since))
+        verdicts = submit.wire(orders, since=since)
+        scribe.write(lambda: _take_stock(goal, verdicts))
     _watch(goal, book, [s.why for s in todo if isinstance(s, exits.Wait)])
     return True
 
@@ -271,15 +272,18 @@ def _write_exits(goal: ExitGoal, book: Book, priced: list[Priced]) -> list[Order
     if fields is None:
         return []
     rows = [_row(goal, book, one, goal.attempts + n + 1, fields) for n, one in enumerate(priced)]
+
+    def claim() -> list[Order]:
+        if not versions.claim(book, submit.REDUCING):
+            return []
+        _works(goal.pk, goal.attempts + len(rows))
+        orders = apply.born_sent(rows)
+        for order, one in zip(orders, priced, strict=True):
+            _record(goal, order, one)
+        return orders
+
     try:
-        with transaction.atomic():
-            if not versions.claim(book, submit.REDUCING):
-                return []
-            _works(goal.pk, goal.attempts + len(rows))
-            orders = apply.born_sent(rows)
-            for order, one in zip(orders, priced, strict=True):
-                _record(goal, order, one)
-            return orders
+        return scribe.write(claim)
     except IntegrityError:
         return []
 
@@ -342,33 +346,28 @@ def _take_stock(goal: ExitGoal, verdicts: dict[int, Verdict]) -> None:
 
 
 def _finish(goal: ExitGoal, book: Book) -> bool:
-    """DONE, if nothing happened to the book since the facts were read."""
-    with transaction.atomic():
-        if not versions.claim(book):
-            return False
-        now = clock.now()
-        if (
-            not ExitGoal.objects.filter(pk=goal.pk)
-            .exclude(state=ExitGoal.State.DONE)
-            .update(state=ExitGoal.State.DONE, done_at=now)
-        ):
-            return True
-        flat = not Position.objects.filter(book=book).exclude(units=0).exists()
-        if goal.targets is None:
-            ticket = book.kind == Book.Kind.TICKET
-            Book.objects.filter(pk=book.pk, state=Book.State.EXITING).update(
-                state=Book.State.OPEN if ticket else Book.State.FLAT, flat_at=now if flat else None
-            )
-        record.of_book(
-            "exit.done",
-            book,
-            actor=ENGINE,
-            why=goal.reason,
-            goal=goal.pk,
-            orders=goal.attempts,
-            seconds=round((now - goal.requested_at).total_seconds(), 3),
+    """DONE, if nothing happened to the book since the facts were read. Inside a transaction."""
+    if not versions.claim(book):
+        return False
+    now = clock.now()
+    if not ExitGoal.objects.filter(pk=goal.pk).exclude(state=ExitGoal.State.DONE).update(state=ExitGoal.State.DONE, done_at=now):
+        return True
+    flat = not Position.objects.filter(book=book).exclude(units=0).exists()
+    if goal.targets is None:
+        ticket = book.kind == Book.Kind.TICKET
+        Book.objects.filter(pk=book.pk, state=Book.State.EXITING).update(
+            state=Book.State.OPEN if ticket else Book.State.FLAT, flat_at=now if flat else None
         )
-        apply.after(book.pk)
+    record.of_book(
+        "exit.done",
+        book,
+        actor=ENGINE,
+        why=goal.reason,
+        goal=goal.pk,
+        orders=goal.attempts,
+        seconds=round((now - goal.requested_at).total_seconds(), 3),
+    )
+    apply.after(book.pk)
     return True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -222,7 +222,7 @@ def at(account_id: int) -> Glance:
     return Glance(
         account_id=account_id,
         at=now,
-        orders=[Seen(*row) for row in (*_unfinished(account_id), *_followed(account_id, now - GIVEN_UP_IN))],
+        orders=_orders(account_id, now),
         open_goals=_goals(account_id),
         holding=_holding(account_id),
         open_runs=frozenset(_open_runs(account_id)),
@@ -232,6 +232,16 @@ def at(account_id: int) -> Glance:
         positions_asked_at=positions_asked_at,
         ended_lately=bool(_ended_lately(account_id, now - DOUBTED_FOR, now - LOST_FOR)),
     )
+
+
+def again(before: Glance) -> Glance:
+    """The same a moment later, when nothing but orders and goals can have changed."""
+    now = clock.now()
+    return replace(before, at=now, orders=_orders(before.account_id, now), open_goals=_goals(before.account_id))
+
+
+def _orders(account_id: int, now: datetime) -> list[Seen]:
+    return [Seen(*row) for row in (*_unfinished(account_id), *_followed(account_id, now - GIVEN_UP_IN))]
 
 
 def ended_lately(ended: Any, lapsed: Any) -> QuerySet[Order]:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from accounts.gateway.reports import BookOrder, Read
+from algomirror.ops import prepared
 from algomirror.ops.prepared import Prepared
 from trading.domain import reconcile as truth
 from trading.models import BrokerOrder
@@ -68,9 +69,9 @@ class Mirror:
 
     def write(self) -> None:
         """Inside the caller's transaction."""
-        if self._new:
+        for row in self._new:
             # Another poll of the same account may have written the same row at this moment.
-            BrokerOrder.objects.bulk_create(self._new, ignore_conflicts=True)
+            prepared.insert_unless_there(row)
         for pk, fields in self._changed:
             BrokerOrder.objects.filter(pk=pk).update(**fields)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -16,14 +17,14 @@ from accounts.gateway.openalgo import EXIT_WAIT_S
 from accounts.gateway.reports import Answer, BookOrder, BookPosition, BookTrade, Failed, Read, Why
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
-from algomirror.ops import alarms
+from algomirror.ops import alarms, journal, scribe
 from algomirror.ops.lease import has_ended
 from algomirror.ops.prepared import Prepared
 from marketdata import calendar
 from trading.domain import reconcile as truth
 from trading.domain.orders import LIVE_STATES, WORKING, OrderState
 from trading.models import Order
-from trading.services import abreast, apply, differences, evidence, halt, mirror, terms
+from trading.services import abreast, apply, differences, evidence, halt, mirror, terms, versions
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +41,13 @@ _trades_read = Prepared(
 _today = Prepared(
     lambda account, day: Order.objects.filter(account_id=account, trading_day=day).order_by().select_related("book")
 )
-_live = Prepared(
-    lambda account: (
-        Order.objects.filter(account_id=account, state__in=[s.value for s in LIVE_STATES]).order_by().select_related("book")
+# Not "before that day": the index of days would lead through all that the account ever had.
+_of_other_days = Prepared(
+    lambda account, day: (
+        Order.objects.filter(account_id=account, state__in=[s.value for s in LIVE_STATES])
+        .exclude(trading_day=day)
+        .order_by()
+        .select_related("book")
     )
 )
 
@@ -71,7 +76,8 @@ def account(account_id: int, *, positions: bool = True) -> bool:
 
 
 def _compare(row: Account, answer: Answer[list[BookPosition]]) -> bool:
-    _store(row, Kind.POSITIONS, answer)
+    rows = _rows(answer)
+    scribe.write(lambda: _store(row, Kind.POSITIONS, answer, rows))
     if isinstance(answer, Failed):
         return False
     differences.check(row, answer)
@@ -82,18 +88,27 @@ def _take_in(
     row: Account, order_answer: Answer[list[BookOrder]], trade_answer: Answer[list[BookTrade]], trades_known_to: datetime | None
 ) -> None:
     """One commit for what was read and all that it proves. What was read is kept even where that cannot be applied."""
-    failed: Exception | None = None
-    with transaction.atomic():
-        sequence = _store(row, Kind.ORDERS, order_answer)
-        _store(row, Kind.TRADES, trade_answer)
-        if isinstance(order_answer, Read):
-            trades = trade_answer.value if isinstance(trade_answer, Read) else None
-            try:
-                with transaction.atomic():
-                    _stale_days(row.pk, trades_known_to)
-                    _apply(row, order_answer, trades, sequence)
-            except Exception as error:  # noqa: BLE001 - raised again behind the commit
-                failed = error
+    trades = trade_answer.value if isinstance(trade_answer, Read) else None
+    rows = [_rows(answer) for answer in (order_answer, trade_answer)]
+    # Thought out before the others are made to wait for this commit; where anything moved meanwhile, it is thought out anew.
+    ahead = _prove(row, order_answer, trades, reads.sequence(row.pk, Kind.ORDERS) + 1) if isinstance(order_answer, Read) else None
+
+    def take_in() -> Exception | None:
+        sequence = _store(row, Kind.ORDERS, order_answer, rows[0])
+        _store(row, Kind.TRADES, trade_answer, rows[1])
+        if not isinstance(order_answer, Read):
+            return None
+        try:
+            with transaction.atomic():
+                _stale_days(row.pk, trades_known_to)
+                holds = ahead is not None and ahead.sequence == sequence and versions.are(ahead.versions)
+                proof = ahead if ahead is not None and holds else _prove(row, order_answer, trades, sequence)
+                _apply(row, proof)
+        except Exception as error:  # noqa: BLE001 - raised again behind the commit
+            return error
+        return None
+
+    failed = scribe.write(take_in)
     if failed is not None:
         raise failed
 
@@ -107,12 +122,17 @@ def ensure_fresh(account_ids: Iterable[int], *, max_age_s: float = 5.0) -> None:
             account(account_id)
 
 
-def _store(row: Account, kind: str, answer: Answer[Any]) -> int:
-    if isinstance(answer, Read):
-        rows = [{name: getattr(item, name) for name in item.__slots__} for item in answer.value]
-        return reads.store(row.pk, kind, answer, rows)
-    log.info("read failed account=%s kind=%s why=%s text=%s", row.pk, kind, answer.why, answer.text)
-    return reads.store(row.pk, kind, answer, None)
+def _rows(answer: Answer[Any]) -> list[dict[str, Any]] | None:
+    """As they are kept; None when there are none to keep."""
+    if isinstance(answer, Failed):
+        return None
+    return [{name: journal.plain(getattr(item, name)) for name in item.__slots__} for item in answer.value]
+
+
+def _store(row: Account, kind: str, answer: Answer[Any], rows: list[dict[str, Any]] | None) -> int:
+    if isinstance(answer, Failed):
+        log.info("read failed account=%s kind=%s why=%s text=%s", row.pk, kind, answer.why, answer.text)
+    return reads.store(row.pk, kind, answer, rows)
 
 
 def _of_this_world(row: Account, answer: Answer[T]) -> Answer[T]:
@@ -124,16 +144,25 @@ def _of_this_world(row: Account, answer: Answer[T]) -> Answer[T]:
     return Failed(Why.REFUSED, why, at=answer.finished_at)
 
 
-def _apply(row: Account, order_answer: Read[list[BookOrder]], trades: list[BookTrade] | None, sequence: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a read proves of an account's orders, as they were when it was thought out."""
+
+    sequence: int  # the read's number
+    versions: dict[int, int]  # of the books that were looked at
+    found: Sequence[truth.Change]
+    today: dict[int, Order]
+    kept: mirror.Mirror
+    lost: str  # a book that lacks rows it had before
+
+
+def _prove(row: Account, order_answer: Read[list[BookOrder]], trades: list[BookTrade] | None, sequence: int) -> Proof:
     now = clock.now()
     day = clock.trading_day(now)
     sums = None if trades is None else truth.sum_trades((t.broker_order_id, t.units, t.price) for t in trades)
     kept, today = mirror.of(row.pk, day), sorted(_today(row.pk, day), key=lambda o: -o.pk)
     orders_whole = not kept.lacks_orders(order_answer)
     trades_whole = sums is None or not kept.lacks_trades(sums)
-    if not (orders_whole and trades_whole):
-        which = "order" if not orders_whole else "trade"
-        alarms.ring("BOOK_LOST_ROWS", f"{row.name}: the {which} book lacks rows it had before", account_id=row.pk)
     owners = {o.broker_order_id: o.pk for o in today if o.broker_order_id}
     found = truth.reconcile(
         [_ours(o) for o in today if o.state in WATCHED],
@@ -145,7 +174,21 @@ def _apply(row: Account, order_answer: Read[list[BookOrder]], trades: list[BookT
         orders_whole=orders_whole,
         trades_whole=trades_whole,
     )
-    apply.changes(row.pk, found, {o.pk: o for o in today}, mirrored=kept.write)
+    return Proof(
+        sequence=sequence,
+        versions={o.book_id: o.book.version for o in today},
+        found=found,
+        today={o.pk: o for o in today},
+        kept=kept,
+        lost="" if orders_whole and trades_whole else "order" if not orders_whole else "trade",
+    )
+
+
+def _apply(row: Account, proof: Proof) -> None:
+    if proof.lost:
+        text = f"{row.name}: the {proof.lost} book lacks rows it had before"
+        alarms.ring("BOOK_LOST_ROWS", text, account_id=row.pk)
+    apply.changes(row.pk, proof.found, proof.today, mirrored=proof.kept.write)
 
 
 def rules() -> truth.Rules:
@@ -187,7 +230,7 @@ def _stale_days(account_id: int, trades_known_to: datetime | None) -> None:
     """Books cover one day. An order of an earlier one ended there as we knew it if its trades were read after that day's
     close; if not, it may have filled unseen, and only a person can say."""
     day = clock.trading_day()
-    earlier = [order for order in _live(account_id) if order.trading_day is not None and order.trading_day < day]
+    earlier = [o for o in _of_other_days(account_id, day) if o.trading_day is not None and o.trading_day < day]
     for order in sorted(earlier, key=lambda o: -o.pk):
         closed = calendar.session_close(order.exchange, order.trading_day)
         seen_to_the_end = closed is not None and trades_known_to is not None and trades_known_to >= closed

@@ -13,7 +13,7 @@ from accounts.gateway.reports import OrderReply, OrderTicket, PriceType, Product
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied
-from algomirror.ops import hooks
+from algomirror.ops import hooks, scribe
 from algomirror.ops.lease import process_name
 from algomirror.ops.prepared import Prepared
 from trading.domain.changes import Terms
@@ -86,14 +86,17 @@ def as_sent(account_id: int) -> dict[str, Any] | None:
 def _claim(book: Book, orders: Sequence[Order], fields: dict[str, Any]) -> bool:
     """INITIALIZED → SUBMITTED for all of them, committed. False when another worker was first, the book has moved on, or an
     order of the same side of the same instrument is still unacknowledged (the database's own rule)."""
+
+    def claim() -> bool:
+        if not versions.claim(book, ADDING):
+            return False
+        if not all(apply.move(order, OrderState.SUBMITTED, why="", is_claimed=True, **fields) for order in orders):
+            transaction.set_rollback(True)
+            return False
+        return True
+
     try:
-        with transaction.atomic():
-            if not versions.claim(book, ADDING):
-                return False
-            if not all(apply.move(order, OrderState.SUBMITTED, why="", is_claimed=True, **fields) for order in orders):
-                transaction.set_rollback(True)
-                return False
-            return True
+        return scribe.write(claim)
     except IntegrityError:
         return False
 

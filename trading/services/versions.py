@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 from django.db.models import F, QuerySet
 
-from algomirror.ops.prepared import PreparedUpdate
+from algomirror.ops.prepared import Prepared, PreparedUpdate, any_of
 from trading.models import Book
 
 _bump = PreparedUpdate(lambda book: Book.objects.filter(pk=book), version=F("version") + 1)
@@ -19,6 +20,16 @@ def _claim(states: tuple[str, ...] | None) -> PreparedUpdate:
         return mine if states is None else mine.filter(state__in=states)
 
     return PreparedUpdate(chosen, version=F("version") + 1)
+
+
+@cache
+def _of(books: int) -> Prepared[tuple[int, int]]:
+    return Prepared(lambda *ids: Book.objects.filter(any_of("pk", ids)).order_by().values_list("pk", "version"), slots=books)
+
+
+def are(known: Mapping[int, int]) -> bool:
+    """Every one of these books (id: version) still is as it was read."""
+    return not known or dict(_of(len(known))(*known)) == known
 
 
 def bump(book_id: int) -> None:

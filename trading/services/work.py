@@ -90,7 +90,7 @@ def _pass(account_id: int, known: glance.Glance | None = None) -> tuple[bool, gl
         is_entering = bool(now.books_with_entries)
         if now.has_books_read and is_entering:
             is_entering = _each(enter.drive, now.books_with_entries)
-            now = glance.at(account_id)
+            now = glance.again(now)
         for book in rest.idle(now.open_runs - now.books_in_use, by=apply.ENGINE):
             apply.after(book.pk)
         return is_entering or now.is_working or bool(now.goals), now

@@ -42,3 +42,5 @@ def preload() -> None:
                 log.exception("tasks cannot be loaded room=%s", app.label)  # the other rooms' work goes on
     gc.collect()
     gc.freeze()
+    # One account's pass makes thousands of rows that all go again: searching among them each 700 only costs time.
+    gc.set_threshold(20_000, 20, 20)
