@@ -15,13 +15,14 @@ Product = Literal["MIS", "NRML", "CNC"]
 
 
 class Word(StrEnum):
-    """The broker's word for an order, normalised. Whatever is not known means still working."""
+    """The broker's word for an order, normalised. UNKNOWN: it may be working, and brings no ended order back to life."""
 
     WORKING = "WORKING"
     TRIGGER_PENDING = "TRIGGER_PENDING"
     COMPLETE = "COMPLETE"
     CANCELLED = "CANCELLED"
     REJECTED = "REJECTED"
+    UNKNOWN = "UNKNOWN"
 
 
 class Why(StrEnum):

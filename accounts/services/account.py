@@ -219,7 +219,7 @@ def _open_at_broker(account: Account) -> str:
     positions, orders = door.position_book(), door.order_book()
     if not isinstance(positions, Failed) and (held := sum(1 for p in positions.value if p.units)):
         raise Refused(f"{account.name} cannot be archived: the broker reports {held} open position(s).")
-    working = (Word.WORKING, Word.TRIGGER_PENDING)
+    working = (Word.WORKING, Word.TRIGGER_PENDING, Word.UNKNOWN)
     if not isinstance(orders, Failed) and (live := sum(1 for o in orders.value if o.word in working)):
         raise Refused(f"{account.name} cannot be archived: the broker reports {live} working order(s).")
     failed = [a for a in (positions, orders) if isinstance(a, Failed)]

@@ -5,7 +5,9 @@
 import { money } from "./format.js";
 
 const HEIGHT = 240;
-const DAYS = [1, 2, 7, 14, 30, 61, 91, 182, 365];
+const DAYS = [1, 2, 7, 14, 30, 61, 91, 182, 365].map((days) => days * 86400);
+// No tick is nearer to the next than the second that it shows.
+const WITHIN_DAYS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200];
 const KINDS = { loss: "--am-loss", profit: "--am-profit", stop: "--am-warn" };
 
 function colour(name) {
@@ -18,6 +20,11 @@ export function columns(series) {
   const flat = (series.lines ?? []).map((line) => series.t.map(() => Number(line.value)));
   const below = series.drawdown ? [series.drawdown.map(drawn)] : [];
   return [series.t, series.pnl.map(drawn), ...below, ...flat];
+}
+
+// One moment has no extent: an axis drawn for it would show times that were not.
+export function hasExtent(series) {
+  return series.t.length > 1 && series.t.at(-1) > series.t[0];
 }
 
 function istClock(seconds, withSeconds) {
@@ -78,7 +85,7 @@ function options(series, width, box) {
     cursor: { drag: { x: true, y: false } },
     scales: { x: { time: true } },
     axes: [
-      { ...axis, size: 30, ...(isDays ? { incrs: DAYS.map((days) => days * 86400) } : {}), values: (_, ticks) => ticks.map((tick) => (isDays ? istDay(tick) : istClock(tick, false))) },
+      { ...axis, size: 30, incrs: isDays ? DAYS : [...WITHIN_DAYS, ...DAYS], values: (_, ticks, __, ___, apart) => ticks.map((tick) => (isDays ? istDay(tick) : istClock(tick, apart < 60))) },
       { ...axis, size: 76, values: (_, ticks) => ticks.map((tick) => rupee(tick).replace(/\.00$/, "")) },
     ],
     series: [
@@ -91,11 +98,12 @@ function options(series, width, box) {
   };
 }
 
-function describe(box, series) {
+function describe(box, series, isDrawn) {
   const last = series.pnl.findLast((value) => value !== null);
   const note = box.parentElement.querySelector("[data-chart-note]");
   const name = box.dataset.name ?? "P&L";
-  const said = last === undefined ? `No ${name} has been measured yet.` : `Last measured ${name} ${money(last)}.`;
+  const measured = last === undefined ? `No ${name} has been measured yet.` : `Last measured ${name} ${money(last)}.`;
+  const said = isDrawn ? measured : `${measured} The line begins with the second measurement.`;
   if (note) note.textContent = said;
   box.setAttribute("aria-label", `${name} over time. ${said}`);
 }
@@ -111,9 +119,11 @@ async function draw(box) {
     if (note) note.textContent = "The chart could not be read. The numbers in the tables are not affected.";
     return;
   }
+  const isDrawn = hasExtent(series);
   box.plot?.destroy();
-  box.plot = new globalThis.uPlot(options(series, box.clientWidth, box), columns(series), box);
-  describe(box, series);
+  box.hidden = !isDrawn;
+  box.plot = isDrawn ? new globalThis.uPlot(options(series, box.clientWidth, box), columns(series), box) : undefined;
+  describe(box, series, isDrawn);
 }
 
 function start(box) {

@@ -7,12 +7,18 @@ from typing import Any
 
 import pytest
 
+from accounts.gateway import parse
+from accounts.gateway.reports import Word
 from algomirror.kernel import clock
 from tests.mutants.rules import Mutant, the_remainder_is_what_we_know
 from tests.trading import test_a_cancelled_entry_stays_cancelled as cancelled
+from tests.trading import test_a_word_that_nobody_knows as words
 from tests.trading import test_an_order_goes_to_the_market as market
 from tests.trading import test_an_order_is_modified as modified
+from tests.trading import test_what_was_held_for_ended_and_works_is_cancelled as revived
+from trading.domain import exits
 from trading.domain.changes import Terms
+from trading.domain.orders import UNACKNOWLEDGED
 from trading.models import Order, Position
 from trading.services import cancel, enter, flatten, modify, rest, submit, terms
 
@@ -93,6 +99,20 @@ def _left_alone(desk: Any) -> None:
         raise AssertionError from failed
 
 
+def doubt_stops_everything(patch: Patch) -> None:
+    honest = exits._call_back
+
+    def waits(position: Any, left: int, orders: Any, cancelling: Any) -> Any:
+        return [] if any(o.state in UNACKNOWLEDGED for o in orders) else honest(position, left, orders, cancelling)
+
+    patch.setattr(exits, "_call_back", waits)
+
+
+def what_is_not_known_works(patch: Patch) -> None:
+    honest = parse.word_of
+    patch.setattr(parse, "word_of", lambda raw: Word.WORKING if honest(raw) is Word.UNKNOWN else honest(raw))
+
+
 MUTANTS = [
     Mutant(
         "success of a modify does not mean applied",
@@ -134,5 +154,17 @@ MUTANTS = [
         "an exit between two attempts forbids the next",
         between_two_attempts_is_nothing,
         [cancelled.test_an_exit_between_two_attempts_forbids_the_next],
+    ),
+    Mutant(
+        "what exceeds is called back though another is in doubt",
+        doubt_stops_everything,
+        [revived.test_an_exit_that_works_on_is_cancelled_before_its_successor_is_acknowledged],
+        "live",
+    ),
+    Mutant(
+        "an unknown word brings nothing back",
+        what_is_not_known_works,
+        [words.test_a_cancelled_order_that_the_book_calls_closed_stays_cancelled],
+        "live",
     ),
 ]

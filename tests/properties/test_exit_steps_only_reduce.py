@@ -210,3 +210,54 @@ def test_a_pass_that_does_nothing_says_what_it_waits_for(f: Facts) -> None:
 def test_shorts_are_asked_before_longs(f: Facts) -> None:
     sides = [s.action for s in asked(steps(f))]
     assert sides == sorted(sides)  # BUY before SELL
+
+
+def turned(f: Facts, legs: set[int]) -> Facts:
+    """More than all of these was closed: what worked towards flat leads away from it now."""
+    return replace(f, positions=[replace(p, units=-p.units) if p.leg in legs else p for p in f.positions])
+
+
+@examples(1500)
+@given(facts(), st.sets(st.sampled_from(LEGS), max_size=2))
+def test_what_may_fill_and_is_not_being_cancelled_never_exceeds_what_is_left_to_close(f: Facts, legs: set[int]) -> None:
+    """Only what the broker has not acknowledged may: it cannot be cancelled yet."""
+    f = turned(f, legs)
+    cancelled = {s.order_id for s in steps(f) if isinstance(s, Cancel)}
+    for p in f.positions:
+        leave = f.leave(p.instrument)
+        if leave is None:
+            continue
+        mine = [o for o in f.orders if o.instrument == p.instrument and o.purpose in EXITS and o.state in LIVE_STATES]
+        free = [o for o in mine if o.remaining and o.state is not S.PENDING_CANCEL and o.order_id not in cancelled]
+        acknowledged = [o for o in free if o.state not in UNACKNOWLEDGED]
+        reducing: Action = "SELL" if p.units > 0 else "BUY"
+        assert all(o.action == reducing for o in acknowledged)
+        outward = sum(o.remaining for o in free if o.action == reducing)
+        assert not acknowledged or outward <= max(abs(p.units) - leave, 0)
+        shorts = [leg for leg in f.hedges.get(p.leg, ()) if p.units > 0]
+        kept = sum(-s.units for s in f.positions if s.leg in shorts and s.units < 0)
+        assert not acknowledged or outward <= max(p.units - kept, 0) or not kept
+
+
+@examples(800)
+@given(facts())
+def test_what_fits_works_on(f: Facts) -> None:
+    cancelled = {s.order_id for s in steps(f) if isinstance(s, Cancel)}
+    owned = {p.instrument: p.units for p in f.positions}
+    for o in f.orders:
+        left = abs(owned.get(o.instrument, 0)) - (f.leave(o.instrument) or 0)
+        is_hedge = any(o.leg == leg and shorts for leg, shorts in f.hedges.items())
+        if o.purpose in ENTRIES or is_hedge or live_exits(f, o.instrument) > left:
+            continue
+        is_old = o.sent_at is not None and f.now - o.sent_at >= f.repeg
+        assert o.order_id not in cancelled or is_old or not left
+
+
+@examples(400)
+@given(facts())
+def test_nothing_walks_its_price_beside_an_order_in_doubt(f: Facts) -> None:
+    """Its successor could not be sent anyway."""
+    walked = {s.order_id for s in steps(f) if isinstance(s, Cancel) and "walk" in s.why}
+    for o in f.orders:
+        if o.order_id in walked:
+            assert not [x for x in f.orders if x.instrument == o.instrument and x.state in UNACKNOWLEDGED]

@@ -24,6 +24,7 @@ from trading.domain.reconcile import (
     OurOrder,
     Rules,
     SeenOrder,
+    Strange,
     Traded,
     TradedSum,
     Unmodified,
@@ -112,6 +113,8 @@ def carry_out(mine: list[OurOrder], changes: list[News]) -> list[OurOrder]:
                 by_id[o.order_id] = replace(o, missing_reads=o.missing_reads + 1)
             case Modified(terms=terms) if o:
                 by_id[o.order_id] = replace(o, units=terms.units, price=terms.price, trigger_price=terms.trigger, change=None)
+            case Strange(word=word) if o:
+                by_id[o.order_id] = replace(o, strange_word=word)
             case Unmodified(sure=sure) if o and o.change is not None:
                 by_id[o.order_id] = replace(o, change=None if sure else replace(o.change, in_doubt=False))
             case _:

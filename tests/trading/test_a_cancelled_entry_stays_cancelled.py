@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from algomirror.ops.models import Alarm
 from tests.trading.desk import LOT, Desk
-from trading.services import cancel
+from trading.models import Book, Order
+from trading.services import apply, cancel
 
 
 def _resting_protected_entry(desk: Desk) -> tuple[object, int]:
@@ -56,6 +62,57 @@ def test_a_cancel_without_effect_is_said_because_nobody_repeats_it(live: Desk) -
     cancel.request(live.orders(book)[0].pk, asked_by="user:alice", why="by hand")
     live.run(6)
     assert live.orders(book)[0].state == "ACCEPTED" and "ORDER_CANCEL_NO_EFFECT" in live.alarms()
+
+
+def _said_of_no_effect() -> str:
+    return Alarm.objects.get(kind="ORDER_CANCEL_NO_EFFECT").text
+
+
+def _working(live: Desk, **options: Any) -> tuple[Book, Order]:
+    book = live.open(live.line(1, "BUY", "CE", limit="90"), live.line(2, "BUY", "PE"), **options)
+    live.run_until(lambda: live.owned(book, "PE") == LOT and live.orders(book)[0].state == "ACCEPTED")
+    live.fault("http_5xx", endpoint="cancelorder", count=500)
+    return book, live.orders(book)[0]
+
+
+@pytest.mark.parametrize("state", ["OPEN", "REDUCING"])
+def test_what_nobody_cancels_again_is_asked_of_a_person(live: Desk, state: str) -> None:
+    book, order = _working(live)
+    Book.objects.filter(pk=book.pk).update(state=state)
+    cancel.request(order.pk, asked_by="user:alice", why="by hand")
+    live.run(30)
+    assert _said_of_no_effect().endswith("it still works at the broker; nothing cancels it by itself: cancel it again")
+    assert live.orders(book)[0].cancels == 1
+
+
+def test_of_a_frozen_book_it_says_why_nothing_cancels_it(live: Desk) -> None:
+    book, order = _working(live)
+    cancel.request(order.pk, asked_by="user:alice", why="by hand")
+    apply.freeze(book.pk, kind="AMBIGUOUS", why="a test")
+    live.run(30)
+    assert "its book is frozen, nothing cancels it by itself: cancel it again" in _said_of_no_effect()
+    assert live.orders(book)[0].cancels == 1
+
+
+@pytest.mark.parametrize("case", ["an exit of its leg", "the end of the window", "it came back"])
+def test_what_the_engine_cancels_again_says_so_and_is(live: Desk, case: str) -> None:
+    book, order = _working(live, **({"until_s": 20.0} if case == "the end of the window" else {}))
+    if case == "an exit of its leg":
+        live.exit(book, targets=live.target("CE"))
+    elif case == "it came back":
+        Order.objects.filter(pk=order.pk).update(revived_at=live.now())
+        cancel.request(order.pk, asked_by="user:alice", why="by hand")
+    live.run(60)
+    assert _said_of_no_effect().endswith("it still works at the broker; the engine cancels it again by itself")
+    assert live.orders(book)[0].cancels > 2
+
+
+def test_a_whole_exit_that_cancels_again_rings_only_for_itself(live: Desk) -> None:
+    book, _ = _working(live)
+    live.exit(book)
+    live.run(30)
+    assert "ORDER_CANCEL_NO_EFFECT" not in live.alarms() and "EXIT_SLOW" in live.alarms()
+    assert live.orders(book)[0].cancels > 2
 
 
 def test_an_exit_between_two_attempts_forbids_the_next(desk: Desk) -> None:

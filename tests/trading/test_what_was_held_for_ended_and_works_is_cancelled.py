@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import importlib
+import itertools
+
+from django.apps import apps
 from django.test import override_settings
 
 from tests.trading import truth
 from tests.trading.desk import LOT, Desk
+from trading.models import Order
 from trading.services import cancel, convert, glance, work
 
 
@@ -46,6 +51,74 @@ def test_an_exit_that_works_on_beside_its_successor_is_cancelled(live: Desk) -> 
     assert live.net("CE") == live.owned(book, "CE") == LOT
     assert "LATE_ORDER" in live.alarms()
     assert truth.unsettled(live) == []
+
+
+def test_an_exit_that_works_on_is_cancelled_before_its_successor_is_acknowledged(live: Desk) -> None:
+    """Both together would sell twice what is owned."""
+    book = live.open(live.line(1, "BUY", "CE", LOT))
+    live.settle()
+    live.fault("slow_fill", seconds=40.0, count=2)
+    with override_settings(REPEG_S=60.0):
+        live.exit(book)
+        live.step()
+        believed = live.orders(book, exits=True)[0]
+        first = live.broker().orders[believed.broker_order_id]
+        live.fault("lost_reply", endpoint="placeorder")
+        live.fault("late_visibility", seconds=8.0)
+        first.status = "cancelled"
+        live.run_until(lambda: len(live.orders(book, exits=True)) == 2, seconds=10.0, dt=0.2)
+        first.status = "open"
+        live.run_until(lambda: first.status == "cancelled", seconds=5.0, dt=0.2)
+        assert live.orders(book, exits=True)[1].state == "UNKNOWN", "it went while nobody knew of the other"
+        live.run(90.0)
+    assert live.net("CE") == live.owned(book, "CE") == 0
+    assert [o.action for o in live.orders(book, exits=True)] == ["SELL", "SELL"], "nothing was bought back"
+    assert truth.unsettled(live) == []
+
+
+def test_a_stray_whose_cancels_lead_nowhere_is_asked_less_and_less_often(live: Desk) -> None:
+    book = live.open(live.line(1, "BUY", "CE", 2 * LOT))
+    live.settle()
+    live.fault("slow_fill", seconds=3000.0)
+    live.exit(book, targets=live.target("CE", leave=LOT))
+    live.run_until(lambda: live.goal(book).state == "DONE")
+    stray = live.orders(book, exits=True)[0]
+    live.broker().orders[stray.broker_order_id].status = "open"
+    live.fault("http_5xx", endpoint="cancelorder", count=500)
+    asked: list[float] = []
+    began = live.now()
+    for _ in range(360):
+        live.step()
+        at = live.orders(book, exits=True)[0].cancel_asked_at
+        assert at is not None
+        if (since := (at - began).total_seconds()) > 0 and since not in asked:
+            asked.append(since)
+        live.advance(0.5)
+    pauses = [later - sooner for sooner, later in itertools.pairwise(asked)]
+    assert pauses == sorted(pauses) and pauses[0] < 6 and 29 < pauses[-1] < 32
+    assert len(asked) < 12
+    live.calm()
+    live.run(40.0)
+    assert live.orders(book, exits=True)[0].state == "CANCELED"
+
+
+def test_an_order_that_came_back_says_so_and_has_no_end(live: Desk) -> None:
+    book = live.open(live.line(1, "BUY", "CE", LOT, limit="97"), live.line(2, "BUY", "PE", LOT), until_s=600)
+    live.run(4.0)
+    order = live.broker().orders[live.orders(book)[0].broker_order_id]
+    order.status = "cancelled"
+    live.run_until(lambda: live.orders(book)[0].state == "CANCELED", dt=0.5)
+    ended = live.orders(book)[0]
+    assert ended.finished_at is not None and ended.reason == "cancelled" and ended.revived_at is None
+    order.status = "open"
+    live.run_until(lambda: live.orders(book)[0].state == "ACCEPTED", dt=0.5)
+    back = live.orders(book)[0]
+    assert back.finished_at is None and back.revived_at is not None
+    assert back.reason == "it was held for CANCELED: the book says open"
+    live.price("CE", 90.0)
+    live.run_until(lambda: live.orders(book)[0].state == "FILLED")
+    filled = live.orders(book)[0]
+    assert filled.finished_at is not None and filled.finished_at > back.revived_at
 
 
 def test_an_exit_that_works_after_its_goal_was_reached_is_cancelled(live: Desk) -> None:
@@ -162,3 +235,16 @@ def test_a_closed_book_is_not_opened_again_for_what_has_ended_meanwhile(live: De
     work._catch_late_fills(seen)
     live.run(120.0, dt=1.0)
     assert live.state(book) == "FLAT"
+
+
+def test_what_came_back_before_it_was_marked_is_marked_by_the_migration(live: Desk) -> None:
+    book = live.open(live.line(1, "BUY", "CE", LOT, limit="97"), live.line(2, "BUY", "CE", LOT, limit="96"), until_s=600)
+    live.run(4.0)
+    came_back, ended = live.orders(book)
+    at = live.now()
+    Order.objects.filter(pk=came_back.pk).update(finished_at=at)
+    Order.objects.filter(pk=ended.pk).update(finished_at=at, state="CANCELED")
+    importlib.import_module("trading.migrations.0006_orders_that_come_back").mark_those_that_came_back(apps, None)
+    came_back, ended = live.orders(book)
+    assert (came_back.revived_at, came_back.finished_at) == (at, None)
+    assert (ended.revived_at, ended.finished_at) == (None, at)

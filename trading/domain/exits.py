@@ -177,11 +177,14 @@ def _uncovered_shorts(facts: Facts) -> dict[int, int]:
 def _reduce(position: PositionView, leave: int, uncovered: Mapping[int, int], facts: Facts) -> list[Step]:
     instrument = position.instrument
     mine = [o for o in facts.orders if o.instrument == instrument]
+    exits = [o for o in mine if o.purpose in EXITS]
+    # What was promised to a hedge's shorts is not left to close either.
+    left = abs(position.units) - max(leave, _kept(position, uncovered, facts))
     if any(o.state in UNACKNOWLEDGED for o in mine):
-        return [Wait(instrument, "unacknowledged")]
+        return [Wait(instrument, "unacknowledged"), *_call_back(position, left, exits, frozenset())]
     if any(o.purpose in ENTRIES and o.state in _WORKING for o in mine):
-        return [Wait(instrument, "entries")]
-    working = [o for o in mine if o.purpose in EXITS and o.state in _WORKING]
+        return [Wait(instrument, "entries"), *_call_back(position, left, exits, frozenset())]
+    working = [o for o in exits if o.state in _WORKING]
     out: list[Step] = []
     for order in working:
         if order.state is S.PENDING_CANCEL:
@@ -190,25 +193,35 @@ def _reduce(position: PositionView, leave: int, uncovered: Mapping[int, int], fa
             out.append(Cancel(order.order_id, "unfilled, walk the price"))
         else:
             out.append(Wait(instrument, "working"))
+    called_back = _call_back(position, left, working, frozenset(s.order_id for s in out if isinstance(s, Cancel)))
     on_the_way = sum(o.remaining for o in working)
     wanted = abs(position.units) - leave - on_the_way
-    if wanted < 0:
-        return out + _call_back(working, -wanted, out)
-    if wanted == 0 or any(o.state is S.PENDING_CANCEL for o in working):
-        return out
+    if called_back or wanted <= 0 or any(o.state is S.PENDING_CANCEL for o in working):
+        return out + called_back
     return out + _ask(position, wanted, on_the_way, mine, uncovered, facts)
 
 
-def _call_back(working: Sequence[OrderView], excess: int, already: Sequence[Step]) -> list[Step]:
-    """More is on its way out than is owned (a lost order turned up beside its successor): cancel the youngest first."""
-    cancelling = {s.order_id for s in already if isinstance(s, Cancel)}
+def _reducing(position: PositionView) -> Action:
+    return "SELL" if position.units > 0 else "BUY"
+
+
+def _call_back(position: PositionView, left: int, exits: Sequence[OrderView], cancelling: frozenset[int]) -> list[Step]:
+    """More is on its way out than is left to close (a lost order, or one held for ended, works beside its successor): the
+    youngest that can be cancelled go, until the rest fits. What is not acknowledged counts as if it filled.
+
+    What works in the other direction (more than all was closed already) leads away from flat: it goes at once.
+    """
+    live = [o for o in exits if o.remaining and o.state in LIVE_STATES - {S.PENDING_CANCEL} and o.order_id not in cancelling]
+    excess = sum(o.remaining for o in live if o.action == _reducing(position)) - max(left, 0)
     out: list[Step] = []
-    for order in sorted(working, key=lambda o: -o.order_id):
-        if excess <= 0:
-            break
-        excess -= order.remaining
-        if order.order_id not in cancelling and order.state is not S.PENDING_CANCEL:
-            out.append(Cancel(order.order_id, "more is on its way out than is owned"))
+    for order in sorted(live, key=lambda o: -o.order_id):
+        if order.state in UNACKNOWLEDGED:
+            continue
+        if order.action != _reducing(position):
+            out.append(Cancel(order.order_id, "it would open what was closed already"))
+        elif excess > 0:
+            excess -= order.remaining
+            out.append(Cancel(order.order_id, "more is on its way out than is left to close"))
     return out
 
 
@@ -239,7 +252,7 @@ def _ask(
     facts: Facts,
 ) -> list[Step]:
     instrument = position.instrument
-    action: Action = "SELL" if position.units > 0 else "BUY"
+    action = _reducing(position)
     if (instrument, action) in facts.taken:
         return [Wait(instrument, "unacknowledged")]
     evidence = facts.evidence.get(instrument)

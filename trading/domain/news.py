@@ -39,6 +39,8 @@ class OurOrder:
     answered_at: datetime | None = None
     # The process that sent it has surely ended.
     sender_gone: bool = False
+    # The book's last word for it that we do not know: a person was told of it.
+    strange_word: str = ""
     # A modify of it that may still take hold.
     change: Asked | None = None
 
@@ -172,4 +174,13 @@ class Odd:
     why: str
 
 
-Change = Adopt | Move | Traded | Modified | Unmodified | Missed | Freeze | Odd
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """The book has a word for it that we do not know: a person is told once, and it may be working."""
+
+    order_id: int
+    word: str
+    works: bool
+
+
+Change = Adopt | Move | Traded | Modified | Unmodified | Missed | Freeze | Odd | Strange

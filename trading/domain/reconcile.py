@@ -6,7 +6,7 @@ Invariants:
 - an order ends (CANCELED, REJECTED) only on a word that two order books a moment apart agree on (some gateways show a
   neighbour's word for an order in transit), together with a whole trade book read after it;
 - an order that was held for ended comes back to life on the same two agreeing words: better one cancel too many than an
-  order that nobody knows works;
+  order that nobody knows works; a word that we do not know may mean working, but brings nothing back;
 - a book that lost rows it showed earlier today is not whole: what it does not show may still be there;
 - one pass makes every provable change, a second pass over the same reads makes none;
 - a modify holds when the order book shows what was asked (or trades prove its units), whatever was answered; not shown for
@@ -35,6 +35,7 @@ from trading.domain.news import (
     OurOrder,
     Rules,
     SeenOrder,
+    Strange,
     Traded,
     TradedSum,
     Unmodified,
@@ -55,6 +56,7 @@ __all__ = [
     "OurOrder",
     "Rules",
     "SeenOrder",
+    "Strange",
     "Traded",
     "TradedSum",
     "Unmodified",
@@ -65,6 +67,7 @@ __all__ = [
 
 S = OrderState
 ENDED = frozenset({S.CANCELED, S.REJECTED, S.FILLED, S.DENIED})
+BLANK = "(blank)"
 ENDING = frozenset({Word.COMPLETE, Word.CANCELLED, Word.REJECTED})
 
 
@@ -269,11 +272,13 @@ def _judge_lost(order: OurOrder, was_read: bool, now: datetime, rules: Rules, ch
 
 def _judge_row(order: OurOrder, seen: SeenOrder, filled: int, evidence: _Evidence, changes: list[Change]) -> None:
     state, row = order.state, seen.row
+    if row.word is Word.UNKNOWN and (called := row.raw_status[:60] or BLANK) != order.strange_word:
+        changes.append(Strange(order.order_id, called, works=state not in ENDED))
     if state in ENDED:
         # Late trades of an ended order were counted above. What two reads ended two reads may bring back: it may fill.
         if state in (S.CANCELED, S.REJECTED) and row.word in (Word.WORKING, Word.TRIGGER_PENDING) and evidence.confirmed(seen):
             works = S.PARTIALLY_FILLED if filled else S.ACCEPTED
-            changes.append(Move(order.order_id, works, f"it was held for {state}, the book says {row.raw_status}"))
+            changes.append(Move(order.order_id, works, f"the book says {row.raw_status}"))
         return
     says_ended = row.word in (Word.CANCELLED, Word.REJECTED) and (row.filled_units or 0) <= filled
     if says_ended and evidence.trades_whole and evidence.confirmed(seen):

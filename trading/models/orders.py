@@ -77,6 +77,10 @@ class Order(models.Model):
     change_text = models.CharField(max_length=300, blank=True, default="", help_text="what became of the change, in words")
     last_seen_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    # It was held for ended, or given up as lost, and works after all.
+    revived_at = models.DateTimeField(null=True)
+    cancels = models.PositiveSmallIntegerField(default=0, help_text="how often its cancel was asked")
+    strange_word = models.CharField(max_length=60, blank=True, default="", help_text="the book's last word that we do not know")
     sender = models.CharField(max_length=120, blank=True)
 
     objects = Sighted["Order"]()

@@ -24,7 +24,7 @@ from trading.domain import reconcile as truth
 from trading.domain.orders import EXITS, FINAL, MOVES, OrderState, Purpose, check_move, is_late_truth
 from trading.domain.positions import Net, Traded, add
 from trading.models import Book, BrokerOrder, Fill, Order, Position
-from trading.services import halt, record, terms, versions, wake
+from trading.services import again, halt, record, terms, versions, wake
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +71,11 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, is_clai
         fields.setdefault("finished_at", now)
     if to in (S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED) and order.acknowledged_at is None:
         fields.setdefault("acknowledged_at", now)
-    if why and to in (S.REJECTED, S.CANCELED, S.DENIED, S.LAPSED, S.UNKNOWN, S.INITIALIZED):
-        fields.setdefault("reason", why[:300])
+    late = is_late_truth(old, to)
+    if late and to not in FINAL:
+        fields |= {"finished_at": None, "revived_at": now}
+    if why and (late or to in (S.REJECTED, S.CANCELED, S.DENIED, S.LAPSED, S.UNKNOWN, S.INITIALIZED)):
+        fields.setdefault("reason", (f"it was held for {old}: {why}" if late else why)[:300])
     if not is_claimed:
         versions.bump(order.book_id)
     if not _mover(tuple(fields))(order.pk, old, to, *fields.values()):
@@ -80,7 +83,6 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, is_clai
     order.state = to
     for name, value in fields.items():
         setattr(order, name, value)
-    late = is_late_truth(old, to)
     record.of_order(
         "order.late" if late else "order",
         order,
@@ -97,9 +99,8 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, is_clai
         record.ring_order("ORDER_LAPSED", f"lost: {why}; an entry is not sent again by itself", order)
     elif to is S.REJECTED and Purpose(order.purpose) in EXITS:
         record.ring_book("EXIT_REJECTED", f"{order}: {why}", order.book, key=order.goal_id)
-    elif why == truth.NO_EFFECT and not order.follows_price and order.book.state == Book.State.OPEN:
-        # What follows the price, and what an exit cancels, is asked again by itself.
-        record.ring_order("ORDER_CANCEL_NO_EFFECT", "it still works at the broker; cancel it again", order)
+    elif why == truth.NO_EFFECT and (words := again.after_no_effect(order)):
+        record.ring_order("ORDER_CANCEL_NO_EFFECT", f"it still works at the broker; {words}", order)
     return True
 
 
@@ -241,6 +242,11 @@ def _carry_out(account_id: int, change: truth.Change, order: Order) -> int | Non
                 return None
         case truth.Missed():
             Order.objects.filter(pk=order.pk).update(missing_reads=models.F("missing_reads") + 1)
+            return None
+        case truth.Strange(word=word, works=works):
+            Order.objects.filter(pk=order.pk).update(strange_word=word)
+            taken = "it may be working" if works else f"it stays {order.state}"
+            record.ring_order("ORDER_WORD_UNKNOWN", f"the broker calls it “{word}”, unknown to us: {taken}; look there", order)
             return None
         case truth.Freeze(book_id=book_id, why=why):
             freeze(book_id, kind="AMBIGUOUS", why=f"{order}: {why}")

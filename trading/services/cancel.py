@@ -12,6 +12,7 @@ from trading.domain.orders import EXITS, OrderState, Purpose
 from trading.models import Order
 from trading.services import apply, wake
 
+MOST_COUNTED = 1000
 CANCELLABLE = (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
 
 
@@ -39,6 +40,7 @@ def request(order_id: int, *, asked_by: str, why: str, follow: bool = False, to_
             why=why,
             actor=asked_by,
             cancel_asked_at=now,
+            cancels=min(order.cancels + 1, MOST_COUNTED),
             follows_price=follow,
             to_market=to_market,
         )

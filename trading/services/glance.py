@@ -23,7 +23,8 @@ EAGER_AFTER_CANCEL = timedelta(seconds=3)
 # What the books called ended is looked at again soon: some show another order's word for a while. What they never showed
 # may turn up late, and would work unseen.
 DOUBTED_FOR, LOST_FOR = timedelta(seconds=30), timedelta(minutes=5)
-STRAY_AGAIN = timedelta(seconds=1)
+# A stray whose cancels lead nowhere is asked again after 1, 2, 4 … seconds, at most so many.
+STRAY_AGAIN_S, STRAY_AGAIN_MOST_S = 1, 30
 LOOKED_AFTER = (Book.State.OPEN, Book.State.REDUCING, Book.State.EXITING)
 # A cancelled order that follows the price is asked again or given up within this.
 GIVEN_UP_IN = timedelta(minutes=1)
@@ -41,7 +42,8 @@ class Seen:
     sent_at: datetime | None
     cancel_asked_at: datetime | None
     order_id: int
-    finished_at: datetime | None
+    revived_at: datetime | None
+    cancels: int
     wants_more: bool  # its remainder is asked anew when it has ended
     exchange: str
     symbol: str
@@ -51,9 +53,14 @@ class Seen:
     def is_stray(self) -> bool:
         """It works, and without an open goal nobody wants it: an exit, or what was cancelled, and held for ended since."""
         works = self.state in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED) and self.book_state in LOOKED_AFTER
-        was_cancelled = self.finished_at is not None and self.cancel_asked_at is not None
+        was_cancelled = self.revived_at is not None and self.cancel_asked_at is not None
         was_cancelled = was_cancelled and not (self.wants_more and self.book_state == Book.State.OPEN)
         return works and (Purpose(self.purpose) in EXITS or was_cancelled)
+
+    def may_be_cancelled(self, now: datetime) -> bool:
+        """Not a moment after the last time, and later each time."""
+        pause_s = min(STRAY_AGAIN_S * 2 ** min(max(self.cancels - 1, 0), 10), STRAY_AGAIN_MOST_S)
+        return self.cancel_asked_at is None or now - self.cancel_asked_at >= timedelta(seconds=pause_s)
 
     @property
     def is_live(self) -> bool:
@@ -119,11 +126,7 @@ class Glance:
     @property
     def strays(self) -> list[int]:
         """Orders to be cancelled once more: their end was believed, and they work. In a closed book its next goal does it."""
-        return [
-            o.order_id
-            for o in self.orders
-            if o.is_stray and not self._has_goal(o) and (o.cancel_asked_at is None or self.at - o.cancel_asked_at >= STRAY_AGAIN)
-        ]
+        return [o.order_id for o in self.orders if o.is_stray and not self._has_goal(o) and o.may_be_cancelled(self.at)]
 
     def _has_goal(self, order: Seen) -> bool:
         key = f"{order.exchange}:{order.symbol}:{order.product}"
@@ -164,8 +167,8 @@ class Glance:
 
 
 _SEEN = (
-    *("book_id", "book__state", "purpose", "state", "protected", "sent_at", "cancel_asked_at", "pk", "finished_at"),
-    *("follows_price", "exchange", "symbol", "product"),
+    *("book_id", "book__state", "purpose", "state", "protected", "sent_at", "cancel_asked_at", "pk", "revived_at"),
+    *("cancels", "follows_price", "exchange", "symbol", "product"),
 )
 # Two questions: asked as one, the database would walk through everything the account ever ended.
 _unfinished = Prepared(

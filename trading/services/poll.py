@@ -223,6 +223,7 @@ def _ours(o: Order) -> truth.OurOrder:
         answered_at=o.answered_at,
         sender_gone=o.state == OrderState.SUBMITTED and has_ended(o.sender),
         change=terms.change_of(o),
+        strange_word=o.strange_word,
     )
 
 
