@@ -13,7 +13,7 @@ from django.db.models import F, Max, Q
 from accounts.models import Account, BrokerRead
 from algomirror.ops import sight
 from algomirror.ops.models import Journal
-from algomirror.ops.prepared import Prepared, PreparedUpdate, insert
+from algomirror.ops.prepared import Prepared, PreparedUpdate, insert, insert_unless_there
 from tests.cast import account as an_account
 from trading.models import Book, Order
 
@@ -151,3 +151,31 @@ def test_who_may_see_less_gets_and_leaves_no_statement_of_others(orders: list[Or
         assert move(orders[0].pk, "ours") == 1
         with sight.limited_to(frozenset({account})):
             assert len(of_book(book)) == 3
+
+
+def test_a_computed_moment_is_one_too(orders: list[Order]) -> None:
+    latest = Prepared(
+        lambda book: (
+            Order.objects.filter(book_id=book).order_by().values("symbol").annotate(at=Max("sent_at")).values_list("symbol", "at")
+        )
+    )
+    found = dict(latest(orders[0].book_id))
+    assert found == {o.symbol: o.sent_at for o in orders}
+    assert {at.tzinfo for at in found.values() if at is not None} == {UTC}
+
+
+def test_what_is_there_already_is_left_as_it_is(orders: list[Order]) -> None:
+    account = orders[0].account
+    for kind in ("ORDERS", "ORDERS", "TRADES"):
+        insert_unless_there(BrokerRead(account=account, kind=kind, rows=[kind]))
+    assert sorted(BrokerRead.objects.values_list("kind", flat=True)) == ["ORDERS", "TRADES"]
+
+
+def test_a_text_where_a_number_goes_and_the_other_way_round_are_what_the_orm_makes_of_them(orders: list[Order]) -> None:
+    change = PreparedUpdate(lambda pk: Order.objects.filter(pk=pk), ["units", "reason", "protected", "price"])
+    change(orders[0].pk, "130", 7, 1, "99.50")
+    by_orm = orders[1]
+    Order.objects.filter(pk=by_orm.pk).update(units="130", reason=7, protected=1, price="99.50")
+    names = ("units", "reason", "protected", "price")
+    mine, theirs = (Order.objects.values_list(*names).get(pk=pk) for pk in (orders[0].pk, by_orm.pk))
+    assert mine == theirs == (130, "7", True, Decimal("99.50"))

@@ -14,11 +14,10 @@ from typing import Any
 
 from django.db import IntegrityError, models, transaction
 
-from accounts.gateway.reports import OrderReply, Verdict
 from algomirror.kernel import clock
 from algomirror.kernel.errors import IllegalMove
 from algomirror.kernel.money import Action
-from algomirror.ops import prepared, scribe
+from algomirror.ops import prepared
 from algomirror.ops.prepared import Prepared, PreparedUpdate
 from trading.domain import reconcile as truth
 from trading.domain.orders import EXITS, FINAL, MOVES, OrderState, Purpose, check_move, is_late_truth
@@ -112,81 +111,6 @@ def born_sent(orders: list[Order]) -> list[Order]:
     return orders
 
 
-def replies(book_id: int, answers: Mapping[int, OrderReply]) -> None:
-    """What the broker's answers to placing these orders of one book prove. The broker's ids are kept before anything else."""
-
-    def together() -> list[Order]:
-        versions.bump(book_id)
-        return [_reply(order_id, answer) for order_id, answer in answers.items()]
-
-    try:
-        orders = scribe.write(together)
-    except IntegrityError:
-        orders = [_reply_alone(book_id, order_id, answer) for order_id, answer in answers.items()]
-    for order, answer in zip(orders, answers.values(), strict=True):
-        if answer.verdict is Verdict.QUEUED:
-            halt.account(order.account_id, why=f"{order}: the server queued the order for a person's approval")
-        if answer.mode is not None and answer.mode != order.book.mode:
-            halt.account(order.account_id, why=f"{order}: the server acted in {answer.mode}, the account is {order.book.mode}")
-    after(book_id)
-
-
-def _reply_alone(book_id: int, order_id: int, answer: OrderReply) -> Order:
-    try:
-        with transaction.atomic():
-            versions.bump(book_id)
-            return _reply(order_id, answer)
-    except IntegrityError:
-        order = _get(order_id)
-        freeze(book_id, kind="AMBIGUOUS", why=f"{order}: the broker's id {answer.broker_order_id} belongs to another order")
-        return order
-
-
-def _reply(order_id: int, answer: OrderReply) -> Order:
-    order = _get(order_id)
-    if answer.broker_order_id and not order.broker_order_id:
-        claim_row(order, answer.broker_order_id)
-    elif answer.broker_order_id and order.broker_order_id != answer.broker_order_id:
-        freeze(
-            order.book_id,
-            kind="AMBIGUOUS",
-            why=f"{order}: answered as {answer.broker_order_id}, but {order.broker_order_id} was adopted for it",
-        )
-    proven = _proven(OrderState(order.state), answer)
-    if proven is not None:
-        move(order, proven[0], why=proven[1], is_claimed=True, answered_at=clock.now())
-    return order
-
-
-def _proven(state: OrderState, answer: OrderReply) -> tuple[OrderState, str] | None:
-    """Where the answer moves an order that stands at `state`, and why; None: nowhere."""
-    if state is not S.SUBMITTED:
-        # The poll was faster, or the order was given up: the reply may still prove that it exists.
-        late = answer.verdict is Verdict.ACCEPTED and state in (S.UNKNOWN, S.LAPSED)
-        return (S.ACCEPTED, "the broker's answer came late") if late else None
-    match answer.verdict:
-        case Verdict.ACCEPTED:
-            return S.ACCEPTED, "accepted"
-        case Verdict.REFUSED:
-            return S.REJECTED, answer.text
-        case Verdict.NOT_SENT:
-            return S.INITIALIZED, answer.text or "not sent"
-        case Verdict.QUEUED:
-            return S.QUEUED, answer.text
-        case _:
-            return S.UNKNOWN, answer.text or "no usable answer"
-
-
-def cancel_reply(order_id: int, answer: OrderReply) -> None:
-    """A cancel's answer decides nothing: the books do. Only a cancel that was never sent is taken back."""
-    if answer.verdict is not Verdict.NOT_SENT:
-        return
-    with transaction.atomic():
-        order = _get(order_id)
-        if order.state == S.PENDING_CANCEL:
-            move(order, S.PARTIALLY_FILLED if order.filled_units else S.ACCEPTED, why=f"cancel not sent: {answer.text}")
-
-
 def changes(account_id: int, found: Sequence[truth.Change], orders: Mapping[int, Order], *, mirrored: Callable[[], None]) -> int:
     """Carry out what reconciliation proved of these `orders`, as they were when it looked: all of it in one transaction, or,
     when one change is impossible, each alone, so that one bad order holds up no other.
@@ -213,7 +137,7 @@ def _carry_out_alone(account_id: int, book_id: int, change: truth.Change) -> int
     try:
         with transaction.atomic():
             versions.bump(book_id)
-            return _carry_out(account_id, change, _get(change.order_id))
+            return _carry_out(account_id, change, get(change.order_id))
     except (IllegalMove, IntegrityError) as error:
         freeze(book_id, kind="ILLEGAL", why=str(error))
         return None
@@ -393,5 +317,5 @@ def claim_row(order: Order, broker_order_id: str) -> None:
     _own(order.account_id, order.trading_day, broker_order_id, order.pk)
 
 
-def _get(order_id: int) -> Order:
+def get(order_id: int) -> Order:
     return _orders.one(order_id)

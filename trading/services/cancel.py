@@ -10,7 +10,7 @@ from algomirror.kernel import clock
 from algomirror.ops import journal
 from trading.domain.orders import EXITS, OrderState, Purpose
 from trading.models import Order
-from trading.services import apply, wake
+from trading.services import answers, apply, wake
 
 MOST_COUNTED = 1000
 CANCELLABLE = (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
@@ -50,7 +50,7 @@ def request(order_id: int, *, asked_by: str, why: str, follow: bool = False, to_
     answer = gateway_for(order.account).cancel(
         order.broker_order_id, exit=Purpose(order.purpose) in EXITS or order.book.state != "OPEN"
     )
-    apply.cancel_reply(order.pk, answer)
+    answers.cancel_reply(order.pk, answer)
     wake.wake([order.account_id])
     return True
 

@@ -19,7 +19,7 @@ from algomirror.ops.prepared import Prepared
 from trading.domain.changes import Terms
 from trading.domain.orders import EXITS, OrderState, Purpose
 from trading.models import Book, Order
-from trading.services import abreast, apply, versions, wake
+from trading.services import abreast, answers, apply, versions, wake
 
 # Between the decision to send and the wire no more than this may pass, or the sender gives the order back unsent: a process
 # that was frozen in between would otherwise send what the rest of the house has already given up.
@@ -116,9 +116,12 @@ def wire(orders: Sequence[Order], *, since: float) -> dict[int, Verdict]:
         return gateway.place(ticket_of(order), exit=Purpose(order.purpose) in EXITS)
 
     calls: list[Callable[[], OrderReply]] = [partial(place, order) for order in orders]
-    for answers in abreast.run(calls, meanwhile=wake.tell):
-        said = {orders[n].pk: answer for n, answer in answers}
-        apply.replies(orders[0].book_id, said)
+    # Their claim raised it by one.
+    version: int | None = orders[0].book.version + 1
+    for some in abreast.run(calls, meanwhile=wake.tell):
+        said = {orders[n].pk: answer for n, answer in some}
+        is_same = answers.replies(orders, said, version=version)
+        version = version + 1 if version is not None and is_same else None
         verdicts |= {pk: answer.verdict for pk, answer in said.items()}
         for refused in (answer for answer in said.values() if answer.key_refused):
             Account.objects.filter(pk=account.pk).update(link=Account.Link.REFUSED, last_failure=refused.text[:300])

@@ -46,3 +46,8 @@ def claim(book: Book, states: tuple[str, ...] | None = None) -> bool:
     Who decides from a book's facts claims it in the transaction that acts: whatever changed in between makes this fail.
     """
     return bool(_claim(states)(book.pk, book.version))
+
+
+def raise_from(book_id: int, version: int) -> bool:
+    """Raise the version if it is this one: nothing has happened to the book since."""
+    return bool(_claim(None)(book_id, version))

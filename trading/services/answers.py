@@ -1,0 +1,99 @@
+"""What a broker's answer to an order proves, written down through `trading.services.apply`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.db import IntegrityError, transaction
+
+from accounts.gateway.reports import OrderReply, Verdict
+from algomirror.kernel import clock
+from algomirror.ops import scribe
+from trading.domain.orders import OrderState
+from trading.models import Order
+from trading.services import apply, halt, versions
+
+S = OrderState
+
+
+def replies(orders: Sequence[Order], answers: Mapping[int, OrderReply], *, version: int | None = None) -> bool:
+    """What the broker's answers to placing some of these orders of one book prove. Its ids are kept before anything else.
+
+    `version`: the book's since the orders were read or written; where it still is, they are taken as they are. True then, and
+    it is one more now; where anything else has happened to the book they are read again.
+    """
+    book_id = orders[0].book_id
+
+    def together() -> tuple[bool, list[Order]]:
+        is_same = version is not None and versions.raise_from(book_id, version)
+        if not is_same:
+            versions.bump(book_id)
+        known = {order.pk: order for order in orders} if is_same else {}
+        return is_same, [_reply(known.get(pk) or apply.get(pk), answer) for pk, answer in answers.items()]
+
+    try:
+        is_same, answered = scribe.write(together)
+    except IntegrityError:
+        is_same, answered = False, [_reply_alone(book_id, order_id, answer) for order_id, answer in answers.items()]
+    for order, answer in zip(answered, answers.values(), strict=True):
+        if answer.verdict is Verdict.QUEUED:
+            halt.account(order.account_id, why=f"{order}: the server queued the order for a person's approval")
+        if answer.mode is not None and answer.mode != order.book.mode:
+            halt.account(order.account_id, why=f"{order}: the server acted in {answer.mode}, the account is {order.book.mode}")
+    apply.after(book_id)
+    return is_same
+
+
+def _reply_alone(book_id: int, order_id: int, answer: OrderReply) -> Order:
+    try:
+        with transaction.atomic():
+            versions.bump(book_id)
+            return _reply(apply.get(order_id), answer)
+    except IntegrityError:
+        order = apply.get(order_id)
+        apply.freeze(book_id, kind="AMBIGUOUS", why=f"{order}: the broker's id {answer.broker_order_id} belongs to another order")
+        return order
+
+
+def _reply(order: Order, answer: OrderReply) -> Order:
+    if answer.broker_order_id and not order.broker_order_id:
+        apply.claim_row(order, answer.broker_order_id)
+    elif answer.broker_order_id and order.broker_order_id != answer.broker_order_id:
+        apply.freeze(
+            order.book_id,
+            kind="AMBIGUOUS",
+            why=f"{order}: answered as {answer.broker_order_id}, but {order.broker_order_id} was adopted for it",
+        )
+    proven = _proven(OrderState(order.state), answer)
+    if proven is not None:
+        apply.move(order, proven[0], why=proven[1], is_claimed=True, answered_at=clock.now())
+    return order
+
+
+def _proven(state: OrderState, answer: OrderReply) -> tuple[OrderState, str] | None:
+    """Where the answer moves an order that stands at `state`, and why; None: nowhere."""
+    if state is not S.SUBMITTED:
+        # The poll was faster, or the order was given up: the reply may still prove that it exists.
+        late = answer.verdict is Verdict.ACCEPTED and state in (S.UNKNOWN, S.LAPSED)
+        return (S.ACCEPTED, "the broker's answer came late") if late else None
+    match answer.verdict:
+        case Verdict.ACCEPTED:
+            return S.ACCEPTED, "accepted"
+        case Verdict.REFUSED:
+            return S.REJECTED, answer.text
+        case Verdict.NOT_SENT:
+            return S.INITIALIZED, answer.text or "not sent"
+        case Verdict.QUEUED:
+            return S.QUEUED, answer.text
+        case _:
+            return S.UNKNOWN, answer.text or "no usable answer"
+
+
+def cancel_reply(order_id: int, answer: OrderReply) -> None:
+    """A cancel's answer decides nothing: the books do. Only a cancel that was never sent is taken back."""
+    if answer.verdict is not Verdict.NOT_SENT:
+        return
+    with transaction.atomic():
+        order = apply.get(order_id)
+        if order.state == S.PENDING_CANCEL:
+            apply.move(order, S.PARTIALLY_FILLED if order.filled_units else S.ACCEPTED, why=f"cancel not sent: {answer.text}")
