@@ -71,15 +71,19 @@ class _Seats:
             self._free -= 1
             heapq.heappop(self._queue)[-1].release()
 
-    def sit_down(self) -> None:
-        """This thread works with a seat's connection from here on; its own is kept for when it gets up."""
+    def sit_down(self, *, anew: bool) -> None:
+        """This thread works with a seat's connection from here on; its own is kept for when it gets up.
+
+        `anew`: not only after a wait. Asking PostgreSQL whether it is still there takes a call of its own.
+        """
         _mine.own = connections[DEFAULT_DB_ALIAS]
         with self._lock:
             kept = self._connections.pop() if self._connections else None
         if kept is None:
             kept = connections.create_connection(DEFAULT_DB_ALIAS)
             kept.inc_thread_sharing()
-        kept.close_if_unusable_or_obsolete()
+        if anew or kept.errors_occurred:
+            kept.close_if_unusable_or_obsolete()
         connections[DEFAULT_DB_ALIAS] = kept
 
     def get_up(self) -> None:
@@ -136,7 +140,7 @@ def _sit(sat: int, *, hurries: bool) -> None:
     seats = _all()
     seats.take(sat, hurries=hurries)
     try:
-        seats.sit_down()
+        seats.sit_down(anew=not sat)
     except BaseException:
         seats.leave()
         raise
@@ -144,6 +148,8 @@ def _sit(sat: int, *, hurries: bool) -> None:
 
 
 def _rise() -> None:
+    if not is_seated():
+        return
     seats = _all()
     _mine.sat = 0
     seats.get_up()

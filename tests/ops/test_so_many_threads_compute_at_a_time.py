@@ -185,3 +185,20 @@ def test_while_the_seats_are_closed_nobody_sits_down_and_who_sits_goes_on() -> N
         enough.set()
     late.join()
     assert sat.is_set() and enough.is_set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_cannot_sit_down_again_leaves_one_seat_and_not_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Any, *, anew: bool) -> None:
+        if not anew:
+            raise OSError("no connection")
+        sit_down(self, anew=anew)
+
+    sit_down = seats._Seats.sit_down
+    monkeypatch.setattr(seats, "_seats", None)
+    with monkeypatch.context() as patch:
+        patch.setattr(seats._Seats, "sit_down", broken)
+        with pytest.raises(OSError), seats.taken(), seats.left():
+            pass
+    assert seats._all()._free == seats.number()
+    assert not seats.is_seated() and _database() not in seats._all()._connections

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from threading import Event, Thread
 
 import pytest
 from django.db import connection
 
+from algomirror.ops import seats
 from tests.trading import truth
 from tests.trading.desk import LOT, Desk, a_desk
 from trading.services import work
@@ -21,15 +23,19 @@ def desk(transactional_db: None, request: pytest.FixtureRequest) -> Iterator[Des
         yield found
 
 
-def _race(desk: Desk, seconds: float) -> list[BaseException]:
-    """Workers take passes without any agreement while the market moves on; what they trip over is returned."""
+def _race(desk: Desk, seconds: float, *, seated: bool) -> list[BaseException]:
+    """Workers take passes without any agreement while the market moves on; what they trip over is returned.
+
+    `seated`: as in a pump, where what they write at once is one commit.
+    """
     stop = Event()
     tripped: list[BaseException] = []
 
     def worker() -> None:
         while not stop.is_set():
             try:
-                work.step(desk.accounts[0].pk)
+                with seats.taken() if seated else nullcontext():
+                    work.step(desk.accounts[0].pk)
             except Exception as error:
                 tripped.append(error)  # as in production: the turn is over, the next one begins anew
         connection.close()
@@ -47,15 +53,16 @@ def _race(desk: Desk, seconds: float) -> list[BaseException]:
     return tripped
 
 
-def test_they_send_each_order_once_and_end_flat(desk: Desk) -> None:
+@pytest.mark.parametrize("seated", [False, True], ids=["each by itself", "seated"])
+def test_they_send_each_order_once_and_end_flat(desk: Desk, seated: bool) -> None:
     book = desk.strangle(2 * LOT, wait_s=60)
     desk.poll()
     desk.fault("timeout_after_accept", symbol=desk.symbols["PE"])
-    assert _race(desk, 20) == []
+    assert _race(desk, 20, seated=seated) == []
     assert truth.lies(desk) == []
     desk.run_until(lambda: desk.owned(book, "CE") == desk.owned(book, "PE") == -2 * LOT)
     desk.exit(book)
-    assert _race(desk, 12) == []
+    assert _race(desk, 12, seated=seated) == []
     assert truth.lies(desk) == []
     assert desk.settle()
     assert truth.lies(desk) + truth.unsettled(desk) == []

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from accounts.gateway.reports import BookOrder, Read
 from algomirror.ops import prepared
@@ -13,7 +14,28 @@ from algomirror.ops.prepared import Prepared
 from trading.domain import reconcile as truth
 from trading.models import BrokerOrder
 
-_kept = Prepared(lambda account, day: BrokerOrder.objects.filter(account_id=account, trading_day=day))
+
+class Kept(NamedTuple):
+    """What a row of the book is compared with, as it was kept."""
+
+    pk: int
+    broker_order_id: str
+    order_id: int | None
+    units: int
+    price: Decimal | None
+    trigger_price: Decimal | None
+    word: str
+    raw_status: str
+    reason: str
+    traded_units: int
+    traded_value: Decimal
+    first_read: int
+    last_seen_at: datetime
+
+
+_kept = Prepared(
+    lambda account, day: BrokerOrder.objects.filter(account_id=account, trading_day=day).order_by().values_list(*Kept._fields)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +44,7 @@ class Mirror:
 
     account_id: int
     day: date
-    known: Mapping[str, BrokerOrder]
+    known: Mapping[str, Kept]
     _new: list[BrokerOrder] = field(default_factory=list)
     _changed: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
 
@@ -77,7 +99,7 @@ class Mirror:
 
 
 def of(account_id: int, day: date) -> Mirror:
-    return Mirror(account_id, day, {kept.broker_order_id: kept for kept in _kept(account_id, day)})
+    return Mirror(account_id, day, {kept.broker_order_id: kept for kept in map(Kept._make, _kept(account_id, day))})
 
 
 def _units(sums: Mapping[str, truth.TradedSum], broker_order_id: str) -> int:

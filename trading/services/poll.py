@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from decimal import Decimal
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.db import transaction
@@ -19,10 +21,10 @@ from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import alarms, journal, scribe
 from algomirror.ops.lease import has_ended
-from algomirror.ops.prepared import Prepared
+from algomirror.ops.prepared import Prepared, any_of
 from marketdata import calendar
 from trading.domain import reconcile as truth
-from trading.domain.orders import LIVE_STATES, WORKING, OrderState
+from trading.domain.orders import CHANGE_IN_DOUBT, LIVE_STATES, WORKING, OrderState
 from trading.models import Order
 from trading.services import abreast, apply, differences, evidence, halt, mirror, terms, versions
 
@@ -33,13 +35,47 @@ Kind = BrokerRead.Kind
 # Ended orders of today are still watched for late truths.
 WATCHED = [s.value for s in LIVE_STATES | {OrderState.LAPSED, OrderState.CANCELED, OrderState.REJECTED, OrderState.FILLED}]
 
+
+class _Line(NamedTuple):
+    """What reconciliation looks at of an order; the first nineteen are those of `truth.OurOrder`."""
+
+    order_id: int
+    book_id: int
+    exchange: str
+    symbol: str
+    product: str
+    action: str
+    units: int
+    price_type: str
+    price: Decimal
+    trigger_price: Decimal
+    state: str
+    broker_order_id: str
+    filled_units: int
+    filled_value: Decimal
+    baseline_read: int
+    missing_reads: int
+    sent_at: datetime | None
+    cancel_asked_at: datetime | None
+    answered_at: datetime | None
+    strange_word: str
+    sender: str
+    change_state: str
+    version: int
+
+
 _accounts = Prepared(lambda account: Account.objects.filter(pk=account))
 _trades_read = Prepared(
     lambda account: BrokerRead.objects.filter(account_id=account, kind=Kind.TRADES).values_list("started_at", flat=True)
 )
 # Without the rows' usual order, here as in the other small questions: it leads SQLite through all that the account ever had.
+# A few columns of each: by the afternoon there are hundreds, of which a read moves one or two.
 _today = Prepared(
-    lambda account, day: Order.objects.filter(account_id=account, trading_day=day).order_by().select_related("book")
+    lambda account, day: (
+        Order.objects.filter(account_id=account, trading_day=day)
+        .order_by()
+        .values_list("pk", "book_id", *_Line._fields[2:-1], "book__version")
+    )
 )
 # Not "before that day": the index of days would lead through all that the account ever had.
 _of_other_days = Prepared(
@@ -91,7 +127,7 @@ def _take_in(
     trades = trade_answer.value if isinstance(trade_answer, Read) else None
     rows = [_rows(answer) for answer in (order_answer, trade_answer)]
     # Thought out before the others are made to wait for this commit; where anything moved meanwhile, it is thought out anew.
-    ahead = _prove(row, order_answer, trades, reads.sequence(row.pk, Kind.ORDERS) + 1) if isinstance(order_answer, Read) else None
+    ahead = _ahead(row, order_answer, trades) if isinstance(order_answer, Read) else None
 
     def take_in() -> Exception | None:
         sequence = _store(row, Kind.ORDERS, order_answer, rows[0])
@@ -111,6 +147,13 @@ def _take_in(
     failed = scribe.write(take_in)
     if failed is not None:
         raise failed
+
+
+def _ahead(row: Account, order_answer: Read[list[BookOrder]], trades: list[BookTrade] | None) -> Proof | None:
+    try:
+        return _prove(row, order_answer, trades, reads.sequence(row.pk, Kind.ORDERS) + 1)
+    except Exception:  # noqa: BLE001 - thought out again where what was read is kept, and raised behind the commit
+        return None
 
 
 def ensure_fresh(account_ids: Iterable[int], *, max_age_s: float = 5.0) -> None:
@@ -151,7 +194,7 @@ class Proof:
     sequence: int  # the read's number
     versions: dict[int, int]  # of the books that were looked at
     found: Sequence[truth.Change]
-    today: dict[int, Order]
+    orders: dict[int, Order]  # those of `found`
     kept: mirror.Mirror
     lost: str  # a book that lacks rows it had before
 
@@ -160,10 +203,10 @@ def _prove(row: Account, order_answer: Read[list[BookOrder]], trades: list[BookT
     now = clock.now()
     day = clock.trading_day(now)
     sums = None if trades is None else truth.sum_trades((t.broker_order_id, t.units, t.price) for t in trades)
-    kept, today = mirror.of(row.pk, day), sorted(_today(row.pk, day), key=lambda o: -o.pk)
+    kept, today = mirror.of(row.pk, day), sorted(map(_Line._make, _today(row.pk, day)), reverse=True)
     orders_whole = not kept.lacks_orders(order_answer)
     trades_whole = sums is None or not kept.lacks_trades(sums)
-    owners = {o.broker_order_id: o.pk for o in today if o.broker_order_id}
+    owners = {o.broker_order_id: o.order_id for o in today if o.broker_order_id}
     found = truth.reconcile(
         [_ours(o) for o in today if o.state in WATCHED],
         orders=kept.reflect(order_answer, sums or {}, sequence=sequence, owners=owners),
@@ -176,9 +219,9 @@ def _prove(row: Account, order_answer: Read[list[BookOrder]], trades: list[BookT
     )
     return Proof(
         sequence=sequence,
-        versions={o.book_id: o.book.version for o in today},
+        versions={o.book_id: o.version for o in today},
         found=found,
-        today={o.pk: o for o in today},
+        orders=_whole({change.order_id for change in found}),
         kept=kept,
         lost="" if orders_whole and trades_whole else "order" if not orders_whole else "trade",
     )
@@ -188,7 +231,7 @@ def _apply(row: Account, proof: Proof) -> None:
     if proof.lost:
         text = f"{row.name}: the {proof.lost} book lacks rows it had before"
         alarms.ring("BOOK_LOST_ROWS", text, account_id=row.pk)
-    apply.changes(row.pk, proof.found, proof.today, mirrored=proof.kept.write)
+    apply.changes(row.pk, proof.found, proof.orders, mirrored=proof.kept.write)
 
 
 def rules() -> truth.Rules:
@@ -200,31 +243,25 @@ def rules() -> truth.Rules:
     )
 
 
-def _ours(o: Order) -> truth.OurOrder:
+def _ours(line: _Line) -> truth.OurOrder:
+    is_changing = line.change_state in CHANGE_IN_DOUBT
     return truth.OurOrder(
-        order_id=o.pk,
-        book_id=o.book_id,
-        exchange=o.exchange,
-        symbol=o.symbol,
-        product=o.product,
-        action=o.action,
-        units=o.units,
-        price_type=o.price_type,
-        price=o.price,
-        trigger_price=o.trigger_price,
-        state=OrderState(o.state),
-        broker_order_id=o.broker_order_id,
-        filled_units=o.filled_units,
-        filled_value=o.filled_value,
-        baseline_read=o.baseline_read,
-        missing_reads=o.missing_reads,
-        sent_at=o.sent_at,
-        cancel_asked_at=o.cancel_asked_at,
-        answered_at=o.answered_at,
-        sender_gone=o.state == OrderState.SUBMITTED and has_ended(o.sender),
-        change=terms.change_of(o),
-        strange_word=o.strange_word,
+        *line[:10],
+        OrderState(line.state),
+        *line[11:19],
+        sender_gone=line.state == OrderState.SUBMITTED and has_ended(line.sender),
+        strange_word=line.strange_word,
+        change=terms.change_of(apply.get(line.order_id)) if is_changing else None,
     )
+
+
+@cache
+def _orders_of(ids: int) -> Prepared[Order]:
+    return Prepared(lambda *wanted: Order.objects.filter(any_of("pk", wanted)).select_related("book").order_by(), slots=ids)
+
+
+def _whole(ids: set[int]) -> dict[int, Order]:
+    return {order.pk: order for order in _orders_of(len(ids))(*ids)} if ids else {}
 
 
 def _stale_days(account_id: int, trades_known_to: datetime | None) -> None:
