@@ -163,7 +163,7 @@ def test_postgresql_touches_few_rows(today: Book) -> None:
         "glance: followed": (account, now - glance.GIVEN_UP_IN),
         "glance: ended lately": (account, now - glance.DOUBTED_FOR, now - glance.LOST_FOR),
         "poll: today": (account, clock.trading_day()),
-        "poll: live": (account,),
+        "poll: of other days": (account, clock.trading_day()),
         "evidence: that follow": (account, now - evidence.FOLLOWED_FOR),
         "evidence: ended of a goal": (goal,),
         "evidence: unacknowledged elsewhere": (account, today.pk),
