@@ -58,8 +58,9 @@ def test_an_index_leads_to_the_rows(name: str) -> None:
 # --- PostgreSQL --------------------------------------------------------------------------------
 
 ACCOUNTS, DAYS, ORDERS_A_DAY = 3, 250, 80
-# A day's rows, or those of one book or of one week's symbol; more means that a history is walked through.
-FEW = 300
+# A day's rows, those of one book or of one week's symbol: tens or hundreds, as the planner's sample of the tables has it. A
+# history that is walked through is an account's 20,000 or more.
+FEW = 2_000
 _STATE = "CASE WHEN k % 50 = 1 THEN 'REJECTED' WHEN k % 79 = 3 THEN 'LAPSED' WHEN k % 3 = 0 THEN 'CANCELED' ELSE 'FILLED' END"
 _WEEKLY = "'NIFTY' || to_char(b.at, 'IYYYIW') || 'W' || (k % 8)"
 
