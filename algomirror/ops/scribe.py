@@ -54,9 +54,8 @@ class _Act:
         self._after = [call for _, call, *_ in connection.run_on_commit[before:]]
         del connection.run_on_commit[before:]
 
-    def end(self, error: BaseException | None = None) -> None:
-        if error is not None and self._error is None:
-            self._error = error
+    def end(self, failed: BaseException | None) -> None:
+        self._error = self._error or failed
         self._written.release()
 
     def result(self) -> Any:

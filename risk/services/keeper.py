@@ -6,7 +6,6 @@ in one interpreter they take turns at every query.
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 import threading
@@ -17,6 +16,7 @@ from typing import Protocol
 from django.db import DatabaseError, close_old_connections, connection
 
 from algomirror.kernel import clock
+from algomirror.ops import memory
 from risk.services import watch
 from risk.services.worth import Worth
 
@@ -27,8 +27,6 @@ SWITCH_S = 0.0005
 # The longest the second thread makes room for the first; and the longest a decided run is left alone before it is read.
 GIVES_WAY_S = 0.05
 SETTLES_WITHIN_S = 0.25
-# New objects before the young, and so the old ones, are searched for cycles.
-COLLECT_AFTER = (20_000, 20, 50)
 
 
 class Guarding(Protocol):
@@ -125,7 +123,7 @@ class Keeper:
         return is_whole
 
     def _follows(self) -> None:
-        _settle_memory()
+        memory.settle()
         turn_at, is_heard = clock.monotonic(), False
         while not self._stopping.is_set():
             try:
@@ -181,10 +179,3 @@ def _refresh_connection() -> None:
             cursor.execute("SELECT 1")
     except DatabaseError:
         connection.close()
-
-
-def _settle_memory() -> None:
-    """What is loaded by now lives as long as the process: searching it for cycles would stop every thread for long."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)

@@ -16,11 +16,11 @@ from trading.services import apply, halt, versions
 S = OrderState
 
 
-def replies(orders: Sequence[Order], answers: Mapping[int, OrderReply], *, version: int | None = None) -> bool:
+def replies(orders: Sequence[Order], answers: Mapping[int, OrderReply], *, version: int | None) -> bool:
     """What the broker's answers to placing some of these orders of one book prove. Its ids are kept before anything else.
 
-    `version`: the book's since the orders were read or written; where it still is, they are taken as they are. True then, and
-    it is one more now; where anything else has happened to the book they are read again.
+    `version`: the book's since the orders were read or written, if that is known; where it still is, they are taken as they
+    are. True then, and it is one more now; where anything else has happened to the book they are read again.
     """
     book_id = orders[0].book_id
 

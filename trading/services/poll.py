@@ -19,7 +19,7 @@ from accounts.gateway.openalgo import EXIT_WAIT_S
 from accounts.gateway.reports import Answer, BookOrder, BookPosition, BookTrade, Failed, Read, Why
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
-from algomirror.ops import alarms, journal, scribe
+from algomirror.ops import alarms, scribe
 from algomirror.ops.lease import has_ended
 from algomirror.ops.prepared import Prepared, any_of
 from marketdata import calendar
@@ -169,7 +169,7 @@ def _rows(answer: Answer[Any]) -> list[dict[str, Any]] | None:
     """As they are kept; None when there are none to keep."""
     if isinstance(answer, Failed):
         return None
-    return [{name: journal.plain(getattr(item, name)) for name in item.__slots__} for item in answer.value]
+    return [{name: getattr(item, name) for name in item.__slots__} for item in answer.value]
 
 
 def _store(row: Account, kind: str, answer: Answer[Any], rows: list[dict[str, Any]] | None) -> int:

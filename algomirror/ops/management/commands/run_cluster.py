@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import logging
 import os
 from importlib import import_module
@@ -12,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django_q.management.commands.qcluster import Command as QCluster
 
+from algomirror.ops import memory
 from algomirror.ops.supervisor.deathsig import forks_die_with_this_process
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,4 @@ def preload() -> None:
                 import_module(f"{app.name}.tasks")
             except Exception:
                 log.exception("tasks cannot be loaded room=%s", app.label)  # the other rooms' work goes on
-    gc.collect()
-    gc.freeze()
-    # One account's pass makes thousands of rows that all go again: searching among them each 700 only costs time.
-    gc.set_threshold(20_000, 20, 20)
+    memory.settle()
