@@ -29,10 +29,11 @@ def check(needed: Mapping[int, Decimal], *, buys_only: bool = False) -> list[Den
     """
     denials: list[Denial] = []
     accounts = list(Account.objects.filter(pk__in=needed).order_by("pk"))
-    for account in accounts:
-        if not _claim(account.pk):
-            MarginClaim.objects.get_or_create(account=account)
-            _claim(account.pk)
+    claimed = {account.pk for account in accounts if _claim(account.pk)}
+    if first := [account.pk for account in accounts if account.pk not in claimed]:
+        MarginClaim.objects.bulk_create((MarginClaim(account_id=pk) for pk in first), ignore_conflicts=True)
+        for pk in first:
+            _claim(pk)
     for account_id, purse in funds.spendable(accounts).items():
         free = purse.money.cash if buys_only else purse.money.usable
         if free is None:
