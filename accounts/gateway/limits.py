@@ -88,7 +88,11 @@ def _ask_redis(key: str, limit: int, rate: int) -> float:
     global _grant
     if _grant is None:
         client = redis.Redis.from_url(
-            settings.REDIS_URL, socket_timeout=0.3, socket_connect_timeout=0.3, retry=Retry(NoBackoff(), 0)
+            settings.REDIS_URL,
+            socket_timeout=0.3,
+            socket_connect_timeout=0.3,
+            retry=Retry(NoBackoff(), 0),
+            driver_info=queue.NAMELESS,
         )
         _grant = client.register_script(_SCRIPT)
     return float(_grant(keys=[key], args=[limit, max(rate, limit), WINDOW_US])) / 1_000_000

@@ -47,11 +47,15 @@ class Slot(Expression):
         return "%s", [self]
 
 
+_written: list[_Statement] = []
+
+
 class _Statement:
     """SQL for each kind of database, with what each of its parameters is: a constant, or the slot of a value."""
 
     def __init__(self) -> None:
         self._compiled: dict[str, tuple[str, tuple[Any, ...], Any]] = {}
+        _written.append(self)
 
     def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
         raise NotImplementedError
@@ -60,12 +64,23 @@ class _Statement:
         """What `take` finds at the cursor, and what `_compile` gave as the way to read it."""
         connection = connections[DEFAULT_DB_ALIAS]
         sql, parameters, reading = self._for(connection.vendor)
-        bound = [_plain(p, values, connection) if isinstance(p, Slot) else p for p in parameters]
-        if connection.vendor == "sqlite" and not connection.queries_logged and not connection.execute_wrappers:
+        bound = _bound(parameters, values, connection)
+        if _is_plain_sqlite(connection):
             return _on_sqlite(connection, sql, bound, take), reading
         with connection.cursor() as cursor:
             cursor.execute(sql, bound)
             return take(cursor), reading
+
+    def _run_all(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Once for each of these values, where nothing is given back."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        sql, parameters, _ = self._for(connection.vendor)
+        bound = [_bound(parameters, values, connection) for values in rows]
+        if _is_plain_sqlite(connection):
+            _on_sqlite(connection, sql, bound, _count, many=True)
+            return
+        with connection.cursor() as cursor:
+            cursor.executemany(sql, bound)
 
     def _for(self, vendor: str) -> tuple[str, tuple[Any, ...], Any]:
         if sight.is_limited():
@@ -80,14 +95,29 @@ class _Statement:
         return sql, tuple(_text(p) for p in parameters), reading
 
 
-def _on_sqlite(connection: Any, sql: str, bound: list[Any], take: Callable[[Any], T]) -> T:
+def compile_all() -> None:
+    """All that is written by now, so that nobody's first account waits for it."""
+    for statement in _written:
+        statement._for(connections[DEFAULT_DB_ALIAS].vendor)
+
+
+def _bound(parameters: tuple[Any, ...], values: Sequence[Any], connection: Any) -> list[Any]:
+    return [_plain(p, values, connection) if isinstance(p, Slot) else p for p in parameters]
+
+
+def _is_plain_sqlite(connection: Any) -> bool:
+    return connection.vendor == "sqlite" and not connection.queries_logged and not connection.execute_wrappers
+
+
+def _on_sqlite(connection: Any, sql: str, bound: list[Any], take: Callable[[Any], T], *, many: bool = False) -> T:
     """Without Django's cursor, which costs more than the database does: its checks and its errors are kept."""
     if connection.connection is None:
         connection.ensure_connection()
     connection.validate_thread_sharing()
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
-        return take(connection.connection.execute(_with_question_marks(sql), bound))
+        driver = connection.connection
+        return take((driver.executemany if many else driver.execute)(_with_question_marks(sql), bound))
 
 
 @lru_cache(2_048)
@@ -250,22 +280,27 @@ class PreparedUpdate(_Statement):
 
 
 class _Insert(_Statement):
-    def __init__(self, model: type[Model], on_conflict: OnConflict | None) -> None:
+    def __init__(self, model: type[Model], on_conflict: OnConflict | None, *, gives_key: bool) -> None:
         super().__init__()
-        self._model, self._on_conflict = model, on_conflict
+        self._model, self._on_conflict, self._gives_key = model, on_conflict, gives_key
         self._fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
 
     def __call__(self, row: Model) -> Any:
         """The key that the database gave; how many rows were written, where it gives none."""
-        values = [field.pre_save(row, True) for field in self._fields]
-        return self._run(values, _key if self._on_conflict is None else _count)[0]
+        return self._run(self._values(row), _key if self._gives_key else _count)[0]
+
+    def all(self, rows: Iterable[Model]) -> None:
+        self._run_all(map(self._values, rows))
+
+    def _values(self, row: Model) -> list[Any]:
+        return [field.pre_save(row, True) for field in self._fields]
 
     def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
         query = InsertQuery(self._model, on_conflict=self._on_conflict)
         pattern = self._model(**{field.attname: Slot(n, field) for n, field in enumerate(self._fields)})
         query.insert_values(self._fields, [pattern])
         compiler: Any = query.get_compiler(using)
-        if self._on_conflict is None:
+        if self._gives_key:
             compiler.returning_fields = [self._model._meta.pk]
         ((sql, parameters),) = compiler.as_sql()
         return sql, tuple(parameters), None
@@ -276,10 +311,16 @@ _insert_into = cache(_Insert)
 
 def insert(row: Model) -> None:
     """`row.save(force_insert=True)` of a model that has no signals and no save of its own; the database gives the key."""
-    row.pk = _insert_into(type(row), None)(row)
+    row.pk = _insert_into(type(row), None, gives_key=True)(row)
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 def insert_unless_there(row: Model) -> None:
     """The same, and nothing where a row with the same unique values exists; `row` learns no key."""
-    _insert_into(type(row), OnConflict.IGNORE)(row)
+    _insert_into(type(row), OnConflict.IGNORE, gives_key=False)(row)
+
+
+def insert_all(rows: Sequence[Model]) -> None:
+    """Rows of one such model, in their order; they learn no keys."""
+    if rows:
+        _insert_into(type(rows[0]), None, gives_key=False).all(rows)

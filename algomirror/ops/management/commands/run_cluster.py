@@ -9,9 +9,10 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
+from django.db import DatabaseError, connections
 from django_q.management.commands.qcluster import Command as QCluster
 
-from algomirror.ops import memory
+from algomirror.ops import memory, prepared
 from algomirror.ops.supervisor.deathsig import forks_die_with_this_process
 
 log = logging.getLogger(__name__)
@@ -33,11 +34,19 @@ class Command(QCluster):  # type: ignore[misc]
 
 
 def preload() -> None:
-    """Import every room's tasks before the fork: workers share the memory and their first task waits for nothing."""
+    """Import every room's tasks and compile what they ask before the fork: workers share the memory and their first task
+    waits for nothing."""
     for app in apps.get_app_configs():
         if find_spec(f"{app.name}.tasks") and not app.name.startswith("django"):
             try:
                 import_module(f"{app.name}.tasks")
             except Exception:
                 log.exception("tasks cannot be loaded room=%s", app.label)  # the other rooms' work goes on
+    try:
+        prepared.compile_all()
+    except DatabaseError:
+        log.exception("statements cannot be compiled ahead")  # each is when it is first asked
+    finally:
+        # A worker opens its own.
+        connections.close_all()
     memory.settle()
