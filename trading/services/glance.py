@@ -17,7 +17,8 @@ from algomirror.ops.prepared import Prepared
 from trading.domain.orders import ENTRIES, EXITS, LIVE_STATES, UNACKNOWLEDGED, UNFINISHED, OrderState, Purpose
 from trading.models import Book, ExitGoal, Order, Position
 
-# After something was sent its outcome is asked for at once; then the steady pace of working orders.
+# After something was sent and answered its outcome is asked for at once, while an answer is still lacking at this pace;
+# then the steady pace of working orders.
 EAGER_POLL_S = 0.15
 EAGER_AFTER_CANCEL = timedelta(seconds=3)
 # What the books called ended is looked at again soon: some show another order's word for a while. What they never showed
@@ -40,6 +41,7 @@ class Seen:
     state: str
     protected: bool
     sent_at: datetime | None
+    answered_at: datetime | None
     cancel_asked_at: datetime | None
     order_id: int
     revived_at: datetime | None
@@ -148,6 +150,8 @@ class Glance:
         """Seconds until the order book should be read again; 0 or less: now."""
         if self.orders_asked_at is None:
             return 0.0
+        if any(o.is_live and o.answered_at is not None and o.answered_at > self.orders_asked_at for o in self.orders):
+            return 0.0
         age = (clock.now() - self.orders_asked_at).total_seconds()
         if self.is_working or self.open_goals or self.follows_price:
             return (EAGER_POLL_S if any(self._has_news(o) for o in self.orders) else float(settings.POLL_WORKING_S)) - age
@@ -167,8 +171,8 @@ class Glance:
 
 
 _SEEN = (
-    *("book_id", "book__state", "purpose", "state", "protected", "sent_at", "cancel_asked_at", "pk", "revived_at"),
-    *("cancels", "follows_price", "exchange", "symbol", "product"),
+    *("book_id", "book__state", "purpose", "state", "protected", "sent_at", "answered_at", "cancel_asked_at", "pk"),
+    *("revived_at", "cancels", "follows_price", "exchange", "symbol", "product"),
 )
 # Two questions: asked as one, the database would walk through everything the account ever ended.
 _unfinished = Prepared(
