@@ -9,12 +9,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
+
 from algomirror.kernel import clock
 from algomirror.ops import prepared
 from algomirror.ops.models import Journal
 
 _PLAIN = frozenset({str, int, bool, float, type(None)})
 _address: ContextVar[str | None] = ContextVar("address", default=None)
+# Rows that wait to be written, and how deep in savepoints they belong.
+_waiting: ContextVar[tuple[list[Journal], int] | None] = ContextVar("waiting", default=None)
 
 
 @contextmanager
@@ -25,6 +29,21 @@ def acting_from(address: str | None) -> Iterator[None]:
         yield
     finally:
         _address.reset(token)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """What is recorded inside, in this very block of a transaction, is written in one go at the end.
+
+    An error leaves it unwritten, as the block is taken back. What a block further in records is written there at once.
+    """
+    rows: list[Journal] = []
+    token = _waiting.set((rows, len(connection.savepoint_ids)))
+    try:
+        yield
+    finally:
+        _waiting.reset(token)
+    prepared.insert_all(rows)
 
 
 def plain(value: Any) -> Any:
@@ -55,7 +74,10 @@ def record(
     order_id: int | None = None,
     **numbers: Any,
 ) -> Journal:
-    """Append one row, in the caller's transaction, so that the fact and its reason stand or fall together."""
+    """Append one row, in the caller's transaction, so that the fact and its reason stand or fall together.
+
+    It learns its key where it is written at once (see `together`).
+    """
     row = Journal(
         at=clock.now(),
         kind=kind,
@@ -71,5 +93,9 @@ def record(
         numbers=plain(numbers),
         from_address=_address.get(),
     )
-    prepared.insert(row)
+    waiting = _waiting.get()
+    if waiting is not None and waiting[1] == len(connection.savepoint_ids):
+        waiting[0].append(row)
+    else:
+        prepared.insert(row)
     return row

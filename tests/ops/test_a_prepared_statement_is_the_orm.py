@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Max, Q
 
 from accounts.models import Account, BrokerRead
 from algomirror.ops import sight
 from algomirror.ops.models import Journal
-from algomirror.ops.prepared import Prepared, PreparedUpdate, insert, insert_unless_there
+from algomirror.ops.prepared import Prepared, PreparedUpdate, insert, insert_all, insert_unless_there
 from tests.cast import account as an_account
 from trading.models import Book, Order
 
@@ -137,6 +137,25 @@ def test_a_new_row_is_what_save_would_have_made(orders: list[Order]) -> None:
     insert(order)
     assert plain(Order.objects.get(pk=order.pk)) == plain(order)
     assert order.account == Account.objects.get()
+
+
+def test_many_new_rows_are_what_save_would_have_made_of_each(orders: list[Order]) -> None:
+    values = {"at": AT, "kind": "k", "actor": "a", "numbers": {"x": ["é", None]}, "account_id": 5, "from_address": None}
+    saved = Journal.objects.create(**values)
+    insert_all([Journal(**values | {"subject": f"s{n}"}) for n in range(3)])
+    rows = list(Journal.objects.filter(pk__gt=saved.pk).order_by("id"))
+    assert [plain(row) | {"id": 0} for row in rows] == [plain(saved) | {"id": 0, "subject": f"s{n}"} for n in range(3)]
+    insert_all([])
+    assert Journal.objects.count() == 4
+
+
+def test_one_bad_row_of_many_leaves_none(orders: list[Order]) -> None:
+    copies = [Order.objects.get(pk=orders[0].pk) for _ in range(2)]
+    for copy, name in zip(copies, ("t1-9", orders[1].client_order_id), strict=True):
+        copy.pk, copy.client_order_id = None, name
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_all(copies)
+    assert Order.objects.count() == len(orders)
 
 
 def test_who_may_see_less_gets_and_leaves_no_statement_of_others(orders: list[Order]) -> None:

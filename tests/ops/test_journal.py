@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from algomirror.ops import journal
 from algomirror.ops.models import Journal
@@ -55,3 +56,45 @@ def test_a_decision_that_is_rolled_back_leaves_no_row() -> None:
         journal.record("x", actor="test")
         _ = 1 / 0
     assert not Journal.objects.exists()
+
+
+def recorded() -> list[str]:
+    return list(Journal.objects.order_by("id").values_list("kind", flat=True))
+
+
+def test_what_is_recorded_together_is_written_in_its_order_at_the_end() -> None:
+    with transaction.atomic():
+        with journal.together():
+            for n in range(3):
+                journal.record(f"r{n}", actor="test", numbers_of=Decimal("1.50"), account_id=n)
+            assert recorded() == []
+        assert recorded() == ["r0", "r1", "r2"]
+    assert list(Journal.objects.order_by("id").values_list("account_id", "numbers")) == [
+        (n, {"numbers_of": "1.50"}) for n in range(3)
+    ]
+
+
+def test_an_error_leaves_nothing_of_what_was_recorded_together() -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic(), journal.together():
+        journal.record("x", actor="test")
+        _ = 1 / 0
+    assert recorded() == []
+    journal.record("later", actor="test")
+    assert recorded() == ["later"]
+
+
+def test_what_an_inner_block_recorded_goes_with_it_and_the_outer_rows_stay() -> None:
+    with transaction.atomic(), journal.together():
+        journal.record("outer", actor="test")
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            journal.record("taken back", actor="test")
+            _ = 1 / 0
+        with transaction.atomic():
+            journal.record("inner", actor="test")
+    assert sorted(recorded()) == ["inner", "outer"]
+
+
+def test_nothing_recorded_writes_nothing() -> None:
+    with CaptureQueriesContext(connection) as asked, journal.together():
+        pass
+    assert not asked.captured_queries

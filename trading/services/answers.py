@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.gateway.reports import OrderReply, Verdict
 from algomirror.kernel import clock
-from algomirror.ops import scribe
+from algomirror.ops import journal, scribe
 from trading.domain.orders import OrderState
 from trading.models import Order
 from trading.services import apply, halt, versions
@@ -29,7 +29,8 @@ def replies(orders: Sequence[Order], answers: Mapping[int, OrderReply], *, versi
         if not is_same:
             versions.bump(book_id)
         known = {order.pk: order for order in orders} if is_same else {}
-        return is_same, [_reply(known.get(pk) or apply.get(pk), answer) for pk, answer in answers.items()]
+        with journal.together():
+            return is_same, [_reply(known.get(pk) or apply.get(pk), answer) for pk, answer in answers.items()]
 
     try:
         is_same, answered = scribe.write(together)

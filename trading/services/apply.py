@@ -17,7 +17,7 @@ from django.db import IntegrityError, models, transaction
 from algomirror.kernel import clock
 from algomirror.kernel.errors import IllegalMove
 from algomirror.kernel.money import Action
-from algomirror.ops import prepared
+from algomirror.ops import journal, prepared
 from algomirror.ops.prepared import Prepared, PreparedUpdate
 from trading.domain import reconcile as truth
 from trading.domain.orders import EXITS, FINAL, MOVES, OrderState, Purpose, check_move, is_late_truth
@@ -118,7 +118,7 @@ def changes(account_id: int, found: Sequence[truth.Change], orders: Mapping[int,
     `mirrored` keeps what the broker showed. Returns how many rows moved. An illegal move freezes that book and alarms.
     """
     try:
-        with transaction.atomic():
+        with transaction.atomic(), journal.together():
             # Books before rows, as everywhere.
             for book_id in sorted({orders[change.order_id].book_id for change in found}):
                 versions.bump(book_id)

@@ -71,14 +71,14 @@ def ticket_book(account: Account) -> Book:
     return book
 
 
-def add_ticket_orders(*, account: Account, lines: Sequence[EntryLine], scope: str, actor: str) -> list[Order]:
+def add_ticket_orders(*, account: Account, lines: Sequence[EntryLine], scope: str, actor: str) -> None:
     """Orders of one ticket in the account's ticket book. `scope` is unique per ticket ("t<plan>")."""
     book = ticket_book(account)
     journal.record("ticket", actor=actor, account_id=account.pk, book_id=book.pk, subject=scope, legs=len(lines))
-    return _write(book, scope, lines)
+    _write(book, scope, lines)
 
 
-def _write(book: Book, scope: str, lines: Sequence[EntryLine]) -> list[Order]:
+def _write(book: Book, scope: str, lines: Sequence[EntryLine]) -> None:
     now = clock.now()
     orders = [
         Order(
@@ -109,6 +109,4 @@ def _write(book: Book, scope: str, lines: Sequence[EntryLine]) -> list[Order]:
         for line in lines
         for slice_no, units in enumerate(slices(line.units, line.lot_units, line.freeze_units))
     ]
-    for order in orders:
-        prepared.insert(order)
-    return orders
+    prepared.insert_all(orders)

@@ -13,7 +13,7 @@ from accounts.gateway.reports import OrderReply, OrderTicket, PriceType, Product
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied
-from algomirror.ops import hooks, scribe
+from algomirror.ops import hooks, journal, scribe
 from algomirror.ops.lease import process_name
 from algomirror.ops.prepared import Prepared
 from trading.domain.changes import Terms
@@ -90,10 +90,11 @@ def _claim(book: Book, orders: Sequence[Order], fields: dict[str, Any]) -> bool:
     def claim() -> bool:
         if not versions.claim(book, ADDING):
             return False
-        if not all(apply.move(order, OrderState.SUBMITTED, why="", is_claimed=True, **fields) for order in orders):
+        with journal.together():
+            moved = all(apply.move(order, OrderState.SUBMITTED, why="", is_claimed=True, **fields) for order in orders)
+        if not moved:
             transaction.set_rollback(True)
-            return False
-        return True
+        return moved
 
     try:
         return scribe.write(claim)
