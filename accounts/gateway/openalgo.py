@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
 
-import httpx
 from django.conf import settings
 
 from accounts.crypto import unseal
 from accounts.gateway import limits, listing, parse
 from accounts.gateway.classify import classify, classify_change
+from accounts.gateway.line import Far
 from accounts.gateway.reports import (
     Answer,
     BasketMargin,
@@ -64,14 +64,14 @@ class OpenAlgoGateway:
         key: str,
         *,
         orders_per_second: int | None = None,
-        transport: httpx.BaseTransport | None = None,
+        transport: Far | None = None,
     ) -> None:
         self.account_id = account_id
         self._orders_per_second = orders_per_second or settings.ORDERS_PER_SECOND
         self._wire = Wire(host_url, key, transport=transport)
 
     @classmethod
-    def of(cls, account: Account, *, transport: httpx.BaseTransport | None = None) -> OpenAlgoGateway:
+    def of(cls, account: Account, *, transport: Far | None = None) -> OpenAlgoGateway:
         return cls(
             account.pk or 0,
             account.host_url,

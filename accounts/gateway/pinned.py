@@ -5,10 +5,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
-from threading import Lock
+from collections.abc import Callable
 from urllib.parse import urlsplit
-
-import httpx
 
 from accounts.addresses import forbidden
 from algomirror.kernel import clock
@@ -21,61 +19,50 @@ class NotAllowed(OSError):
     """A name points to an address where no server of ours may be."""
 
 
-class AddressRefused(httpx.ConnectError):
-    """The name points to an address where no server of ours may be. Nothing was sent."""
+class Pinned:
+    """One server: resolves its name, judges every address found, and connects to one of those; TLS still proves the name."""
 
+    def __init__(self, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None) -> None:
+        """`tls` makes the context when it is first needed; None for plain connections."""
+        self._host, self._port, self._tls = host, port, tls
+        self._known: tuple[float, list[str]] | None = None
 
-class PinnedTransport(httpx.BaseTransport):
-    """Resolves, judges every address found, and connects to one of those; TLS still proves the name.
-
-    The next address is tried only when no connection came about, so nothing can be sent twice.
-    """
-
-    def __init__(self, inner: httpx.BaseTransport) -> None:
-        self._inner = inner
-        self._known: dict[tuple[str, int], tuple[float, list[str]]] = {}
-        self._lock = Lock()
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        host = request.url.host
-        port = request.url.port or (443 if request.url.scheme == "https" else 80)
-        found = self._addresses(host, port, request)
+    def connect(self, timeout_s: float) -> socket.socket:
+        """Ready to be sent on within `timeout_s`, over all addresses. Raises OSError, NotAllowed among them."""
+        found = self._addresses()
+        context = self._tls() if self._tls else None
+        until = clock.monotonic() + timeout_s
         for number, address in enumerate(found):
+            rest = found[number + 1 :]
             try:
-                response = self._inner.handle_request(_to(request, address, host))
-            except httpx.ConnectError:
-                if number == len(found) - 1:
-                    self._keep(host, port, None)
+                made = _connected(address, self._port, context, self._host, until)
+            except TimeoutError:
+                # No time is left for the others, so the next call begins with them.
+                self._reorder([*rest, *found[: number + 1]])
+                raise
+            except OSError:
+                if not rest:
+                    self._known = None
                     raise
                 continue
             if number:
-                self._keep(host, port, [address, *found[:number], *found[number + 1 :]])
-            return response
-        raise httpx.ConnectError("no address", request=request)
+                self._reorder([address, *found[:number], *rest])
+            return made
+        raise OSError("no address")
 
-    def _addresses(self, host: str, port: int, request: httpx.Request) -> list[str]:
-        with self._lock:
-            kept = self._known.get((host, port))
-        if kept and clock.monotonic() < kept[0]:
-            return kept[1]
-        try:
-            found = allowed_addresses(host, port)
-        except NotAllowed as error:
-            raise AddressRefused(str(error), request=request) from None
-        except OSError:
-            raise httpx.ConnectError("name not known", request=request) from None
-        self._keep(host, port, found)
+    def _addresses(self) -> list[str]:
+        known = self._known
+        if known is not None and clock.monotonic() < known[0]:
+            return known[1]
+        found = allowed_addresses(self._host, self._port)
+        self._known = (clock.monotonic() + KEPT_S, found)
         return found
 
-    def _keep(self, host: str, port: int, found: list[str] | None) -> None:
-        with self._lock:
-            if found is None:
-                self._known.pop((host, port), None)
-            else:
-                self._known[(host, port)] = (clock.monotonic() + KEPT_S, found)
-
-    def close(self) -> None:
-        self._inner.close()
+    def _reorder(self, found: list[str]) -> None:
+        """The judgement gets no younger by it."""
+        known = self._known
+        if known is not None:
+            self._known = (known[0], found)
 
 
 def allowed_addresses(host: str, port: int) -> list[str]:
@@ -99,19 +86,31 @@ def dial(url: str, *, timeout_s: float) -> socket.socket:
     trouble: OSError = OSError("no address")
     for address in allowed_addresses(host, port):
         try:
-            plain = socket.create_connection((address, port), timeout=timeout_s)
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return ssl.create_default_context().wrap_socket(plain, server_hostname=host) if is_tls else plain
+            context = ssl.create_default_context() if is_tls else None
+            made = _connected(address, port, context, host, clock.monotonic() + timeout_s)
+            made.settimeout(timeout_s)
+            return made
         except OSError as error:
             trouble = error
     raise trouble
 
 
-def _to(request: httpx.Request, address: str, host: str) -> httpx.Request:
-    """The same request on the wire: the Host header stays, and the certificate is checked against the name."""
-    if address == host:
-        return request
-    extensions = {**request.extensions, "sni_hostname": host}
-    return httpx.Request(
-        request.method, request.url.copy_with(host=address), headers=request.headers, stream=request.stream, extensions=extensions
-    )
+def _connected(address: str, port: int, context: ssl.SSLContext | None, host: str, until: float) -> socket.socket:
+    """`address` is called, the certificate is checked against `host`."""
+    plain = socket.create_connection((address, port), timeout=_left(until))
+    try:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context is None:
+            return plain
+        plain.settimeout(_left(until))
+        return context.wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _left(until: float) -> float:
+    left = until - clock.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

@@ -12,6 +12,7 @@ import pytest
 from accounts.gateway.openalgo import OpenAlgoGateway
 from accounts.gateway.reports import OrderTicket
 from algomirror.ops import seats
+from tests.accounts.far import Httpx
 from tests.patience import PATIENCE_S
 
 TICKET = OrderTicket("NFO", "NIFTY24NOV2626000CE", "BUY", "NRML", "LIMIT", 65, Decimal("100"), Decimal(0))
@@ -56,7 +57,7 @@ def test_its_seat_is_free_while_it_waits(name: str) -> None:
 
 
 def _call(account_id: int, server: Silent, call: Callable[[OpenAlgoGateway], object]) -> None:
-    gateway = OpenAlgoGateway(account_id, "http://127.0.0.1:1", "k" * 20, transport=server)
+    gateway = OpenAlgoGateway(account_id, "http://127.0.0.1:1", "k" * 20, transport=Httpx(server))
     with seats.taken():
         call(gateway)
 

@@ -13,6 +13,7 @@ import pytest
 from accounts.gateway import limits, openalgo
 from accounts.gateway.reports import OrderTicket, Verdict
 from algomirror.ops.queue import client
+from tests.accounts.far import Httpx
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +120,7 @@ def test_an_order_without_budget_is_not_sent(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(openalgo, "ENTRY_WAIT_S", 0.05)
     door = openalgo.OpenAlgoGateway(
-        7712, "http://told.test", "k" * 20, orders_per_second=3, transport=httpx.MockTransport(answer)
+        7712, "http://told.test", "k" * 20, orders_per_second=3, transport=Httpx(httpx.MockTransport(answer))
     )
     ticket = OrderTicket("NFO", "X", "BUY", "NRML", "MARKET", 1, Decimal(0), Decimal(0))
     assert door.place(ticket).verdict is Verdict.ACCEPTED

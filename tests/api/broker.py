@@ -8,6 +8,7 @@ import httpx
 
 from accounts.gateway.directory import far_side
 from accounts.gateway.openalgo import OpenAlgoGateway
+from tests.accounts.far import Httpx
 
 FUNDS = {
     "availablecash": "10000000.00",
@@ -27,4 +28,4 @@ def _answer(request: httpx.Request) -> httpx.Response:
 
 
 def there() -> AbstractContextManager[None]:
-    return far_side(lambda account: OpenAlgoGateway.of(account, transport=httpx.MockTransport(_answer)))
+    return far_side(lambda account: OpenAlgoGateway.of(account, transport=Httpx(httpx.MockTransport(_answer))))

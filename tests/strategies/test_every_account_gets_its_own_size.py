@@ -24,6 +24,7 @@ from strategies.domain.drafts import Draft, SizingTerms
 from strategies.domain.sizes import decode_size, timetable
 from strategies.models import Plan, Version
 from strategies.services import build, preview, start
+from tests.accounts.far import Httpx
 from tests.strategies import stage
 from trading.models import Book, Run
 
@@ -75,7 +76,7 @@ def a_broker_that_wants(rupees: Callable[[int], str | None], asked: list[dict[st
         return httpx.Response(200, json={"status": "success", "data": {"total_margin_required": float(total)}})
 
     def door(account: Account) -> OpenAlgoGateway:
-        return OpenAlgoGateway(account.pk, "http://told.test", "k" * 20, transport=httpx.MockTransport(answer))
+        return OpenAlgoGateway(account.pk, "http://told.test", "k" * 20, transport=Httpx(httpx.MockTransport(answer)))
 
     with far_side(door):
         yield

@@ -23,6 +23,7 @@ from simulator.account import AccountServer
 from simulator.broker import Broker
 from simulator.rest.dispatch import dispatch
 from simulator.world import World
+from tests.accounts.far import Httpx
 from tests.trading.points import Points
 from trading.domain.orders import OrderState
 from trading.models import Order
@@ -63,7 +64,7 @@ class FarSide:
             yield self
 
     def _gateway(self, account: Account) -> Gateway:
-        return OpenAlgoGateway.of(account, transport=Transport(self, account.pk, self._accounts[account.pk]))
+        return OpenAlgoGateway.of(account, transport=Httpx(Transport(self, account.pk, self._accounts[account.pk])))
 
     def server(self, account_id: int) -> AccountServer:
         return self.world.accounts[self._accounts[account_id] - 1]

@@ -1,0 +1,151 @@
+"""The way to one server: a few kept connections, one request at a time on each. Nothing is repeated, for whatever reason."""
+
+from __future__ import annotations
+
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from functools import cache
+from http.client import HTTPException
+from threading import BoundedSemaphore, Lock
+from typing import Protocol
+
+import httpx
+from django.conf import settings
+
+from accounts.gateway.connection import Connection, Heard, TooLarge
+from accounts.gateway.pinned import NotAllowed, Pinned
+from accounts.gateway.reports import NoReply
+from algomirror.kernel import clock
+
+# Shorter than what usual servers allow (gunicorn: 2 s): an order must not go out on a connection that is just being closed.
+KEEP_ALIVE_S = 1.5
+OPEN_AT_MOST = 16
+KEPT_AT_MOST = 8
+BUSY = NoReply(reached=False, text="all connections to this server are busy", timed_out=True)
+
+
+class Far(Protocol):
+    """What carries one request to an account's server. Thread-safe, never raises for what the far side does."""
+
+    def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Heard | NoReply: ...
+
+    def close(self) -> None: ...
+
+
+class Line:
+    """The real one: HTTP/1.1 over sockets, to judged addresses only.
+
+    Connections are the caller's own business and come before anything is sent: only what fails there was not reached.
+    Cookies, redirects, proxies and the environment have no place here.
+    """
+
+    def __init__(self, host: str, port: int, *, name: str, is_tls: bool) -> None:
+        """`name` is the Host header: the host as the URL writes it, with a port that is not the usual one."""
+        self._name = name
+        self._server = Pinned(host, port, tls if is_tls else None)
+        self._idle: deque[Connection] = deque()
+        self._lock = Lock()
+        self._slots = BoundedSemaphore(OPEN_AT_MOST)
+
+    def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Heard | NoReply:
+        request = self._request(method, target, headers, body)
+        if not self._slots.acquire(timeout=settings.CONNECT_TIMEOUT_S):
+            return BUSY
+        try:
+            return self._exchange(method, request, timeout_s)
+        finally:
+            self._slots.release()
+
+    def _request(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        lines = [f"{method} {target} HTTP/1.1", f"host: {self._name}", *[f"{name}: {said}" for name, said in headers.items()]]
+        if body:
+            lines.append(f"content-length: {len(body)}")
+        return "\r\n".join([*lines, "\r\n"]).encode("ascii") + body
+
+    def _exchange(self, method: str, request: bytes, timeout_s: float) -> Heard | NoReply:
+        try:
+            connection = self._kept() or Connection(self._server.connect(settings.CONNECT_TIMEOUT_S))
+        except OSError as error:
+            return unreached(error)
+        may_stay = False
+        try:
+            heard, may_stay = connection.exchange(method, request, timeout_s)
+            return heard
+        except (OSError, HTTPException, ValueError, TooLarge) as error:
+            return broken(error)
+        finally:
+            if not (may_stay and self._keep(connection)):
+                connection.close()
+
+    def _kept(self) -> Connection | None:
+        """The one used last, if it is young and nothing came on it since."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                connection = self._idle.pop()
+            if clock.monotonic() - connection.used_at < KEEP_ALIVE_S and connection.is_quiet():
+                return connection
+            connection.close()
+
+    def _keep(self, connection: Connection) -> bool:
+        with self._lock:
+            has_room = len(self._idle) < KEPT_AT_MOST
+            if has_room:
+                self._idle.append(connection)
+        return has_room
+
+    def close(self) -> None:
+        """Connections under way end their call first; the line may be used again."""
+        with self._lock:
+            idle = list(self._idle)
+            self._idle.clear()
+        for connection in idle:
+            connection.close()
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """Building one takes 20 ms, so all accounts share it."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+# Never the exception's own words beyond a look at them: some quote what was sent, and that carries the key.
+
+
+def unreached(error: OSError) -> NoReply:
+    """No connection came about, so nothing was sent."""
+    if isinstance(error, NotAllowed):
+        return NoReply(reached=False, text="the host name points to an address that is not allowed")
+    if isinstance(error, TimeoutError):
+        return NoReply(reached=False, text="no connection within the time limit", timed_out=True)
+    words = "nothing answers there: wrong host or port, or the server is down"
+    return NoReply(reached=False, text=_tls_words(str(error)) or words)
+
+
+def broken(error: Exception) -> NoReply:
+    """The request, or a part of it, may have arrived."""
+    if isinstance(error, TimeoutError):
+        return NoReply(reached=True, text="no answer within the time limit", timed_out=True)
+    if isinstance(error, TooLarge):
+        return NoReply(reached=True, text="the answer was too long")
+    # RemoteDisconnected is an OSError too.
+    if isinstance(error, OSError) and not isinstance(error, HTTPException):
+        return NoReply(reached=True, text="the connection broke")
+    return NoReply(reached=True, text="the connection broke before the answer was complete")
+
+
+def _tls_words(said: str) -> str:
+    """Why no encrypted connection came about; "" when it was not about that."""
+    upper = said.upper()
+    if "CERTIFICATE" in upper:
+        return "the server's TLS certificate is not trusted"
+    if "[SSL" not in upper:
+        return ""
+    plain = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF", "HTTP_REQUEST")
+    return (
+        "something answers there, but without TLS: use http://" if any(w in upper for w in plain) else "TLS could not be agreed"
+    )
