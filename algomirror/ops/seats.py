@@ -7,8 +7,7 @@ Every wait for a broker lays the seat down (`accounts.gateway.openalgo`): a serv
 A seat has its own connection to the database, taken over by whoever sits: what SQLite compiled and read for one account
 serves the next, where every thread's own connection began cold, and PostgreSQL holds a connection a seat, not a thread.
 
-Who has just begun goes before who is further on: most of anybody's time is spent waiting for servers, so the sooner all have
-asked, the sooner all are through. Who hurries goes before both. Nobody waits for ever: every place is a time.
+Who came first is next, and who hurries goes before who does not. Nobody waits for ever: every place is a time.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from algomirror.kernel import clock
 
 ON_SQLITE, ELSEWHERE = 1, 8
-# So much later than somebody who has just begun is a thread taken to have come, for each time it has sat before.
-BEHIND_S = 0.08
+# So much earlier than it did is a thread taken to have come that hurries.
 HURRY_S = 0.5
 
 _mine = threading.local()
@@ -51,7 +49,7 @@ class _Seats:
             turn = threading.Lock()
             turn.acquire()
             self._asked += 1
-            place = clock.monotonic() + BEHIND_S * sat - HURRY_S * (hurries or not sat)
+            place = clock.monotonic() - HURRY_S * hurries
             heapq.heappush(self._queue, (place, self._asked, sat, turn))
         turn.acquire()
 

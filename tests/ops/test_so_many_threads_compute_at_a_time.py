@@ -70,21 +70,13 @@ def _sit(until: Event) -> None:
         until.wait(PATIENCE_S)
 
 
-def test_who_begins_goes_before_who_is_further_on_and_who_hurries_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_came_first_is_next_and_who_hurries_goes_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """One seat is handed on. The scale is hours here, so that no slow machine plays a part."""
-    monkeypatch.setattr(seats, "BEHIND_S", 3_600.0)
     monkeypatch.setattr(seats, "HURRY_S", 36_000.0)
     queue, order = seats._Seats(), list[str]()
     for _ in range(seats.number()):
         queue.take(0, hurries=False)
-    coming = {
-        "far": (3, False),
-        "further": (5, False),
-        "near": (1, False),
-        "exit": (4, True),
-        "new": (0, False),
-        "newer": (0, False),
-    }
+    coming = {"far": (3, False), "new": (0, False), "exit": (4, True), "near": (1, False), "newer exit": (0, True)}
     threads = [Thread(target=_pass_on, args=(queue, order, name, *how)) for name, how in coming.items()]
     for n, thread in enumerate(threads, 1):
         thread.start()
@@ -92,7 +84,7 @@ def test_who_begins_goes_before_who_is_further_on_and_who_hurries_between_them(m
     queue.leave()
     for thread in threads:
         thread.join()
-    assert order == ["new", "newer", "exit", "near", "far", "further"]
+    assert order == ["exit", "newer exit", "far", "new", "near"]
 
 
 def _pass_on(queue: seats._Seats, order: list[str], name: str, sat: int, hurries: bool) -> None:
@@ -101,17 +93,16 @@ def _pass_on(queue: seats._Seats, order: list[str], name: str, sat: int, hurries
     queue.leave()
 
 
-def test_who_has_waited_long_goes_before_who_begins_now(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_waited_long_goes_before_who_hurries_now(monkeypatch: pytest.MonkeyPatch) -> None:
     queue, order = seats._Seats(), list[str]()
     monkeypatch.setattr(seats, "HURRY_S", 0.01)
-    monkeypatch.setattr(seats, "BEHIND_S", 0.001)
     for _ in range(seats.number()):
         queue.take(0, hurries=False)
     old = Thread(target=_pass_on, args=(queue, order, "old", 9, False))
     old.start()
     wait_for(lambda: len(queue._queue) == 1, "it to queue", every_s=0.001)
     Event().wait(0.05)
-    new = Thread(target=_pass_on, args=(queue, order, "new", 0, False))
+    new = Thread(target=_pass_on, args=(queue, order, "new", 0, True))
     new.start()
     wait_for(lambda: len(queue._queue) == 2, "it to queue", every_s=0.001)
     queue.leave()
