@@ -45,7 +45,7 @@ class Mutant:
 
 
 def without_the_row(patch: Patch) -> None:
-    patch.setattr(submit, "_claim", lambda book, orders, fields: True)
+    patch.setattr(submit, "_claim", lambda book, orders, fields, *, then: True)
 
 
 def within_the_transaction(patch: Patch) -> None:
@@ -53,9 +53,9 @@ def within_the_transaction(patch: Patch) -> None:
 
     wire = submit.wire
 
-    def all_in_one(orders: Sequence[Order], **options: Any) -> Any:
+    def all_in_one(orders: Sequence[Order], sending: Any) -> Any:
         with transaction.atomic():
-            return wire(orders, **options)
+            return wire(orders, sending)
 
     patch.setattr(openalgo, "refuse_in_transaction", lambda: None)
     patch.setattr(abreast, "refuse_in_transaction", lambda: None)
@@ -63,7 +63,7 @@ def within_the_transaction(patch: Patch) -> None:
 
 
 def any_worker_may_claim(patch: Patch) -> None:
-    def take(book: Book, orders: Sequence[Order], fields: dict[str, Any]) -> bool:
+    def take(book: Book, orders: Sequence[Order], fields: dict[str, Any], *, then: Any) -> bool:
         return bool(Order.objects.filter(pk__in=[o.pk for o in orders]).update(state=S.SUBMITTED, **fields))
 
     patch.setattr(submit, "_claim", take)

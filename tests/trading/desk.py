@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.test import override_settings
 
 from accounts.crypto import seal
 from accounts.gateway import limits
+from accounts.gateway.port import Gateway
 from accounts.models import Account, User
 from algomirror.kernel import clock
 from algomirror.kernel.clock import FrozenClock
@@ -33,8 +36,10 @@ from trading.domain.orders import Purpose
 from trading.domain.prices import protected_limit, touch
 from trading.models import Book, ExitGoal, Order, Position, Run
 from trading.services import flatten, intents, poll, work
+from trading.services.abreast import Calls
 from trading.services.intents import EntryLine
 
+T = TypeVar("T")
 IST = ZoneInfo("Asia/Kolkata")
 FRIDAY_TEN = datetime(2026, 11, 20, 10, 0, tzinfo=IST)
 NFO = "NFO"
@@ -278,6 +283,29 @@ def a_desk(profile: str = "sandbox", accounts: int = 1) -> Iterator[Desk]:
         doors = {row.pk: n + 1 for n, row in enumerate(desk.accounts)}
         stack.enter_context(desk.side.behind_the_door(doors))
         yield desk
+
+
+@contextmanager
+def asking_ahead() -> Iterator[None]:
+    """The books are asked for when the last of some orders was answered, before that is written down, and the next poll takes
+    what they said however old it is: what happens where calls go side by side, and worse."""
+
+    def at_once(account_id: int, gateway: Gateway, *, positions: bool) -> None:
+        asked = poll._Asked.of(gateway, positions=positions)
+        said = [calls and Calls([partial(_same, answer) for answer in calls.all()]) for calls in (asked.books, asked.positions)]
+        poll._begun[account_id] = replace(asked, books=said[0], positions=said[1])
+
+    before = poll.ask_ahead, poll.AHEAD_S
+    poll.ask_ahead, poll.AHEAD_S = at_once, 3_600.0
+    try:
+        yield
+    finally:
+        poll.ask_ahead, poll.AHEAD_S = before
+        poll._begun.clear()
+
+
+def _same(answer: T) -> T:
+    return answer
 
 
 def _symbols(world: World) -> dict[str, str]:

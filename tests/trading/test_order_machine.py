@@ -21,7 +21,7 @@ from algomirror.kernel.errors import Refused
 from tests.properties.independent import run_histories
 from tests.properties.profile import SOAK
 from tests.trading import hooks, truth
-from tests.trading.desk import LOT, PREMIUM, Desk, a_desk
+from tests.trading.desk import LOT, PREMIUM, Desk, a_desk, asking_ahead
 from tests.trading.near import grant_everything, redis_at_hand
 from tests.trading.points import Crash, Points, die
 from trading.models import Book, ExitGoal, Order
@@ -83,9 +83,17 @@ class OrderMachine(RuleBasedStateMachine):
         self.desk: Desk
         self.books: list[Book] = []
 
-    @initialize(profile=st.sampled_from(["sandbox", "live"]), kind=KINDS, lots=st.integers(1, 3), sliced=st.booleans())
-    def begin(self, profile: str, kind: str, lots: int, sliced: bool) -> None:
+    @initialize(
+        profile=st.sampled_from(["sandbox", "live"]),
+        kind=KINDS,
+        lots=st.integers(1, 3),
+        sliced=st.booleans(),
+        ahead=st.booleans(),
+    )
+    def begin(self, profile: str, kind: str, lots: int, sliced: bool, ahead: bool) -> None:
         self.desk = self.stack.enter_context(a_desk(profile))
+        if ahead:
+            self.stack.enter_context(asking_ahead())
         grant_everything()
         self.desk.poll()
         self._open(kind, lots, sliced)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import TypeVar
+from threading import Lock
+from typing import Generic, TypeVar
 
 from django.conf import settings
 
@@ -17,39 +18,60 @@ T = TypeVar("T")
 TOGETHER_S = 0.004
 
 
-def run(calls: Sequence[Callable[[], T]], *, meanwhile: Callable[[], None] | None = None) -> Iterator[list[tuple[int, T]]]:
-    """Which calls answered what, as the answers come. `meanwhile` runs here while they are under way.
+def is_possible() -> bool:
+    """With WIRE_THREADS at 1 calls are made one after another, by who wants their answers."""
+    return bool(settings.WIRE_THREADS > 1)
 
-    With one call, or WIRE_THREADS at 1, they are made here one after another.
+
+class Calls(Generic[T]):
+    """They go out at `begin`, or when their answers are wanted.
+
+    `lastly` runs once all have answered, in the thread of the last and before its answer is told; it does not raise.
     """
-    refuse_in_transaction()
-    if len(calls) == 1 or settings.WIRE_THREADS <= 1:
-        for n, call in enumerate(calls):
-            yield [(n, call())]
-        if meanwhile is not None:
-            meanwhile()
-        return
-    wire = threads.pool("wire", settings.WIRE_THREADS)
-    under_way: dict[Future[T], int] = {wire.submit(call): n for n, call in enumerate(calls)}
-    if meanwhile is not None:
+
+    def __init__(self, calls: Sequence[Callable[[], T]], *, lastly: Callable[[], None] | None = None) -> None:
+        self._calls, self._lastly = calls, lastly
+        self._left, self._counting = len(calls), Lock()
+        self._under_way: dict[Future[T], int] = {}
+
+    def begin(self) -> None:
+        """Off they go, once."""
+        if self._under_way or not is_possible():
+            return
+        refuse_in_transaction()
+        wire = threads.pool("wire", settings.WIRE_THREADS)
+        self._under_way = {wire.submit(self._make, call): n for n, call in enumerate(self._calls)}
+
+    def _make(self, call: Callable[[], T]) -> T:
+        answer = call()
+        with self._counting:
+            self._left -= 1
+            is_last = not self._left
+        if is_last and self._lastly is not None:
+            self._lastly()
+        return answer
+
+    def answers(self, *, meanwhile: Callable[[], None]) -> Iterator[list[tuple[int, T]]]:
+        """Which calls answered what, as the answers come. `meanwhile` runs here while they are under way."""
+        self.begin()
+        if not self._under_way:
+            refuse_in_transaction()
+            for n, call in enumerate(self._calls):
+                yield [(n, self._make(call))]
         meanwhile()
-    while under_way:
-        with seats.left():
-            wait(under_way, return_when=FIRST_COMPLETED)
-            done, _ = wait(under_way, timeout=TOGETHER_S)
-        yield [(under_way.pop(call), call.result()) for call in done]
+        under_way = dict(self._under_way)
+        while under_way:
+            with seats.left():
+                wait(under_way, return_when=FIRST_COMPLETED)
+                done, _ = wait(under_way, timeout=TOGETHER_S)
+            yield [(under_way.pop(call), call.result()) for call in done]
 
-
-def together(calls: Sequence[Callable[[], T]]) -> list[T]:
-    """All answers, in the order of the calls; the last call is made here."""
-    refuse_in_transaction()
-    if len(calls) == 1 or settings.WIRE_THREADS <= 1:
-        return [call() for call in calls]
-    wire = threads.pool("wire", settings.WIRE_THREADS)
-    under_way = [wire.submit(call) for call in calls[:-1]]
-    try:
-        last = calls[-1]()
-    finally:
+    def all(self) -> list[T]:
+        """All answers, in the order of the calls."""
+        self.begin()
+        if not self._under_way:
+            refuse_in_transaction()
+            return [self._make(call) for call in self._calls]
         with seats.left():
-            wait(under_way)
-    return [*(call.result() for call in under_way), last]
+            wait(self._under_way)
+        return [call.result() for call in self._under_way]

@@ -180,7 +180,7 @@ def drive(goal_id: int) -> bool:
             case exits.Cancel(order_id=order_id, why=why):
                 cancel.request(order_id, asked_by=ENGINE, why=why)
     if orders:
-        verdicts = submit.wire(orders, since=since)
+        verdicts = submit.wire(orders, submit.sending_of(orders, since=since))
         scribe.write(lambda: _take_stock(goal, verdicts))
     _watch(goal, book, [s.why for s in todo if isinstance(s, exits.Wait)])
     return True

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ from django.db import transaction
 from accounts import reads
 from accounts.gateway.directory import gateway_for
 from accounts.gateway.openalgo import EXIT_WAIT_S
+from accounts.gateway.port import Gateway
 from accounts.gateway.reports import Answer, BookOrder, BookPosition, BookTrade, Failed, Read, Why
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
@@ -31,6 +33,8 @@ from trading.services import abreast, apply, differences, evidence, halt, mirror
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+# Books that were asked for ahead are no news any more after this.
+AHEAD_S = 0.5
 Kind = BrokerRead.Kind
 # Ended orders of today are still watched for late truths.
 WATCHED = [s.value for s in LIVE_STATES | {OrderState.LAPSED, OrderState.CANCELED, OrderState.REJECTED, OrderState.FILLED}]
@@ -97,11 +101,13 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     row = _accounts.one(account_id)
     gateway = gateway_for(row)
     trades_known_to = _trades_read.first(account_id)
-    # Side by side is safe: an order's end counts only when an earlier read has shown it too (truth.Rules.confirm).
-    calls: list[Callable[[], Answer[Any]]] = [gateway.order_book, gateway.trade_book]
-    if positions:
-        calls.append(gateway.position_book)
-    order_answer, trade_answer, *owned = [_of_this_world(row, answer) for answer in abreast.together(calls)]
+    asked = _asked_ahead(account_id, gateway) or _Asked.of(gateway, positions=positions)
+    owns = asked.positions or _positions_of(gateway) if positions else None
+    if owns is not None:
+        owns.begin()
+    order_answer, trade_answer, *owned = [
+        _of_this_world(row, answer) for calls in (asked.books, owns) if calls is not None for answer in calls.all()
+    ]
     _take_in(row, order_answer, trade_answer, trades_known_to)
     good = all(isinstance(answer, Read) for answer in (order_answer, trade_answer))
     for answer in owned:
@@ -109,6 +115,48 @@ def account(account_id: int, *, positions: bool = True) -> bool:
         if evidence.lacks_proof(row.pk):
             good = _compare(row, _of_this_world(row, gateway.position_book())) and good
     return good
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Books that were asked for."""
+
+    gateway: Gateway
+    at: float  # monotonic seconds
+    books: abreast.Calls[Answer[Any]]
+    positions: abreast.Calls[Answer[Any]] | None
+
+    @classmethod
+    def of(cls, gateway: Gateway, *, positions: bool) -> _Asked:
+        # Side by side is safe: an order's end counts only when an earlier read has shown it too (truth.Rules.confirm).
+        books = abreast.Calls[Answer[Any]]([gateway.order_book, gateway.trade_book])
+        books.begin()
+        owns = _positions_of(gateway) if positions else None
+        if owns is not None:
+            owns.begin()
+        return cls(gateway, clock.monotonic(), books, owns)
+
+
+def _positions_of(gateway: Gateway) -> abreast.Calls[Answer[Any]]:
+    return abreast.Calls([gateway.position_book])
+
+
+# By account, of this process; the newest.
+_begun: dict[int, _Asked] = {}
+
+
+def ask_ahead(account_id: int, gateway: Gateway, *, positions: bool) -> None:
+    """Ask for the books now, for the poll that comes next. It is a poll like any other that began a moment earlier."""
+    if abreast.is_possible():
+        # Where the process ends no thread begins any more.
+        with suppress(RuntimeError):
+            _begun[account_id] = _Asked.of(gateway, positions=positions)
+
+
+def _asked_ahead(account_id: int, gateway: Gateway) -> _Asked | None:
+    asked = _begun.pop(account_id, None)
+    is_good = asked is not None and asked.gateway is gateway and clock.monotonic() - asked.at < AHEAD_S
+    return asked if is_good else None
 
 
 def _compare(row: Account, answer: Answer[list[BookPosition]]) -> bool:

@@ -19,7 +19,7 @@ from algomirror.ops.prepared import Prepared
 from trading.domain.changes import Terms
 from trading.domain.orders import EXITS, OrderState, Purpose
 from trading.models import Book, Order
-from trading.services import abreast, answers, apply, versions, wake
+from trading.services import abreast, answers, apply, poll, versions, wake
 
 # Between the decision to send and the wire no more than this may pass, or the sender gives the order back unsent: a process
 # that was frozen in between would otherwise send what the rest of the house has already given up.
@@ -41,7 +41,10 @@ def entries(book: Book, orders: Sequence[Order]) -> bool:
         return False
     since = clock.monotonic()
     fields = as_sent(orders[0].account_id)
-    return fields is not None and _claim(book, orders, fields) and bool(wire(orders, since=since))
+    if fields is None:
+        return False
+    sending = sending_of(orders, since=since)
+    return _claim(book, orders, fields, then=sending.begin) and bool(wire(orders, sending))
 
 
 def _denied(orders: Sequence[Order]) -> bool:
@@ -83,16 +86,19 @@ def as_sent(account_id: int) -> dict[str, Any] | None:
     }
 
 
-def _claim(book: Book, orders: Sequence[Order], fields: dict[str, Any]) -> bool:
-    """INITIALIZED → SUBMITTED for all of them, committed. False when another worker was first, the book has moved on, or an
-    order of the same side of the same instrument is still unacknowledged (the database's own rule)."""
+def _claim(book: Book, orders: Sequence[Order], fields: dict[str, Any], *, then: Callable[[], None]) -> bool:
+    """INITIALIZED → SUBMITTED for all of them, committed, and `then`. False when another worker was first, the book has moved
+    on, or an order of the same side of the same instrument is still unacknowledged (the database's own rule)."""
 
     def claim() -> bool:
         if not versions.claim(book, ADDING):
             return False
         with journal.together():
             moved = all(apply.move(order, OrderState.SUBMITTED, why="", is_claimed=True, **fields) for order in orders)
-        if not moved:
+        if moved:
+            # Who has to wait for a seat meanwhile lets nothing wait for that.
+            transaction.on_commit(then)
+        else:
             transaction.set_rollback(True)
         return moved
 
@@ -102,30 +108,38 @@ def _claim(book: Book, orders: Sequence[Order], fields: dict[str, Any]) -> bool:
         return False
 
 
-def wire(orders: Sequence[Order], *, since: float) -> dict[int, Verdict]:
-    """Send committed orders of one book, side by side; write each answer down as it comes. Verdicts by order id.
+def sending_of(orders: Sequence[Order], *, since: float) -> abreast.Calls[OrderReply]:
+    """The calls that place these orders of one book, side by side; once all have answered, the books are asked.
 
     `since`: monotonic seconds when it was decided to send.
     """
     account = orders[0].account
     gateway = gateway_for(account)
-    verdicts: dict[int, Verdict] = {}
+    is_exit = Purpose(orders[0].purpose) in EXITS
 
     def place(order: Order) -> OrderReply:
         if clock.monotonic() - since > STALE_SENDER_S:
             return OrderReply(Verdict.NOT_SENT, text="the sender was held up; given back unsent")
         return gateway.place(ticket_of(order), exit=Purpose(order.purpose) in EXITS)
 
-    calls: list[Callable[[], OrderReply]] = [partial(place, order) for order in orders]
+    return abreast.Calls(
+        [partial(place, order) for order in orders],
+        lastly=lambda: poll.ask_ahead(account.pk, gateway, positions=is_exit),
+    )
+
+
+def wire(orders: Sequence[Order], sending: abreast.Calls[OrderReply]) -> dict[int, Verdict]:
+    """Send committed orders of one book; write each answer down as it comes. Verdicts by order id."""
+    verdicts: dict[int, Verdict] = {}
     # Their claim raised it by one.
     version: int | None = orders[0].book.version + 1
-    for some in abreast.run(calls, meanwhile=wake.tell):
+    for some in sending.answers(meanwhile=wake.tell):
         said = {orders[n].pk: answer for n, answer in some}
         is_same = answers.replies(orders, said, version=version)
         version = version + 1 if version is not None and is_same else None
         verdicts |= {pk: answer.verdict for pk, answer in said.items()}
         for refused in (answer for answer in said.values() if answer.key_refused):
-            Account.objects.filter(pk=account.pk).update(link=Account.Link.REFUSED, last_failure=refused.text[:300])
+            Account.objects.filter(pk=orders[0].account_id).update(link=Account.Link.REFUSED, last_failure=refused.text[:300])
     return verdicts
 
 
