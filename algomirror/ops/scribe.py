@@ -2,8 +2,7 @@
 
 SQLite lets one writer in at a time, and a commit that survives a power cut makes everybody behind it wait for the disk: of
 fifty accounts that write six times each, the disk alone takes a fifth of a second. So threads that sit (`algomirror.ops.seats`)
-hand what they want to write to one thread that has it all committed together, and stand up meanwhile; the next writer is let
-in before the disk has it (`algomirror.ops.sqlite`), who asked is told after. Elsewhere, and where
+hand what they want to write to one thread that has it all committed together, and stand up meanwhile. Elsewhere, and where
 nobody sits, every act is a transaction of its own: PostgreSQL's server does the same by itself.
 
 To who asks it is a transaction like any other: an act that raises is taken back and raises there, alone; `write` returns
@@ -20,7 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, connection, transaction
 
 from algomirror.kernel import clock
 from algomirror.ops import seats
@@ -93,18 +92,14 @@ class _Scribe:
         most = 1 if clock.monotonic() < self._alone_until else MOST
         done: list[_Act] = []
         failed: BaseException | None = None
-        database: Any = connections[DEFAULT_DB_ALIAS]
         try:
-            database.close_if_unusable_or_obsolete()
-            database.sync_by_hand()
+            connection.close_if_unusable_or_obsolete()
             with transaction.atomic(), seats.closed():
                 # By now the other writers are through, and more acts may have come.
                 while self._acts and len(done) < most:
                     done.append(self._acts.popleft())
                     done[-1].run()
                 _refuse_if_lost()
-            # The next writer is in by now.
-            database.sync()
         except BaseException as error:  # noqa: BLE001 - raised in every thread that waits for it
             log.warning("commit failed acts=%d error=%s", len(done), error)
             failed, self._alone_until = error, clock.monotonic() + ALONE_S

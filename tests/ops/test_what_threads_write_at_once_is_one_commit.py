@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -210,91 +207,3 @@ def test_who_sits_sees_at_once_what_was_written() -> None:
     with ThreadPoolExecutor(12) as pool:
         assert all(pool.map(work, range(60)))
     assert len(noted()) == 60
-
-
-@pytest.fixture
-def synced(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
-    """Each time the disk was made to keep what is in a file: which file, and whether other writers were let in by then."""
-    done, sync = list[tuple[int, bool]](), os.fdatasync
-
-    def counted(file: int) -> None:
-        sync(file)
-        done.append((os.fstat(file).st_ino, _is_free()))
-
-    monkeypatch.setattr("algomirror.ops.sqlite.base.os.fdatasync", counted)
-    return done
-
-
-def _is_free() -> bool:
-    with open(f"{connection.settings_dict['NAME']}.queue", "rb") as queue:
-        try:
-            fcntl.flock(queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
-
-
-def log_now() -> int:
-    return os.stat(f"{connection.settings_dict['NAME']}-wal").st_ino
-
-
-@sqlite_only
-def test_the_disk_has_it_before_who_asked_is_told_and_the_next_writer_does_not_wait_for_that(
-    synced: list[tuple[int, bool]],
-) -> None:
-    with at_once(lambda: note("a"), lambda: note("b")) as asked:
-        assert synced == []
-    assert [one.result().key for one in asked] == ["a", "b"]
-    assert synced == [(log_now(), True)]
-
-
-@sqlite_only
-def test_what_the_disk_may_not_have_is_a_failure_to_all_who_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(file: int) -> None:
-        raise OSError("disk")
-
-    monkeypatch.setattr("algomirror.ops.sqlite.base.os.fdatasync", broken)
-    with at_once(lambda: note("a"), lambda: note("b")) as asked:
-        pass
-    assert [type(one.exception()) for one in asked] == [OSError, OSError]
-    monkeypatch.undo()
-    assert seated(lambda: note("c")).key == "c"
-
-
-@sqlite_only
-def test_it_is_the_log_of_now_that_the_disk_keeps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A log that was replaced while its connection stood open would swallow every promise."""
-    kept = list[int]()
-    monkeypatch.setattr("algomirror.ops.sqlite.base.os.fdatasync", lambda file: kept.append(os.fstat(file).st_ino))
-    (tmp_path / "name.db").symlink_to(tmp_path / "other.db")
-    mine, log = DatabaseWrapper({**connection.settings_dict, "NAME": tmp_path / "name.db"}), tmp_path / "other.db-wal"
-    mine.inc_thread_sharing()
-    mine.sync()
-    mine.sync_by_hand()
-    with mine.cursor() as cursor:
-        cursor.execute("CREATE TABLE t (x)")
-    mine.sync()
-    before, copy = log.stat().st_ino, tmp_path / "copy"
-    copy.write_bytes(log.read_bytes())
-    copy.replace(log)
-    mine.sync()
-    assert kept == [before, log.stat().st_ino]
-    mine.close()
-    mine.sync()
-    assert len(kept) == 2
-
-
-@sqlite_only
-def test_only_the_one_who_has_it_kept_by_hand_leaves_it_to_that() -> None:
-    """NORMAL is 1, FULL is 2."""
-    levels = list[int]()
-
-    def level() -> None:
-        with connection.cursor() as cursor:
-            levels.append(cursor.execute("PRAGMA synchronous").fetchone()[0])
-
-    seated(level)
-    level()
-    with seats.taken(), transaction.atomic():
-        level()
-    assert levels == [1, 2, 2]

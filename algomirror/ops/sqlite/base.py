@@ -4,9 +4,6 @@ SQLite lets one writer in at a time and has the others ask again after sleeps of
 of the time the database is free and everybody sleeps. Here they wait for each other instead: threads of a process at a lock,
 and the one thread at its head for the other processes, at a lock on a file that a process loses with its life. It only
 saves time: who waited too long goes on without it and gets SQLite's own answer.
-
-Nor need they wait for the disk behind the one who commits. A connection that syncs by hand commits without it, lets the next
-writer in, and then has the disk keep what is written: `sync`.
 """
 
 from __future__ import annotations
@@ -107,38 +104,6 @@ _Django: Any = base.DatabaseWrapper
 
 class DatabaseWrapper(_Django):  # type: ignore[misc]
     _leave: Callable[[], None] | None = None
-    _log: int | None = None
-    _synced_by_hand: Any = None
-
-    def sync_by_hand(self) -> None:
-        """From here on a power cut may take back what this connection commits until `sync` has returned.
-
-        Others see it before. What they commit stands behind it in the log and takes it along to the disk: nothing that
-        survives was decided from something that does not.
-        """
-        self.ensure_connection()
-        if self._synced_by_hand is self.connection:
-            return
-        (mode,) = self.connection.execute("PRAGMA journal_mode").fetchone()
-        if mode == "wal":
-            self.connection.execute("PRAGMA synchronous=NORMAL")
-            self._synced_by_hand = self.connection
-
-    def sync(self) -> None:
-        """What is committed survives a power cut. Outside any transaction. Raises OSError: then nobody knows."""
-        if self._synced_by_hand is None or self._synced_by_hand is not self.connection:
-            return
-        path = f"{os.path.realpath(self.settings_dict['NAME'])}-wal"
-        if self._log is not None and not os.path.samestat(os.fstat(self._log), os.stat(path)):
-            self._let_go_of_log()
-        if self._log is None:
-            self._log = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        os.fdatasync(self._log)
-
-    def _let_go_of_log(self) -> None:
-        log, self._log = self._log, None
-        if log is not None:
-            os.close(log)
 
     def _start_transaction_under_autocommit(self) -> None:
         if self._leave is None:
@@ -182,8 +147,6 @@ class DatabaseWrapper(_Django):  # type: ignore[misc]
         try:
             return super()._close()
         finally:
-            self._synced_by_hand = None
-            self._let_go_of_log()
             self._out()
 
     def _out(self) -> None:
