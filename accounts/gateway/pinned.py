@@ -28,10 +28,12 @@ class Pinned:
         self._known: tuple[float, list[str]] | None = None
 
     def connect(self, timeout_s: float) -> socket.socket:
-        """Ready to be sent on within `timeout_s`, over all addresses. Raises OSError, NotAllowed among them."""
-        found = self._addresses()
-        context = self._tls() if self._tls else None
+        """Ready to be sent on within `timeout_s`, its name and all addresses included. Raises OSError, NotAllowed among them."""
         until = clock.monotonic() + timeout_s
+        found = self._addresses()
+        # The name service has time limits of its own. Whoever is kept longer than ours is given up by then, and must not send.
+        _left(until)
+        context = self._tls() if self._tls else None
         for number, address in enumerate(found):
             rest = found[number + 1 :]
             try:

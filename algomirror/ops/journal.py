@@ -37,6 +37,8 @@ def together() -> Iterator[None]:
 
     An error leaves it unwritten, as the block is taken back. What a block further in records is written there at once.
     """
+    if not connection.in_atomic_block:
+        raise RuntimeError("what is recorded together stands inside a transaction")
     rows: list[Journal] = []
     token = _waiting.set((rows, len(connection.savepoint_ids)))
     try:

@@ -208,6 +208,23 @@ def test_an_address_that_says_nothing_is_asked_last_from_then_on(monkeypatch: py
     assert isinstance(second, RawReply) and len(ASKED) == 1
 
 
+def test_a_name_service_that_takes_too_long_lets_nothing_be_sent_late(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """It may take half a minute; by then the sender was given up, and what it sends goes out beside what replaced it."""
+    with clock.use(FrozenClock(FRIDAY)) as at_rest, server() as port:
+
+        def slow(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+            assert isinstance(at_rest, FrozenClock)
+            if host == "broker.test":
+                at_rest.advance(settings.CONNECT_TIMEOUT_S + 1)
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
+        wire = Wire(f"http://broker.test:{port}", "k" * 20)
+        late = wire.post("placeorder", {}, timeout_s=30)
+        assert late == NoReply(reached=False, text="no connection within the time limit", timed_out=True) and ASKED == []
+        assert isinstance(wire.post("placeorder", {}, timeout_s=30), RawReply), "what it said in the end is kept"
+
+
 def test_a_break_after_connecting_is_not_repeated_at_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
     addresses = {"broker.test": ["127.0.0.2", "127.0.0.1"], "127.0.0.1": ["127.0.0.1"], "127.0.0.2": ["127.0.0.2"]}
     names(monkeypatch, addresses)
