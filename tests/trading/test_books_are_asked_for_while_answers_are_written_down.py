@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Barrier, get_ident
+from typing import Any
 
 import pytest
 from django.test import override_settings
 
 from accounts.models import Account
+from algomirror.ops import threads
 from tests.patience import PATIENCE_S
 from tests.trading.desk import LOT, Desk, asking_ahead
 from trading.models import Book
@@ -109,6 +112,26 @@ def test_one_after_another_they_are_made_by_who_wants_their_answers() -> None:
 
 
 def test_answers_come_in_the_order_of_the_calls() -> None:
-    for threads in (1, 4):
-        with override_settings(WIRE_THREADS=threads):
+    for at_once in (1, 4):
+        with override_settings(WIRE_THREADS=at_once):
             assert Calls([partial(int, text) for text in "312"]).all() == [3, 1, 2]
+
+
+def test_a_call_that_went_out_goes_out_once_where_the_next_finds_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = list[str]()
+
+    class Ending(ThreadPoolExecutor):
+        def submit(self, *asked: Any, **more: Any) -> Any:
+            if made:
+                raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+            one = super().submit(*asked, **more)
+            one.result(PATIENCE_S)
+            return one
+
+    with Ending(1) as pool, override_settings(WIRE_THREADS=4):
+        monkeypatch.setattr(threads, "pool", lambda name, size: pool)
+        calls = Calls([partial(made.append, name) for name in "ab"])
+        with pytest.raises(RuntimeError):
+            calls.begin()
+        calls.begin()
+    assert made == ["a"]

@@ -40,7 +40,9 @@ class Calls(Generic[T]):
             return
         refuse_in_transaction()
         wire = threads.pool("wire", settings.WIRE_THREADS)
-        self._under_way = {wire.submit(self._make, call): n for n, call in enumerate(self._calls)}
+        for n, call in enumerate(self._calls):
+            # One by one: where a thread is not to be had any more, what went out before is not sent again.
+            self._under_way[wire.submit(self._make, call)] = n
 
     def _make(self, call: Callable[[], T]) -> T:
         answer = call()
