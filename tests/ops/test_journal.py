@@ -98,3 +98,10 @@ def test_nothing_recorded_writes_nothing() -> None:
     with CaptureQueriesContext(connection) as asked, journal.together():
         pass
     assert not asked.captured_queries
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_a_transaction_nothing_is_recorded_together() -> None:
+    with pytest.raises(RuntimeError, match="inside a transaction"), journal.together():
+        journal.record("x", actor="test")
+    assert recorded() == []
