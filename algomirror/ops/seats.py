@@ -35,13 +35,13 @@ class _Seats:
         self._free = number()
         self._is_closed = False
         self._lock = threading.Lock()
-        # Place in the queue, a number that settles a draw, how often it has sat, and what it waits at.
-        self._queue: list[tuple[float, int, int, threading.Lock]] = []
+        # Place in the queue, a number that settles a draw, whether it has never sat, and what it waits at.
+        self._queue: list[tuple[float, int, bool, threading.Lock]] = []
         self._asked = 0
         # Of the seats nobody sits on; the one used last is the next to be used.
         self._connections: list[Any] = []
 
-    def take(self, sat: int, *, hurries: bool) -> None:
+    def take(self, *, is_new: bool, hurries: bool) -> None:
         with self._lock:
             if self._free and not self._is_closed:
                 self._free -= 1
@@ -50,7 +50,7 @@ class _Seats:
             turn.acquire()
             self._asked += 1
             place = clock.monotonic() - HURRY_S * hurries
-            heapq.heappush(self._queue, (place, self._asked, sat, turn))
+            heapq.heappush(self._queue, (place, self._asked, is_new, turn))
         turn.acquire()
 
     def leave(self) -> None:
@@ -91,7 +91,7 @@ class _Seats:
 
     def newcomers(self) -> int:
         with self._lock:
-            return sum(1 for _, _, sat, _ in self._queue if sat == 0)
+            return sum(is_new for _, _, is_new, _ in self._queue)
 
 
 _seats: _Seats | None = None
@@ -113,7 +113,7 @@ def _all() -> _Seats:
 @contextmanager
 def taken() -> Iterator[None]:
     """Compute inside, once a seat is free. Not to be nested."""
-    _sit(0, hurries=False)
+    _sit(is_new=True, hurries=False)
     try:
         yield
     finally:
@@ -123,33 +123,32 @@ def taken() -> Iterator[None]:
 @contextmanager
 def left() -> Iterator[None]:
     """Wait for something inside, while others compute; nothing changes for a thread without a seat, or in a transaction."""
-    sat: int = getattr(_mine, "sat", 0)
-    if not sat or connection.in_atomic_block:
+    if not is_seated() or connection.in_atomic_block:
         yield
         return
     _rise()
     try:
         yield
     finally:
-        _sit(sat, hurries=_mine.hurries)
+        _sit(is_new=False, hurries=_mine.hurries)
 
 
-def _sit(sat: int, *, hurries: bool) -> None:
+def _sit(*, is_new: bool, hurries: bool) -> None:
     seats = _all()
-    seats.take(sat, hurries=hurries)
+    seats.take(is_new=is_new, hurries=hurries)
     try:
-        seats.sit_down(anew=not sat)
+        seats.sit_down(anew=is_new)
     except BaseException:
         seats.leave()
         raise
-    _mine.sat, _mine.hurries = sat + 1, hurries
+    _mine.is_seated, _mine.hurries = True, hurries
 
 
 def _rise() -> None:
     if not is_seated():
         return
     seats = _all()
-    _mine.sat = 0
+    _mine.is_seated = False
     seats.get_up()
     seats.leave()
 
@@ -165,7 +164,7 @@ def closed() -> Iterator[None]:
 
 
 def is_seated() -> bool:
-    return bool(getattr(_mine, "sat", 0))
+    return bool(getattr(_mine, "is_seated", False))
 
 
 def hurry() -> None:
@@ -181,7 +180,7 @@ def newcomers() -> int:
 def _in_a_fork() -> None:
     """The parent's threads, and the seats they sit on, do not cross."""
     global _seats, _making
-    _seats, _making, _mine.sat = None, threading.Lock(), 0
+    _seats, _making, _mine.is_seated = None, threading.Lock(), False
 
 
 os.register_at_fork(after_in_child=_in_a_fork)

@@ -75,8 +75,14 @@ def test_who_came_first_is_next_and_who_hurries_goes_before(monkeypatch: pytest.
     monkeypatch.setattr(seats, "HURRY_S", 36_000.0)
     queue, order = seats._Seats(), list[str]()
     for _ in range(seats.number()):
-        queue.take(0, hurries=False)
-    coming = {"far": (3, False), "new": (0, False), "exit": (4, True), "near": (1, False), "newer exit": (0, True)}
+        queue.take(is_new=True, hurries=False)
+    coming = {
+        "far": (False, False),
+        "new": (True, False),
+        "exit": (False, True),
+        "near": (False, False),
+        "newer exit": (True, True),
+    }
     threads = [Thread(target=_pass_on, args=(queue, order, name, *how)) for name, how in coming.items()]
     for n, thread in enumerate(threads, 1):
         thread.start()
@@ -87,8 +93,8 @@ def test_who_came_first_is_next_and_who_hurries_goes_before(monkeypatch: pytest.
     assert order == ["exit", "newer exit", "far", "new", "near"]
 
 
-def _pass_on(queue: seats._Seats, order: list[str], name: str, sat: int, hurries: bool) -> None:
-    queue.take(sat, hurries=hurries)
+def _pass_on(queue: seats._Seats, order: list[str], name: str, is_new: bool, hurries: bool) -> None:
+    queue.take(is_new=is_new, hurries=hurries)
     order.append(name)
     queue.leave()
 
@@ -97,12 +103,12 @@ def test_who_has_waited_long_goes_before_who_hurries_now(monkeypatch: pytest.Mon
     queue, order = seats._Seats(), list[str]()
     monkeypatch.setattr(seats, "HURRY_S", 0.01)
     for _ in range(seats.number()):
-        queue.take(0, hurries=False)
-    old = Thread(target=_pass_on, args=(queue, order, "old", 9, False))
+        queue.take(is_new=True, hurries=False)
+    old = Thread(target=_pass_on, args=(queue, order, "old", False, False))
     old.start()
     wait_for(lambda: len(queue._queue) == 1, "it to queue", every_s=0.001)
     Event().wait(0.05)
-    new = Thread(target=_pass_on, args=(queue, order, "new", 0, True))
+    new = Thread(target=_pass_on, args=(queue, order, "new", True, True))
     new.start()
     wait_for(lambda: len(queue._queue) == 2, "it to queue", every_s=0.001)
     queue.leave()

@@ -77,3 +77,10 @@ class Calls(Generic[T]):
         with seats.left():
             wait(self._under_way)
         return [call.result() for call in self._under_way]
+
+
+def begun(*calls: Callable[[], T]) -> Calls[T]:
+    """Off they are."""
+    made = Calls(calls)
+    made.begin()
+    return made

@@ -102,12 +102,9 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     gateway = gateway_for(row)
     trades_known_to = _trades_read.first(account_id)
     asked = _asked_ahead(account_id, gateway) or _Asked.of(gateway, positions=positions)
-    owns = asked.positions or _positions_of(gateway) if positions else None
-    if owns is not None:
-        owns.begin()
-    order_answer, trade_answer, *owned = [
-        _of_this_world(row, answer) for calls in (asked.books, owns) if calls is not None for answer in calls.all()
-    ]
+    owns = asked.positions or abreast.begun(gateway.position_book) if positions else None
+    order_answer, trade_answer = (_of_this_world(row, answer) for answer in asked.books.all())
+    owned = [_of_this_world(row, answer) for answer in owns.all()] if owns is not None else []
     _take_in(row, order_answer, trade_answer, trades_known_to)
     good = all(isinstance(answer, Read) for answer in (order_answer, trade_answer))
     for answer in owned:
@@ -129,16 +126,8 @@ class _Asked:
     @classmethod
     def of(cls, gateway: Gateway, *, positions: bool) -> _Asked:
         # Side by side is safe: an order's end counts only when an earlier read has shown it too (truth.Rules.confirm).
-        books = abreast.Calls[Answer[Any]]([gateway.order_book, gateway.trade_book])
-        books.begin()
-        owns = _positions_of(gateway) if positions else None
-        if owns is not None:
-            owns.begin()
-        return cls(gateway, clock.monotonic(), books, owns)
-
-
-def _positions_of(gateway: Gateway) -> abreast.Calls[Answer[Any]]:
-    return abreast.Calls([gateway.position_book])
+        books = abreast.begun(gateway.order_book, gateway.trade_book)
+        return cls(gateway, clock.monotonic(), books, abreast.begun(gateway.position_book) if positions else None)
 
 
 # By account, of this process; the newest.

@@ -120,7 +120,7 @@ def sending_of(orders: Sequence[Order], *, since: float) -> abreast.Calls[OrderR
     def place(order: Order) -> OrderReply:
         if clock.monotonic() - since > STALE_SENDER_S:
             return OrderReply(Verdict.NOT_SENT, text="the sender was held up; given back unsent")
-        return gateway.place(ticket_of(order), exit=Purpose(order.purpose) in EXITS)
+        return gateway.place(ticket_of(order), exit=is_exit)
 
     return abreast.Calls(
         [partial(place, order) for order in orders],
