@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache, reduce
 from operator import attrgetter, methodcaller, or_
@@ -71,11 +71,9 @@ class _Statement:
             cursor.execute(sql, bound)
             return take(cursor), reading
 
-    def _run_all(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Once for each of these values, where nothing is given back."""
-        connection = connections[DEFAULT_DB_ALIAS]
-        sql, parameters, _ = self._for(connection.vendor)
-        bound = [_bound(parameters, values, connection) for values in rows]
+    def _run_all(self, bound: list[list[Any]], connection: Any) -> None:
+        """Once for each of these parameters, where nothing is given back."""
+        sql, *_ = self._for(connection.vendor)
         if _is_plain_sqlite(connection):
             _on_sqlite(connection, sql, bound, _count, many=True)
             return
@@ -102,7 +100,7 @@ def compile_all() -> None:
 
 
 def _bound(parameters: tuple[Any, ...], values: Sequence[Any], connection: Any) -> list[Any]:
-    return [_plain(p, values, connection) if isinstance(p, Slot) else p for p in parameters]
+    return [_plain(p, values[p.number], connection) if isinstance(p, Slot) else p for p in parameters]
 
 
 def _is_plain_sqlite(connection: Any) -> bool:
@@ -130,8 +128,7 @@ def _text(value: Any) -> Any:
     return str.__str__(value) if isinstance(value, str) else value
 
 
-def _plain(slot: Slot, values: Sequence[Any], connection: Any) -> Any:
-    value = values[slot.number]
+def _plain(slot: Slot, value: Any, connection: Any) -> Any:
     if slot.column is not None:
         # As it is, without Django's half a dozen calls for each value.
         if value is None or type(value) is slot.taken_as_it_is:
@@ -284,13 +281,31 @@ class _Insert(_Statement):
         super().__init__()
         self._model, self._on_conflict, self._gives_key = model, on_conflict, gives_key
         self._fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
+        # By kind of database, what a row says that names no column.
+        self._blank: dict[str, list[Any]] = {}
 
     def __call__(self, row: Model) -> Any:
         """The key that the database gave; how many rows were written, where it gives none."""
         return self._run(self._values(row), _key if self._gives_key else _count)[0]
 
     def all(self, rows: Iterable[Model]) -> None:
-        self._run_all(map(self._values, rows))
+        connection = connections[DEFAULT_DB_ALIAS]
+        _, slots, _ = self._for(connection.vendor)
+        self._run_all([_bound(slots, self._values(row), connection) for row in rows], connection)
+
+    def named(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        connection = connections[DEFAULT_DB_ALIAS]
+        _, slots, _ = self._for(connection.vendor)
+        if connection.vendor not in self._blank:
+            self._blank[connection.vendor] = _bound(slots, list(map(_default, self._fields)), connection)
+        place = {field.attname: n for n, field in enumerate(self._fields)}
+        bound = []
+        for row in rows:
+            parameters = self._blank[connection.vendor].copy()
+            for name, value in row.items():
+                parameters[place[name]] = _plain(slots[place[name]], value, connection)
+            bound.append(parameters)
+        self._run_all(bound, connection)
 
     def _values(self, row: Model) -> list[Any]:
         return [field.pre_save(row, True) for field in self._fields]
@@ -304,6 +319,14 @@ class _Insert(_Statement):
             compiler.returning_fields = [self._model._meta.pk]
         ((sql, parameters),) = compiler.as_sql()
         return sql, tuple(parameters), None
+
+
+def _default(field: Any) -> Any:
+    """Of a column that nobody names. Raises TypeError where it is another each time."""
+    is_other_each_time = field.has_default() and callable(field.default) and field.default not in (list, dict)
+    if is_other_each_time or getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
+        raise TypeError(f"{field} has no default that stays the same")
+    return field.get_default()
 
 
 _insert_into = cache(_Insert)
@@ -324,3 +347,10 @@ def insert_all(rows: Sequence[Model]) -> None:
     """Rows of one such model, in their order; they learn no keys."""
     if rows:
         _insert_into(type(rows[0]), None, gives_key=False).all(rows)
+
+
+def insert_named(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
+    """The same from values by the names of their columns (`book_id`), without a model's object for each; what a row does
+    not name has the default of its field. Raises KeyError for a column that there is not."""
+    if rows:
+        _insert_into(model, None, gives_key=False).named(rows)

@@ -44,6 +44,7 @@ def _start(plan: Plan, digest: str, idempotency_key: str, by: str) -> Run:
     lines = claiming.check_is_the_previewed(plan, digest)
     claiming.check_is_in_time(plan, clock.now())
     claiming.prepare(lines)
+    wake.expect(len({line.account_id for line in lines}))
     try:
         with transaction.atomic():
             return _commit(plan, lines, idempotency_key, by)

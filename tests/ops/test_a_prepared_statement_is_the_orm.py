@@ -10,10 +10,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Max, Q
 
-from accounts.models import Account, BrokerRead
+from accounts.models import Account, BrokerRead, User
 from algomirror.ops import sight
 from algomirror.ops.models import Journal
-from algomirror.ops.prepared import Prepared, PreparedUpdate, insert, insert_all, insert_unless_there
+from algomirror.ops.prepared import Prepared, PreparedUpdate, insert, insert_all, insert_named, insert_unless_there
 from tests.cast import account as an_account
 from trading.models import Book, Order
 
@@ -147,6 +147,23 @@ def test_many_new_rows_are_what_save_would_have_made_of_each(orders: list[Order]
     assert [plain(row) | {"id": 0} for row in rows] == [plain(saved) | {"id": 0, "subject": f"s{n}"} for n in range(3)]
     insert_all([])
     assert Journal.objects.count() == 4
+
+
+def test_rows_of_named_values_are_what_save_would_have_made_of_each(orders: list[Order]) -> None:
+    first = Order.objects.get(pk=orders[0].pk)
+    given = ("book_id", "account_id", "purpose", "leg", "hedge_legs", "exchange", "symbol", "product", "action", "units")
+    given += ("price_type", "price", "tick", "trading_day", "created_at", "decision_price")
+    values = {name: getattr(first, name) for name in given} | {"permit": {"plan": "p", "at": "now"}}
+    saved = Order.objects.create(**values | {"client_order_id": "t9-0", "state": "FILLED"})
+    insert_named(Order, [values | {"client_order_id": f"t9-{n}", "state": "FILLED"} for n in (1, 2)])
+    saved, *rows = Order.objects.filter(pk__gte=saved.pk).order_by("id")
+    assert [plain(row) | {"id": 0} for row in rows] == [plain(saved) | {"id": 0, "client_order_id": f"t9-{n}"} for n in (1, 2)]
+    insert_named(Order, [])
+    with pytest.raises(KeyError, match="colour"):
+        insert_named(Order, [values | {"client_order_id": "t9-3", "colour": "red"}])
+    with pytest.raises(TypeError, match="date_joined"):
+        insert_named(User, [{"username": "x"}])
+    assert Order.objects.count() == len(orders) + 3
 
 
 def test_one_bad_row_of_many_leaves_none(orders: list[Order]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threading import Event, Thread
+from time import sleep
 
 import pytest
 
@@ -52,6 +53,25 @@ def test_a_pump_is_told_how_many_it_leaves() -> None:
     assert (len(rest), left) == (2, 0)
 
 
+def test_what_is_more_than_one_takes_wakes_two_that_listen() -> None:
+    assert wake.stand_by("the first")
+    heard: list[bool] = []
+    both = [Thread(target=lambda: heard.append(wake.listen(PATIENCE_S))) for _ in range(2)]
+    for one in both:
+        one.start()
+    wake.wake(range(1, wake.SHARE + 2))
+    for one in both:
+        one.join()
+    assert heard == [True, True]
+
+
+def test_a_second_pump_is_called_before_so_many_ask() -> None:
+    wake.expect(wake.SHARE)
+    assert _tasks() == 0
+    wake.expect(wake.SHARE + 1)
+    assert _tasks() == 1
+
+
 def test_more_than_one_can_do_wakes_a_second_that_listens_and_calls_one_for_the_case_that_none_does() -> None:
     heard: list[bool] = []
     second = Thread(target=lambda: heard.append(wake.listen(PATIENCE_S)))
@@ -77,6 +97,22 @@ def test_a_pump_whose_threads_wait_to_compute_leaves_accounts_to_another() -> No
             one.join()
     assert queue.client().scard(wake.DUE) == 10
     assert _tasks() in (1, 2), "called again while nobody comes: there are two slots"
+
+
+def test_a_pump_takes_no_account_that_would_wait_for_a_thread_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_over = Event()
+    monkeypatch.setattr(work, "_turn", lambda _: is_over.wait(PATIENCE_S))
+    monkeypatch.setattr(work, "THREADS", wake.SHARE + 1)
+    queue.client().sadd(wake.DUE, *range(1, 11))
+    pump = Thread(target=lambda: work.pump(seconds=0.5))
+    pump.start()
+    try:
+        wait_for(lambda: queue.client().scard(wake.DUE) == 10 - work.THREADS, "all its threads to be at work")
+        sleep(0.3)
+        assert queue.client().scard(wake.DUE) == 10 - work.THREADS
+    finally:
+        is_over.set()
+        pump.join()
 
 
 def _sit(until: Event) -> None:

@@ -81,32 +81,32 @@ def add_ticket_orders(*, account: Account, lines: Sequence[EntryLine], scope: st
 def _write(book: Book, scope: str, lines: Sequence[EntryLine]) -> None:
     now = clock.now()
     orders = [
-        Order(
-            book=book,
-            account_id=book.account_id,
-            client_order_id=client_order_id(scope, book.account_id, line.leg, slice_no, 0),
-            purpose=line.purpose,
-            leg=line.leg,
-            slice_no=slice_no,
-            hedge_legs=line.hedge_legs,
-            exchange=line.exchange,
-            symbol=line.symbol,
-            product=line.product,
-            action=line.action,
-            units=units,
-            lot_units=line.lot_units,
-            tick=line.tick,
-            freeze_units=line.freeze_units,
-            price_type=line.price_type,
-            price=line.price,
-            trigger_price=line.trigger_price,
-            protected=line.protected,
-            decision_price=line.decision_price,
-            permit=line.permit,
-            trading_day=clock.trading_day(now),
-            created_at=now,
-        )
+        {
+            "book_id": book.pk,
+            "account_id": book.account_id,
+            "client_order_id": client_order_id(scope, book.account_id, line.leg, slice_no, 0),
+            "purpose": line.purpose,
+            "leg": line.leg,
+            "slice_no": slice_no,
+            "hedge_legs": line.hedge_legs,
+            "exchange": line.exchange,
+            "symbol": line.symbol,
+            "product": line.product,
+            "action": line.action,
+            "units": units,
+            "lot_units": line.lot_units,
+            "tick": line.tick,
+            "freeze_units": line.freeze_units,
+            "price_type": line.price_type,
+            "price": line.price,
+            "trigger_price": line.trigger_price,
+            "protected": line.protected,
+            "decision_price": line.decision_price,
+            "permit": line.permit,
+            "trading_day": clock.trading_day(now),
+            "created_at": now,
+        }
         for line in lines
         for slice_no, units in enumerate(slices(line.units, line.lot_units, line.freeze_units))
     ]
-    prepared.insert_all(orders)
+    prepared.insert_named(Order, orders)

@@ -41,7 +41,7 @@ def _wake(ids: list[int]) -> None:
     try:
         pipe = queue.client().pipeline(transaction=False)
         pipe.sadd(DUE, *ids)
-        _ring(pipe)
+        _ring(pipe, 2 if len(ids) > SHARE else 1)
         pipe.exists(STANDING)
         *_, is_heard = pipe.execute()
     except (redis.RedisError, OSError) as error:
@@ -51,10 +51,16 @@ def _wake(ids: list[int]) -> None:
         call_a_pump()
 
 
-def _ring(pipe: Pipeline) -> None:
-    """For one that listens. Old rings are worth nothing."""
-    pipe.lpush(BELL, 1)
+def _ring(pipe: Pipeline, pumps: int = 1) -> None:
+    """For so many that listen, two at most. Old rings are worth nothing."""
+    pipe.lpush(BELL, *[1] * pumps)
     pipe.ltrim(BELL, 0, 1)
+
+
+def expect(accounts: int) -> None:
+    """So many accounts are about to ask at once: where one pump does not take them all, a second begins to listen."""
+    if accounts > SHARE:
+        call_a_pump()
 
 
 def share() -> None:

@@ -155,9 +155,11 @@ def _pump(seconds: float, linger_s: float) -> int:
     turns_in = threads.pool("account", THREADS)
     running: set[Future[None]] = set()
     while (now := clock.monotonic()) < ends:
-        has_room = seats.newcomers() < CROWD and len(running) < THREADS
-        taken, left = wake.take(wake.SHARE if has_room else 0)
-        running = {turn for turn in running if not turn.done()} | {turns_in.submit(_turn, pk) for pk in taken}
+        running = {turn for turn in running if not turn.done()}
+        # None waits here for a thread that another account has: whoever has one to spare takes it.
+        room = min(wake.SHARE, THREADS - len(running)) if seats.newcomers() < CROWD else 0
+        taken, left = wake.take(room)
+        running |= {turns_in.submit(_turn, pk) for pk in taken}
         turns += len(taken)
         if now - said_at >= SAY_AGAIN_S:
             is_heard, said_at = wake.stand_by(name), now
@@ -168,7 +170,7 @@ def _pump(seconds: float, linger_s: float) -> int:
         if left and now - called_at >= CALL_AGAIN_S:
             wake.share()
             called_at = now
-        if not has_room:
+        if not room:
             time.sleep(LEAVE_SOME_S)
         elif not taken:
             wake.listen(PASS_S if running else LISTEN_S)

@@ -11,8 +11,9 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, connections
 from django_q.management.commands.qcluster import Command as QCluster
+from django_q.signals import post_spawn
 
-from algomirror.ops import memory, prepared
+from algomirror.ops import cores, memory, prepared
 from algomirror.ops.supervisor.deathsig import forks_die_with_this_process
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,15 @@ class Command(QCluster):  # type: ignore[misc]
             raise CommandError(f"Set Q_CLUSTER_NAME={options['name']} in the environment of this process.")
         forks_die_with_this_process()
         preload()
+        if options["name"] == "orders":
+            # Its workers serve dozens of accounts in dozens of threads each.
+            post_spawn.connect(_keep_to_one_core)
         super().handle()
+
+
+def _keep_to_one_core(**_: Any) -> None:
+    """In each worker, when it begins."""
+    cores.keep_to_one()
 
 
 def preload() -> None:
