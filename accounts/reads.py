@@ -25,6 +25,7 @@ _newer = PreparedUpdate(
         Q(started_at=None) | Q(started_at__lte=since), account_id=account, kind=kind
     ),
     ["rows", "started_at", "finished_at", "attempted_at"],
+    gives="sequence",
     sequence=F("sequence") + 1,
     error="",
 )
@@ -41,11 +42,11 @@ def store(account_id: int, kind: str, answer: Answer[Any], rows: Any) -> int:
         BrokerRead.objects.filter(pk=kept.pk).update(attempted_at=answer.at or clock.now(), error=said)
         return kept.sequence
     with transaction.atomic(savepoint=False):
-        if not _replace(account_id, kind, answer, rows):
+        number = _replace(account_id, kind, answer, rows)
+        if not number:
             BrokerRead.objects.get_or_create(account_id=account_id, kind=kind)
-            _replace(account_id, kind, answer, rows)
-        # Ours and nobody else's: the row is locked, or the whole database is.
-        return sequence(account_id, kind)
+            number = _replace(account_id, kind, answer, rows)
+        return number or sequence(account_id, kind)
 
 
 def sequence(account_id: int, kind: str) -> int:
@@ -69,6 +70,7 @@ def store_good_funds(answers: Mapping[int, Read[Funds]]) -> None:
 
 
 def _replace(account_id: int, kind: str, answer: Read[Any], rows: Any) -> int:
+    """The read's number; 0 where nothing was kept that it is newer than."""
     return _newer(
         *(account_id, kind, answer.started_at),
         *(journal.plain(rows), answer.started_at, answer.finished_at, answer.finished_at),

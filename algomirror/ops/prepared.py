@@ -149,6 +149,11 @@ _all = methodcaller("fetchall")
 _count = attrgetter("rowcount")
 
 
+def _first(cursor: Any) -> int:
+    rows = cursor.fetchall()
+    return rows[0][0] if rows else 0
+
+
 def _key(cursor: Any) -> int:
     ((key,),) = cursor.fetchall()
     return int(key)
@@ -254,16 +259,19 @@ def _quicker(convert: Any, connection: Any) -> Any:
 class PreparedUpdate(_Statement):
     """An UPDATE: the rows are chosen by the slots of `build`, the columns `names` get the values that follow them.
 
-    `also`: columns that are set by an expression or a constant. Gives how many rows matched.
+    `also`: columns that are set by an expression or a constant. Gives how many rows matched; where it `gives` a column, of
+    positive numbers, the one row's number as it is now, and 0 where none matched.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[Any, Any]], names: Sequence[str] = (), **also: Any) -> None:
+    def __init__(
+        self, build: Callable[..., QuerySet[Any, Any]], names: Sequence[str] = (), *, gives: str = "", **also: Any
+    ) -> None:
         super().__init__()
-        self._build, self._names, self._also = build, tuple(names), also
+        self._build, self._names, self._also, self._gives = build, tuple(names), also, gives
         self._chosen_by = _slots_of(build)
 
     def __call__(self, *values: Any) -> int:
-        return int(self._run(values, _count)[0])
+        return int(self._run(values, _first if self._gives else _count)[0])
 
     def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
         queryset = self._build(*(Slot(n) for n in range(self._chosen_by)))
@@ -272,7 +280,10 @@ class PreparedUpdate(_Statement):
         new = {name: Slot(self._chosen_by + n, field(name)) for n, name in enumerate(self._names)}
         query.add_update_values(new | self._also)
         query.annotations = {}
-        sql, parameters = query.get_compiler(using).as_sql()
+        compiler = query.get_compiler(using)
+        sql, parameters = compiler.as_sql()
+        if self._gives:
+            sql += f" RETURNING {compiler.quote_name_unless_alias(field(self._gives).column)}"
         return sql, tuple(parameters), None
 
 
@@ -338,15 +349,10 @@ def insert(row: Model) -> None:
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
-def insert_unless_there(row: Model) -> None:
-    """The same, and nothing where a row with the same unique values exists; `row` learns no key."""
-    _insert_into(type(row), OnConflict.IGNORE, gives_key=False)(row)
-
-
-def insert_all(rows: Sequence[Model]) -> None:
-    """Rows of one such model, in their order; they learn no keys."""
+def insert_all(rows: Sequence[Model], *, unless_there: bool = False) -> None:
+    """Rows of one such model, in their order; they learn no keys. `unless_there`: those whose unique values are new."""
     if rows:
-        _insert_into(type(rows[0]), None, gives_key=False).all(rows)
+        _insert_into(type(rows[0]), OnConflict.IGNORE if unless_there else None, gives_key=False).all(rows)
 
 
 def insert_named(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:

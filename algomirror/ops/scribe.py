@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # The other processes' writers are not kept waiting for longer than so many acts take.
-MOST = 8
+MOST = 16
 # After a commit that failed every act is committed by itself for so long: one that spoils it shall spoil no other.
 ALONE_S = 10.0
 

@@ -13,7 +13,7 @@ from django.db.models import F, Max, Q
 from accounts.models import Account, BrokerRead, User
 from algomirror.ops import sight
 from algomirror.ops.models import Journal
-from algomirror.ops.prepared import Prepared, PreparedUpdate, insert, insert_all, insert_named, insert_unless_there
+from algomirror.ops.prepared import Prepared, PreparedUpdate, insert, insert_all, insert_named
 from tests.cast import account as an_account
 from trading.models import Book, Order
 
@@ -200,10 +200,22 @@ def test_a_computed_moment_is_one_too(orders: list[Order]) -> None:
     assert {at.tzinfo for at in found.values() if at is not None} == {UTC}
 
 
+def test_an_update_gives_what_a_column_is_now(orders: list[Order]) -> None:
+    raised = PreparedUpdate(
+        lambda pk, state: Order.objects.filter(pk=pk, state=state), ["reason"], gives="cancels", cancels=F("cancels") + 1
+    )
+    assert [raised(orders[0].pk, "INITIALIZED", f"for the {n}.") for n in (1, 2)] == [1, 2]
+    assert raised(orders[0].pk, "FILLED", "no such row") == 0
+    orders[0].refresh_from_db()
+    assert (orders[0].cancels, orders[0].reason) == (2, "for the 2.")
+    orders[1].refresh_from_db()
+    assert orders[1].cancels == 0
+
+
 def test_what_is_there_already_is_left_as_it_is(orders: list[Order]) -> None:
     account = orders[0].account
     for kind in ("ORDERS", "ORDERS", "TRADES"):
-        insert_unless_there(BrokerRead(account=account, kind=kind, rows=[kind]))
+        insert_all([BrokerRead(account=account, kind=kind, rows=[kind])], unless_there=True)
     assert sorted(BrokerRead.objects.values_list("kind", flat=True)) == ["ORDERS", "TRADES"]
 
 

@@ -91,9 +91,8 @@ class Mirror:
 
     def write(self) -> None:
         """Inside the caller's transaction."""
-        for row in self._new:
-            # Another poll of the same account may have written the same row at this moment.
-            prepared.insert_unless_there(row)
+        # Another poll of the same account may have written the same rows at this moment.
+        prepared.insert_all(self._new, unless_there=True)
         for pk, fields in self._changed:
             BrokerOrder.objects.filter(pk=pk).update(**fields)
 

@@ -165,6 +165,7 @@ def _take_in(
     rows = [_rows(answer) for answer in (order_answer, trade_answer)]
     # Thought out before the others are made to wait for this commit; where anything moved meanwhile, it is thought out anew.
     ahead = _ahead(row, order_answer, trades) if isinstance(order_answer, Read) else None
+    has_old_ones = bool(_of_other_days(row.pk, clock.trading_day()))
 
     def take_in() -> Exception | None:
         sequence = _store(row, Kind.ORDERS, order_answer, rows[0])
@@ -173,7 +174,8 @@ def _take_in(
             return None
         try:
             with transaction.atomic():
-                _stale_days(row.pk, trades_known_to)
+                if has_old_ones:
+                    _stale_days(row.pk, trades_known_to)
                 holds = ahead is not None and ahead.sequence == sequence and versions.are(ahead.versions)
                 proof = ahead if ahead is not None and holds else _prove(row, order_answer, trades, sequence)
                 _apply(row, proof)
