@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import inspect
 import re
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache, reduce
 from operator import attrgetter, methodcaller, or_
+from threading import get_ident
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -41,7 +43,8 @@ class Slot(Expression):
     def __init__(self, number: int, column: Any = None) -> None:
         super().__init__()
         self.number, self.column = number, column
-        self.taken_as_it_is = _AS_IT_IS.get(column.get_internal_type()) if column is not None else None
+        kind = None if column is None else column.get_internal_type()
+        self.taken_as_it_is, self.is_moment = _AS_IT_IS.get(str(kind)), kind == "DateTimeField"
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
         return "%s", [self]
@@ -111,11 +114,17 @@ def _on_sqlite(connection: Any, sql: str, bound: list[Any], take: Callable[[Any]
     """Without Django's cursor, which costs more than the database does: its checks and its errors are kept."""
     if connection.connection is None:
         connection.ensure_connection()
-    connection.validate_thread_sharing()
-    connection.validate_no_broken_transaction()
-    with connection.wrap_database_errors:
-        driver = connection.connection
+    # Asked here what they ask first: most statements are for nobody's eyes but their own thread's, and nothing is broken.
+    if not connection._thread_sharing_count and connection._thread_ident != get_ident():
+        connection.validate_thread_sharing()
+    if connection.needs_rollback:
+        connection.validate_no_broken_transaction()
+    driver = connection.connection
+    try:
         return take((driver.executemany if many else driver.execute)(_with_question_marks(sql), bound))
+    except sqlite3.Error:
+        with connection.wrap_database_errors:
+            raise
 
 
 @lru_cache(2_048)
@@ -133,16 +142,24 @@ def _plain(slot: Slot, value: Any, connection: Any) -> Any:
         # As it is, without Django's half a dozen calls for each value.
         if value is None or type(value) is slot.taken_as_it_is:
             return value
+        if slot.is_moment and type(value) is datetime and value.tzinfo is UTC:
+            return _moment(value, connection)
         return _text(slot.column.get_db_prep_save(value, connection))
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, datetime):
-        return connection.ops.adapt_datetimefield_value(value)
+        return _moment(value, connection)
     if isinstance(value, date):
         return connection.ops.adapt_datefield_value(value)
     if value is None:
         raise TypeError("a prepared statement takes no None: IS NULL is another statement")
     return value
+
+
+def _moment(value: datetime, connection: Any) -> Any:
+    if value.tzinfo is UTC and connection.vendor == "sqlite" and connection.timezone is UTC:
+        return str(value.replace(tzinfo=None))
+    return connection.ops.adapt_datetimefield_value(value)
 
 
 _all = methodcaller("fetchall")

@@ -98,8 +98,8 @@ def _commit(plan: Plan, lines: list[PlannedLine], idempotency_key: str, by: str)
     legs = protecting.structure(books, lines, plan.version.legs.values_list("underlying__symbol", flat=True))
     terms = preview.limits_from(plan.terms["limits"])
     arming.arm(run_id=run.pk, book_ids=[book.pk for book in books], terms=terms, structure=legs)
-    _tell(run, plan, lines, by)
     wake.wake(accounts)
+    _tell(run, plan, lines, by)
     return run
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 from django.db.models import F, Max, Q
+from django.db.transaction import TransactionManagementError
 
 from accounts.models import Account, BrokerRead, User
 from algomirror.ops import sight
@@ -227,3 +229,31 @@ def test_a_text_where_a_number_goes_and_the_other_way_round_are_what_the_orm_mak
     names = ("units", "reason", "protected", "price")
     mine, theirs = (Order.objects.values_list(*names).get(pk=pk) for pk in (orders[0].pk, by_orm.pk))
     assert mine == theirs == (130, "7", True, Decimal("99.50"))
+
+
+def test_what_django_refuses_is_refused_here_too(orders: list[Order]) -> None:
+    of_book = Prepared(lambda book: Order.objects.filter(book_id=book).values_list("pk", flat=True))
+    copy = Order.objects.get(pk=orders[0].pk)
+    copy.pk = None
+    with transaction.atomic():
+        with pytest.raises(IntegrityError):
+            insert(copy)
+        connection.needs_rollback = True
+        with pytest.raises(TransactionManagementError):
+            of_book(orders[0].book_id)
+        transaction.set_rollback(True)
+    mine, said = connections["default"], []
+
+    def with_another_s_connection() -> None:
+        connections["default"] = mine
+        try:
+            of_book(orders[0].book_id)
+        except DatabaseError as error:
+            said.append(str(error))
+
+    thread = Thread(target=with_another_s_connection)
+    thread.start()
+    thread.join()
+    assert len(said) == 1
+    assert "can only be used in that same thread" in said[0]
+    assert len(of_book(orders[0].book_id)) == len(orders)
