@@ -285,10 +285,9 @@ def enter(chosen: Sequence[Any], contracts: Sequence[Any], name: str, *, max_los
             )
             for n, row in enumerate(contracts, start=1)
         ]
-        books = [
-            intents.open_run_book(run=run, account=one, lines=lines, hedge_wait_s=10, entry_until=None, actor="bench")
-            for one in chosen
-        ]
+        books = intents.open_run_books(
+            run=run, lines=dict.fromkeys(chosen, lines), hedge_wait_s=10, entry_until=None, actor="bench"
+        )
         legs = tuple(
             PlannedLeg(book.pk, line.leg, f"{line.exchange}:{line.symbol}", "NRML", "SELL", line.units)
             for book in books

@@ -327,11 +327,16 @@ class _Insert(_Statement):
         if connection.vendor not in self._blank:
             self._blank[connection.vendor] = _bound(slots, list(map(_default, self._fields)), connection)
         place = {field.attname: n for n, field in enumerate(self._fields)}
+        # Many rows share the one object that one of their columns says.
+        known: dict[tuple[int, int], Any] = {}
         bound = []
         for row in rows:
             parameters = self._blank[connection.vendor].copy()
             for name, value in row.items():
-                parameters[place[name]] = _plain(slots[place[name]], value, connection)
+                n, key = place[name], (place[name], id(value))
+                if key not in known:
+                    known[key] = _plain(slots[n], value, connection)
+                parameters[n] = known[key]
             bound.append(parameters)
         self._run_all(bound, connection)
 

@@ -106,18 +106,17 @@ def _commit(plan: Plan, lines: list[PlannedLine], idempotency_key: str, by: str)
 def _open_books(
     run: Run, plan: Plan, lines: list[PlannedLine], accounts: dict[int, Account], permit: dict[str, Any], by: str
 ) -> list[Book]:
+    wanted: dict[Account, list[intents.EntryLine]] = {}
+    for line in lines:
+        wanted.setdefault(accounts[line.account_id], []).append(claiming.entry_line(line, permit))
     with journal.together():
-        return [
-            intents.open_run_book(
-                run=run,
-                account=accounts[account_id],
-                lines=[claiming.entry_line(line, permit) for line in lines if line.account_id == account_id],
-                hedge_wait_s=float(plan.terms["hedge_wait_s"]),
-                entry_until=run.started_at + ENTRY_WINDOW,
-                actor=by,
-            )
-            for account_id in dict.fromkeys(line.account_id for line in lines)
-        ]
+        return intents.open_run_books(
+            run=run,
+            lines=wanted,
+            hedge_wait_s=float(plan.terms["hedge_wait_s"]),
+            entry_until=run.started_at + ENTRY_WINDOW,
+            actor=by,
+        )
 
 
 def _tell(run: Run, plan: Plan, lines: list[PlannedLine], by: str) -> None:

@@ -96,7 +96,7 @@ def open_orders(slices: int, units: int, price: str) -> list[int]:
         decision_price=None,
         permit={"by": "test"},
     )
-    book = intents.open_run_book(run=run, account=account, lines=[line], hedge_wait_s=10, entry_until=None, actor="test")
+    (book,) = intents.open_run_books(run=run, lines={account: [line]}, hedge_wait_s=10, entry_until=None, actor="test")
     wake.wake([account.pk])
     return list(Order.objects.filter(book=book).order_by("pk").values_list("pk", flat=True))
 

@@ -154,7 +154,8 @@ class Desk:
             owner=self.owner, name="test", mode=row.mode, state="ENTERING", started_at=self.now(), idempotency_key=new_key()
         )
         until = None if until_s is None else self.now() + timedelta(seconds=until_s)
-        return intents.open_run_book(run=run, account=row, lines=lines, hedge_wait_s=wait_s, entry_until=until, actor="test")
+        (book,) = intents.open_run_books(run=run, lines={row: lines}, hedge_wait_s=wait_s, entry_until=until, actor="test")
+        return book
 
     def strangle(self, units: int = LOT, *, account: int = 0, **options: Any) -> Book:
         """Two shorts, each behind its own hedge: legs 1 and 2 cover 3 and 4."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -41,23 +41,33 @@ class EntryLine:
     hedge_legs: list[int] = field(default_factory=list)
 
 
-def open_run_book(
-    *, run: Run, account: Account, lines: Sequence[EntryLine], hedge_wait_s: float, entry_until: datetime | None, actor: str
-) -> Book:
-    """The run's book on this account with all its entry orders, INITIALIZED. Inside the caller's transaction."""
-    book = Book(
-        kind=Book.Kind.RUN,
-        run=run,
-        account=account,
-        mode=account.mode,
-        hedge_wait_s=hedge_wait_s,
-        entry_until=entry_until,
-        opened_at=clock.now(),
-    )
-    prepared.insert(book)
-    journal.record("book.opened", actor=actor, run_id=run.pk, account_id=account.pk, book_id=book.pk, legs=len(lines))
-    _write(book, f"r{run.pk}", lines)
-    return book
+def open_run_books(
+    *,
+    run: Run,
+    lines: Mapping[Account, Sequence[EntryLine]],
+    hedge_wait_s: float,
+    entry_until: datetime | None,
+    actor: str,
+) -> list[Book]:
+    """The run's book on each of these accounts with all its entry orders, INITIALIZED. Inside the caller's transaction."""
+    now = clock.now()
+    books, orders = [], []
+    for account, wanted in lines.items():
+        book = Book(
+            kind=Book.Kind.RUN,
+            run=run,
+            account=account,
+            mode=account.mode,
+            hedge_wait_s=hedge_wait_s,
+            entry_until=entry_until,
+            opened_at=now,
+        )
+        prepared.insert(book)
+        journal.record("book.opened", actor=actor, run_id=run.pk, account_id=account.pk, book_id=book.pk, legs=len(wanted))
+        books.append(book)
+        orders += _orders(book, f"r{run.pk}", wanted, now)
+    prepared.insert_named(Order, orders)
+    return books
 
 
 def ticket_book(account: Account) -> Book:
@@ -75,12 +85,12 @@ def add_ticket_orders(*, account: Account, lines: Sequence[EntryLine], scope: st
     """Orders of one ticket in the account's ticket book. `scope` is unique per ticket ("t<plan>")."""
     book = ticket_book(account)
     journal.record("ticket", actor=actor, account_id=account.pk, book_id=book.pk, subject=scope, legs=len(lines))
-    _write(book, scope, lines)
+    prepared.insert_named(Order, _orders(book, scope, lines, clock.now()))
 
 
-def _write(book: Book, scope: str, lines: Sequence[EntryLine]) -> None:
-    now = clock.now()
-    orders = [
+def _orders(book: Book, scope: str, lines: Sequence[EntryLine], now: datetime) -> list[dict[str, Any]]:
+    day = clock.trading_day(now)
+    return [
         {
             "book_id": book.pk,
             "account_id": book.account_id,
@@ -103,10 +113,9 @@ def _write(book: Book, scope: str, lines: Sequence[EntryLine]) -> None:
             "protected": line.protected,
             "decision_price": line.decision_price,
             "permit": line.permit,
-            "trading_day": clock.trading_day(now),
+            "trading_day": day,
             "created_at": now,
         }
         for line in lines
         for slice_no, units in enumerate(slices(line.units, line.lot_units, line.freeze_units))
     ]
-    prepared.insert_named(Order, orders)

@@ -158,7 +158,8 @@ def _pump(seconds: float, linger_s: float) -> int:
         running = {turn for turn in running if not turn.done()}
         # None waits here for a thread that another account has: whoever has one to spare takes it.
         room = min(wake.SHARE, THREADS - len(running)) if seats.newcomers() < CROWD else 0
-        taken, left = wake.take(room)
+        may_call = now - called_at >= CALL_AGAIN_S
+        taken, left = wake.take(room) if room or may_call else ([], 0)
         running |= {turns_in.submit(_turn, pk) for pk in taken}
         turns += len(taken)
         if now - said_at >= SAY_AGAIN_S:
@@ -167,7 +168,7 @@ def _pump(seconds: float, linger_s: float) -> int:
             idle_since = now
         elif now - idle_since >= (linger_s if is_heard else HELPERS_LINGER_S):
             break
-        if left and now - called_at >= CALL_AGAIN_S:
+        if left and may_call:
             wake.share()
             called_at = now
         if not room:
