@@ -7,29 +7,31 @@ switches between them, and an account's orders take a fifth less of the processo
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import logging
 import os
-from pathlib import Path
-
-from django.conf import settings
+import socket
 
 log = logging.getLogger(__name__)
 
+# Names that are no files: free again however their process ends, and seen by all houses on this machine.
+_NAME = "\0algomirror-core-{}"
 # Held, with its core, as long as this process lives.
-_held: list[int] = []
+_held: list[socket.socket] = []
 
 
 def keep_to_one() -> int | None:
-    """The core that this thread, and those it starts, keep to from here on: one that no other process here has taken.
+    """The core that this thread, and those it starts, keep to from here on: one that no other process has taken.
 
     None, and nothing changes, where every core is taken, there is only one, or the system knows no such thing.
     """
     allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(allowed) < 2:
         return None
+    # Houses that cannot see each other (containers) do not all begin with the same one.
+    first = os.getpid() % len(allowed)
     try:
-        core = next((core for core in allowed if _take(Path(settings.VAR_DIR) / f"core-{core}.lock")), None)
+        core = next((core for core in allowed[first:] + allowed[:first] if _take(core)), None)
         if core is not None:
             os.sched_setaffinity(0, {core})
     except OSError as error:
@@ -38,16 +40,14 @@ def keep_to_one() -> int | None:
     return core
 
 
-def _take(path: Path) -> bool:
-    """The kernel frees it however this process ends."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _take(core: int) -> bool:
+    holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        return False
-    except OSError:
-        os.close(file)
+        holder.bind(_NAME.format(core))
+    except OSError as error:
+        holder.close()
+        if error.errno == errno.EADDRINUSE:
+            return False
         raise
-    _held.append(file)
+    _held.append(holder)
     return True

@@ -321,7 +321,7 @@ class _Insert(_Statement):
         _, slots, _ = self._for(connection.vendor)
         self._run_all([_bound(slots, self._values(row), connection) for row in rows], connection)
 
-    def named(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def named(self, rows: Sequence[Mapping[str, Any]]) -> None:
         connection = connections[DEFAULT_DB_ALIAS]
         _, slots, _ = self._for(connection.vendor)
         if connection.vendor not in self._blank:
