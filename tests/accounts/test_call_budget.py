@@ -128,3 +128,75 @@ def test_an_order_without_budget_is_not_sent(monkeypatch: pytest.MonkeyPatch) ->
     assert refused.verdict is Verdict.NOT_SENT and "budget" in refused.text
     assert door.place(ticket, exit=True).verdict is Verdict.ACCEPTED
     assert len(calls) == 2
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """For how many calls Redis was asked, each time."""
+    asked: list[int] = []
+    ask = limits._ask_redis
+
+    def counted(key: str, limit: int, rate: int, calls: int) -> float:
+        asked.append(calls)
+        return ask(key, limit, rate, calls)
+
+    monkeypatch.setattr(limits, "_ask_redis", counted)
+    monkeypatch.setattr(limits, "_GOOD_FOR_S", 60.0)
+    return asked
+
+
+@AT_ONCE
+def test_calls_that_leave_together_ask_once_and_use_as_many_grants(asked: list[int]) -> None:
+    limits.expect(7713, "orders", 3, exit=True)
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(lambda _: grab(7713, 1), range(3))) == 3
+    assert asked == [3]
+    assert grab(7713, 30) == 7
+    limits.expect(7714, "orders", 1, exit=True)
+    assert grab(7714, 30) == 10, "one alone is no company"
+
+
+@AT_ONCE
+def test_where_there_is_not_room_for_all_each_takes_what_there_is(asked: list[int]) -> None:
+    assert grab(7715, 9) == 9
+    limits.expect(7715, "orders", 2, exit=True)
+    assert grab(7715, 2) == 1
+    limits.expect(7716, "orders", 11, exit=True)
+    assert grab(7716, 30) == 10, "more than the rate are never granted at once"
+    assert asked[9:12] == [2, 1, 1]
+
+
+@AT_ONCE
+def test_a_grant_for_company_that_comes_late_is_not_used_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_GOOD_FOR_S", -1.0)
+    limits.expect(7717, "orders", 2, exit=True)
+    assert grab(7717, 30) == 8, "two were granted to nobody"
+
+
+@AT_ONCE
+def test_an_entry_takes_no_grant_that_exits_asked_for(asked: list[int]) -> None:
+    assert grab(7718, 8) == 8
+    limits.expect(7718, "orders", 2, exit=True)
+    assert grab(7718, 1, exit=True) == 1
+    assert grab(7718, 1, exit=False) == 0
+    assert grab(7718, 5, exit=True) == 1
+
+
+@AT_ONCE
+def test_however_calls_are_announced_no_more_than_the_rate_go_out(asked: list[int]) -> None:
+    def some(n: int) -> int:
+        limits.expect(7719, "orders", n % 4, exit=True)
+        return grab(7719, 2)
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = sum(pool.map(some, range(24)))
+    assert 1 <= taken <= 10
+
+
+@AT_ONCE
+def test_without_redis_company_changes_nothing(settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    limits.expect(7720, "orders", 2, exit=False)
+    limits.expect(7720, "orders", 2, exit=True)
+    assert grab(7720, 20, exit=False) == 0
+    assert grab(7720, 20, exit=True) == 5
