@@ -64,8 +64,12 @@ class _Together:
     def take(self, ask: Callable[[int], bool]) -> bool:
         with self._lock:
             if self._left < 0:
-                self._left, self._granted_at = self._calls if ask(self._calls) else 0, clock.monotonic()
-            if not self._left or clock.monotonic() - self._granted_at > _GOOD_FOR_S:
+                # As of before it was asked for: what Redis granted is not older.
+                self._granted_at = clock.monotonic()
+                self._left = self._calls if ask(self._calls) else 0
+            elif clock.monotonic() - self._granted_at > _GOOD_FOR_S:
+                return False
+            if not self._left:
                 return False
             self._left -= 1
             return True

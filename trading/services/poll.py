@@ -126,7 +126,8 @@ class _Asked:
 
     @classmethod
     def of(cls, gateway: Gateway, *, positions: bool) -> _Asked:
-        limits.expect(gateway.account_id, "reads", 3 if positions else 2, exit=False)
+        if abreast.is_possible():
+            limits.expect(gateway.account_id, "reads", 3 if positions else 2, exit=False)
         # Side by side is safe: an order's end counts only when an earlier read has shown it too (truth.Rules.confirm).
         books = abreast.begun(gateway.order_book, gateway.trade_book)
         return cls(gateway, clock.monotonic(), books, abreast.begun(gateway.position_book) if positions else None)
