@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from algomirror.ops.models import Journal
@@ -107,14 +107,15 @@ def lies(desk: Desk) -> list[str]:
 
 def unsettled(desk: Desk) -> list[str]:
     """What must hold in addition once everything has come to rest."""
-    owned = list(_owned(desk, Order.objects.select_related("book")))
-    out = _misread_fills(owned)
-    for o in owned:
+    out: list[str] = []
+    for o in _owned(desk, Order.objects.select_related("book")):
         known = Order.objects.get(pk=o.row.pk)
         if known.change_state == "ASKED" and o.is_live:
             out.append(f"{known}: its change was never decided")
         if o.is_live and o.row.book.state == Book.State.FLAT:
             out.append(f"{known} is live at the broker, its book is FLAT")
+        if known.broker_order_id and known.filled_units != o.filled:
+            out.append(f"{known}: we know {known.filled_units} units, the broker traded {o.filled}")
     for book in Book.objects.all():
         has_goal = ExitGoal.objects.filter(book=book).exclude(state="DONE").exists()
         if has_goal and book.state != Book.State.FROZEN and not desk.alarms():
@@ -124,31 +125,6 @@ def unsettled(desk: Desk) -> list[str]:
         if book.state == Book.State.FLAT and Position.objects.filter(book=book).exclude(units=0).exists():
             out.append(f"{book} is FLAT and owns something")
     return out
-
-
-def _misread_fills(owned: Sequence[Owned]) -> list[str]:
-    """Orders of which we know other fills than the broker has.
-
-    Two lost orders of one book that are alike in everything a broker shows may have each other's: nobody can tell them apart,
-    and the book owns the same. Each has then the very id of the other, and together they have what was traded.
-    """
-    wrong = [o for o in owned if o.row.broker_order_id and o.row.filled_units != o.filled]
-    alike: dict[tuple[object, ...], list[Owned]] = defaultdict(list)
-    for o in wrong:
-        row = o.row
-        alike[row.book_id, row.exchange, row.symbol, row.product, row.action, row.units, row.price_type, row.price].append(o)
-    return [
-        f"{o.row}: we know {o.row.filled_units} units, the broker traded {o.filled}"
-        for twins in alike.values()
-        if not _have_each_other_s(twins)
-        for o in twins
-    ]
-
-
-def _have_each_other_s(twins: Sequence[Owned]) -> bool:
-    mine, theirs = [t.row.broker_order_id for t in twins], [t.there.orderid for t in twins]
-    is_exchanged = set(mine) == set(theirs) and all(a != b for a, b in zip(mine, theirs, strict=True))
-    return is_exchanged and sum(t.row.filled_units for t in twins) == sum(t.filled for t in twins)
 
 
 def is_one_hidden(desk: Desk) -> bool:
