@@ -91,6 +91,11 @@ def start_of(day: date) -> datetime:
     return datetime.combine(day, time_of_day(), tzinfo=IST).astimezone(UTC)
 
 
+def of_india(wall: datetime) -> datetime:
+    """The moment a clock on a wall in India shows, which names no zone."""
+    return wall.replace(tzinfo=IST).astimezone(UTC)
+
+
 def trading_day(at: datetime | None = None) -> date:
     """The broker's book day (IST, turning over at 03:00) in which `at` falls."""
     return ((at or now()).astimezone(IST) - BROKER_DAY_STARTS).date()

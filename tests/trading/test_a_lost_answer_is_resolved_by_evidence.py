@@ -121,6 +121,27 @@ def test_an_exit_that_lapsed_and_turns_up_beside_its_successor_is_called_back(de
     assert desk.net("CE") == 0 == desk.owned(book, "CE")
 
 
+def test_two_lost_exits_that_are_alike_are_told_apart(desk: Desk) -> None:
+    """The first comes to light after it lapsed, while its successor is lost too: by its time it is the first."""
+    book = _owned(desk)
+    desk.fault("timeout_after_accept", count=2)
+    desk.fault("slow_fill", seconds=300, count=2)
+    desk.fault("late_visibility", seconds=34)
+    desk.exit(book)
+    desk.run_until(lambda: len(desk.side.sent) == 2)
+    desk.fault("late_visibility", seconds=60)
+    desk.price("CE", 101.05)
+    desk.run_until(lambda: len(desk.side.sent) == 3)
+    first, second = desk.orders(book, exits=True)
+    assert (first.state, first.price) == ("LAPSED", second.price)
+    desk.run_until(lambda: any(o.broker_order_id for o in desk.orders(book, exits=True)))
+    assert second.pk in {o.pk for o in desk.orders(book, exits=True) if o.state == "UNKNOWN"}
+    desk.run(90)
+    assert [[o.broker_order_id] for o in desk.orders(book, exits=True)[:2]] == [sent.broker_ids for sent in desk.side.sent[1:3]]
+    assert desk.settle(seconds=120)
+    assert truth.unsettled(desk) == [] and desk.net("CE") == 0 == desk.owned(book, "CE")
+
+
 def test_with_a_second_owner_a_lapsed_exit_halts_the_account(desk: Desk) -> None:
     first, second = _owned(desk), _owned(desk)
     desk.fault("timeout_before_accept")

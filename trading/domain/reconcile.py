@@ -41,6 +41,7 @@ from trading.domain.news import (
     Unmodified,
 )
 from trading.domain.orders import UNACKNOWLEDGED, OrderState
+from trading.domain.placing import BrokerClock
 
 __all__ = [
     "NO_EFFECT",
@@ -146,8 +147,7 @@ def _adopt(
             changes.append(Freeze(order.book_id, order.order_id, f"{len(fits)} broker orders fit one lost order"))
         elif any(o.book_id != order.book_id for o in rivals):
             changes.append(Freeze(order.book_id, order.order_id, "one broker order fits lost orders of several books"))
-        else:
-            # Of one book's lost orders of one shape the youngest takes it: which of them it is makes no difference.
+        elif _likeliest([order, *rivals], fits[0], ours, seen, now) is order:
             adopted[order.order_id] = fits[0].row.broker_order_id
             changes.append(Adopt(order.order_id, adopted[order.order_id]))
             free.remove(fits[0])
@@ -182,14 +182,30 @@ def _may_report(order: OurOrder, now: datetime, rules: Rules) -> bool:
 
 def _narrow(order: OurOrder, fits: list[SeenOrder]) -> list[SeenOrder]:
     """Price type and price break ties and never decide alone."""
-    same = [
-        s
-        for s in fits
-        if s.row.price_type == order.price_type
-        and (order.price_type == "MARKET" or s.row.price is None or s.row.price == order.price)
-        and (s.row.trigger_price or Decimal(0)) == order.trigger_price
-    ]
-    return same or fits
+    return [s for s in fits if _is_priced_alike(order, s)] or fits
+
+
+def _is_priced_alike(order: OurOrder, seen: SeenOrder) -> bool:
+    row = seen.row
+    return (
+        row.price_type == order.price_type
+        and (order.price_type == "MARKET" or row.price is None or row.price == order.price)
+        and (row.trigger_price or Decimal(0)) == order.trigger_price
+    )
+
+
+def _likeliest(
+    rivals: Sequence[OurOrder], there: SeenOrder, ours: Sequence[OurOrder], seen: Sequence[SeenOrder], now: datetime
+) -> OurOrder:
+    """Of one book's lost orders of one shape the one this is: by its price, by when it was placed, else the youngest.
+
+    The book's net is the same whichever it is; the fills of each are right only if it is the right one.
+    """
+    if len(rivals) == 1:
+        return rivals[0]
+    left = [o for o in rivals if _is_priced_alike(o, there)] or rivals
+    clock = BrokerClock.told_by(ours, seen, now)
+    return max([o for o in left if clock.could_be(o, there)] or left, key=lambda o: o.order_id)
 
 
 def _judge_change(order: OurOrder, evidence: _Evidence, changes: list[Change]) -> OurOrder:
