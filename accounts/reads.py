@@ -30,11 +30,16 @@ _newer = PreparedUpdate(
     error="",
 )
 
+_late = PreparedUpdate(
+    lambda account, kind: BrokerRead.objects.filter(account_id=account, kind=kind), gives="sequence", sequence=F("sequence") + 1
+)
+
 
 def store(account_id: int, kind: str, answer: Answer[Any], rows: Any) -> int:
     """Keep what was read (`rows`: plain lists and dicts; decimals become exact text) and return the read's number.
 
-    A read that began before the one already kept changes nothing: it is older news that arrived late.
+    A read that began before the one already kept replaces nothing: it is older news that arrived late. An order book has a
+    number of its own all the same: it may have been answered later too, and show what was sent behind the one that is kept.
     """
     if isinstance(answer, Failed):
         said = f"{answer.why}: {answer.text}"[:300]
@@ -46,6 +51,8 @@ def store(account_id: int, kind: str, answer: Answer[Any], rows: Any) -> int:
         if not number:
             BrokerRead.objects.get_or_create(account_id=account_id, kind=kind)
             number = _replace(account_id, kind, answer, rows)
+        if not number and kind == BrokerRead.Kind.ORDERS:
+            number = _late(account_id, kind)
         return number or sequence(account_id, kind)
 
 

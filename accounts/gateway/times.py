@@ -21,7 +21,7 @@ _EPOCH = re.compile(r"\d{10}|\d{13}", re.ASCII)
 
 
 def moment(text: str, today: date) -> datetime | None:
-    """An aware moment. A text without a zone is India's, one without a day is `today`'s. None: no time to the second, or none at all."""
+    """An aware moment; India's time where the text has no zone, `today` where it has no day. None: no time to the second."""
     try:
         if _EPOCH.fullmatch(text):
             return datetime.fromtimestamp(int(text[:10]), UTC)

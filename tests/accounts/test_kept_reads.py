@@ -63,3 +63,11 @@ def test_an_older_read_that_arrives_late_changes_nothing(account: Account) -> No
     store(account.pk, "POSITIONS", good(10), [{"units": 65}])
     assert store(account.pk, "POSITIONS", good(3), []) == 1
     assert BrokerRead.objects.get().rows == [{"units": 65}]
+
+
+def test_an_order_book_that_arrives_late_has_a_number_of_its_own(account: Account) -> None:
+    """It was answered later, so what it shows and the kept one does not is news, and no older than its arrival."""
+    store(account.pk, "ORDERS", good(10), [{"broker_order_id": "1"}])
+    assert store(account.pk, "ORDERS", good(3), []) == 2
+    row = BrokerRead.objects.get()
+    assert (row.rows, row.sequence, row.started_at) == ([{"broker_order_id": "1"}], 2, T0 + timedelta(seconds=10))

@@ -25,7 +25,7 @@ from tests.trading import test_fills_are_cumulative as fills
 from tests.trading import test_hedges_come_first_and_failures_unwind as hedges_first
 from tests.trading import test_one_word_ends_no_order as words
 from tests.trading.desk import Desk
-from trading.domain import exits, placing, plan
+from trading.domain import exits, plan
 from trading.domain import reconcile as truth
 from trading.domain.orders import ENTRIES, EXITS, OrderState
 from trading.models import Book, Order
@@ -235,10 +235,6 @@ def a_likeness_is_enough(patch: Patch) -> None:
     patch.setattr(truth, "_may_report", lambda order, now, rules: False)
 
 
-def the_youngest_takes_it(patch: Patch) -> None:
-    patch.setattr(placing.BrokerClock, "could_be", lambda self, order, seen: True)
-
-
 def the_remainder_is_what_we_know(patch: Patch) -> None:
     patch.setattr(evidence, "agrees", lambda account_id, instrument: True)
 
@@ -370,9 +366,6 @@ MUTANTS = [
         "a sender that may report is waited for",
         a_likeness_is_enough,
         [lost.test_a_sender_that_may_still_report_is_not_answered_by_guessing],
-    ),
-    Mutant(
-        "no order was placed before it was sent", the_youngest_takes_it, [lost.test_two_lost_exits_that_are_alike_are_told_apart]
     ),
     Mutant(
         "the remainder is what the broker's net confirms",

@@ -180,6 +180,43 @@ def test_two_orders_that_fit_one_lost_order_are_left_to_a_person(desk: Desk) -> 
     assert len(desk.placed("CE")) == 1
 
 
+def _lost_while_a_read_is_under_way(desk: Desk) -> None:
+    """A worker asks for the order book; before it is answered another one reads all books, sends, and loses the answer."""
+
+    def another_worker() -> None:
+        desk.side.advance(0.6)
+        desk.poll()
+        desk.fault("timeout_after_accept")
+        desk.step()
+
+    sent = len(desk.side.sent)
+    with desk.side.points.watch(another_worker, where=lambda name: name == "wire before orderbook"):
+        desk.poll()
+    assert len(desk.side.sent) == sent + 1
+
+
+def test_an_order_that_a_read_from_before_it_was_sent_shows_is_found(desk: Desk) -> None:
+    book = desk.open(desk.line(1, "BUY", "CE"))
+    desk.poll()
+    _lost_while_a_read_is_under_way(desk)
+    desk.run(30)
+    assert desk.owned(book, "CE") == LOT
+    assert not desk.alarms() & {"LATE_ORDER", "ORDER_LAPSED"}
+
+
+def test_an_order_that_a_read_from_before_it_was_sent_shows_is_not_given_to_another_book(desk: Desk) -> None:
+    first = desk.open(desk.line(1, "BUY", "CE"))
+    desk.poll()
+    desk.fault("timeout_before_accept")
+    desk.run(40)
+    assert desk.orders(first)[0].state == "LAPSED"
+    second = desk.open(desk.line(1, "BUY", "CE"))
+    _lost_while_a_read_is_under_way(desk)
+    desk.run(30)
+    assert (desk.owned(first, "CE"), desk.owned(second, "CE")) == (0, 0)
+    assert desk.state(second) == "FROZEN"
+
+
 def test_one_order_that_fits_two_lost_orders_is_left_to_a_person(desk: Desk) -> None:
     """The first book's order lapsed; the second's answer was lost. The one order there may be either's."""
     first = desk.open(desk.line(1, "BUY", "CE"))
