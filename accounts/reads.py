@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -35,8 +35,15 @@ _late = PreparedUpdate(
 )
 
 
-def store(account_id: int, kind: str, answer: Answer[Any], rows: Any) -> int:
-    """Keep what was read (`rows`: plain lists and dicts; decimals become exact text) and return the read's number.
+class Kept(NamedTuple):
+    """The read's number, and whether nothing newer had been kept before it came."""
+
+    number: int
+    is_newest: bool
+
+
+def store(account_id: int, kind: str, answer: Answer[Any], rows: Any) -> Kept:
+    """Keep what was read (`rows`: plain lists and dicts; decimals become exact text).
 
     A read that began before the one already kept replaces nothing: it is older news that arrived late. An order book has a
     number of its own all the same: it may have been answered later too, and show what was sent behind the one that is kept.
@@ -45,15 +52,16 @@ def store(account_id: int, kind: str, answer: Answer[Any], rows: Any) -> int:
         said = f"{answer.why}: {answer.text}"[:300]
         kept, _ = BrokerRead.objects.get_or_create(account_id=account_id, kind=kind)
         BrokerRead.objects.filter(pk=kept.pk).update(attempted_at=answer.at or clock.now(), error=said)
-        return kept.sequence
+        return Kept(kept.sequence, is_newest=False)
     with transaction.atomic(savepoint=False):
         number = _replace(account_id, kind, answer, rows)
         if not number:
             BrokerRead.objects.get_or_create(account_id=account_id, kind=kind)
             number = _replace(account_id, kind, answer, rows)
-        if not number and kind == BrokerRead.Kind.ORDERS:
-            number = _late(account_id, kind)
-        return number or sequence(account_id, kind)
+        if number:
+            return Kept(number, is_newest=True)
+        late = _late(account_id, kind) if kind == BrokerRead.Kind.ORDERS else sequence(account_id, kind)
+        return Kept(late, is_newest=False)
 
 
 def sequence(account_id: int, kind: str) -> int:
@@ -61,8 +69,8 @@ def sequence(account_id: int, kind: str) -> int:
     return _sequence.first(account_id, kind) or 0
 
 
-def store_funds(account_id: int, answer: Answer[Funds]) -> int:
-    return store(account_id, BrokerRead.Kind.FUNDS, answer, None if isinstance(answer, Failed) else asdict(answer.value))
+def store_funds(account_id: int, answer: Answer[Funds]) -> None:
+    store(account_id, BrokerRead.Kind.FUNDS, answer, None if isinstance(answer, Failed) else asdict(answer.value))
 
 
 def store_good_funds(answers: Mapping[int, Read[Funds]]) -> None:

@@ -23,6 +23,20 @@ def test_a_difference_stops_additions_and_calls_a_person(desk: Desk) -> None:
     assert desk.state(book) == "OPEN"
 
 
+def test_a_read_from_before_the_difference_that_comes_late_opens_nothing_again(desk: Desk) -> None:
+    book = _two_legs(desk)
+
+    def another_worker() -> None:
+        desk.outside("SELL", "CE", LOT)
+        desk.advance(5)
+        desk.poll()
+        assert desk.state(book) == "REDUCING"
+
+    with desk.side.points.watch(another_worker, where=lambda name: name == "wire after positionbook"):
+        desk.poll()
+    assert desk.state(book) == "REDUCING"
+
+
 def test_what_a_person_reduced_no_read_opens_again(desk: Desk) -> None:
     book = _two_legs(desk)
     Book.objects.filter(pk=book.pk).update(state=Book.State.REDUCING)

@@ -153,10 +153,12 @@ def _asked_ahead(account_id: int, gateway: Gateway) -> _Asked | None:
 
 def _compare(row: Account, answer: Answer[list[BookPosition]]) -> bool:
     rows = _rows(answer)
-    scribe.write(lambda: _store(row, Kind.POSITIONS, answer, rows))
+    kept = scribe.write(lambda: _store(row, Kind.POSITIONS, answer, rows))
     if isinstance(answer, Failed):
         return False
-    differences.check(row, answer)
+    # What is newer was compared when it came.
+    if kept.is_newest:
+        differences.check(row, answer)
     return True
 
 
@@ -171,7 +173,7 @@ def _take_in(
     has_old_ones = bool(_of_other_days(row.pk, clock.trading_day()))
 
     def take_in() -> Exception | None:
-        sequence = _store(row, Kind.ORDERS, order_answer, rows[0])
+        sequence = _store(row, Kind.ORDERS, order_answer, rows[0]).number
         _store(row, Kind.TRADES, trade_answer, rows[1])
         if not isinstance(order_answer, Read):
             return None
@@ -214,7 +216,7 @@ def _rows(answer: Answer[Any]) -> list[dict[str, Any]] | None:
     return [{name: getattr(item, name) for name in item.__slots__} for item in answer.value]
 
 
-def _store(row: Account, kind: str, answer: Answer[Any], rows: list[dict[str, Any]] | None) -> int:
+def _store(row: Account, kind: str, answer: Answer[Any], rows: list[dict[str, Any]] | None) -> reads.Kept:
     if isinstance(answer, Failed):
         log.info("read failed account=%s kind=%s why=%s text=%s", row.pk, kind, answer.why, answer.text)
     return reads.store(row.pk, kind, answer, rows)
