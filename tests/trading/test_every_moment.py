@@ -1,12 +1,13 @@
-"""The process dies, or another worker comes first, at each moment between two transactions of an entry and of an exit.
+"""At each moment between two transactions of an entry and of an exit the process dies, or another worker comes first.
 
 The normal suite looks at some of the moments, the soak (AM_SOAK=1) at all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from django.db import transaction
@@ -58,18 +59,33 @@ def _work(desk: Desk) -> None:
         desk.advance(0.5)
 
 
+def _loses_an_answer(desk: Desk) -> None:
+    """Another reads the books later than this one asked for them, sends, and waits in vain."""
+    desk.side.advance(0.6)
+    desk.poll()
+    desk.fault("timeout_after_accept", endpoint="placeorder")
+    desk.step()
+
+
+ACTS: dict[str, Callable[[Desk], object]] = {
+    "it dies": lambda desk: die(),
+    "another comes first": Desk.step,
+    "another comes first and loses an answer": _loses_an_answer,
+}
+
+
 @pytest.mark.django_db
 @pytest.mark.timeout(0 if SOAK else 800)
 @pytest.mark.parametrize("profile", ["sandbox", "live"])
 @pytest.mark.parametrize("phase", ["entry", "exit"])
-@pytest.mark.parametrize("what", ["it dies", "another comes first"])
+@pytest.mark.parametrize("what", list(ACTS))
 def test_at_each_moment(profile: str, phase: str, what: str) -> None:
     start = len(profile + phase + what) % STRIDE
     for at in range(start, _moments(profile, phase), STRIDE):
         with _a_fresh_desk(profile) as desk:
             book = _prepare(desk, phase)
             try:
-                with desk.side.points.watch(die if what == "it dies" else lambda d=desk: d.step(), at=at) as points:
+                with desk.side.points.watch(partial(ACTS[what], desk), at=at) as points:
                     _work(desk)
             except Crash:
                 pass
