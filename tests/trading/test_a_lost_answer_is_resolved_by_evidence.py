@@ -180,6 +180,16 @@ def test_two_orders_that_fit_one_lost_order_are_left_to_a_person(desk: Desk) -> 
     assert len(desk.placed("CE")) == 1
 
 
+def _given_up(desk: Desk) -> Book:
+    """Its one order never arrived and lapsed."""
+    book = desk.open(desk.line(1, "BUY", "CE"))
+    desk.poll()
+    desk.fault("timeout_before_accept")
+    desk.run(40)
+    assert desk.orders(book)[0].state == "LAPSED"
+    return book
+
+
 def _lost_while_a_read_is_under_way(desk: Desk) -> None:
     """A worker asks for the order book; before it is answered another one reads all books, sends, and loses the answer."""
 
@@ -205,11 +215,7 @@ def test_an_order_that_a_read_from_before_it_was_sent_shows_is_found(desk: Desk)
 
 
 def test_an_order_that_a_read_from_before_it_was_sent_shows_is_not_given_to_another_book(desk: Desk) -> None:
-    first = desk.open(desk.line(1, "BUY", "CE"))
-    desk.poll()
-    desk.fault("timeout_before_accept")
-    desk.run(40)
-    assert desk.orders(first)[0].state == "LAPSED"
+    first = _given_up(desk)
     second = desk.open(desk.line(1, "BUY", "CE"))
     _lost_while_a_read_is_under_way(desk)
     desk.run(30)
@@ -219,11 +225,7 @@ def test_an_order_that_a_read_from_before_it_was_sent_shows_is_not_given_to_anot
 
 def test_one_order_that_fits_two_lost_orders_is_left_to_a_person(desk: Desk) -> None:
     """The first book's order lapsed; the second's answer was lost. The one order there may be either's."""
-    first = desk.open(desk.line(1, "BUY", "CE"))
-    desk.poll()
-    desk.fault("timeout_before_accept")
-    desk.run(40)
-    assert desk.orders(first)[0].state == "LAPSED"
+    first = _given_up(desk)
     second = desk.open(desk.line(1, "BUY", "CE"))
     desk.fault("timeout_after_accept")
     desk.run(30)

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from django.conf import settings
 
+from accounts.gateway import limits
 from algomirror.ops import seats, threads
 from algomirror.ops.outgoing import refuse_in_transaction
 
@@ -21,6 +22,12 @@ TOGETHER_S = 0.004
 def is_possible() -> bool:
     """With WIRE_THREADS at 1 calls are made one after another, by who wants their answers."""
     return bool(settings.WIRE_THREADS > 1)
+
+
+def expect(account_id: int, kind: limits.Kind, calls: int, *, exit: bool) -> None:
+    """So many calls to the account's server are made next: where they leave together, one question asks for their budget."""
+    if is_possible():
+        limits.expect(account_id, kind, calls, exit=exit)
 
 
 class Calls(Generic[T]):

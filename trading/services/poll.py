@@ -15,7 +15,6 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts import reads
-from accounts.gateway import limits
 from accounts.gateway.directory import gateway_for
 from accounts.gateway.openalgo import EXIT_WAIT_S
 from accounts.gateway.port import Gateway
@@ -126,8 +125,7 @@ class _Asked:
 
     @classmethod
     def of(cls, gateway: Gateway, *, positions: bool) -> _Asked:
-        if abreast.is_possible():
-            limits.expect(gateway.account_id, "reads", 3 if positions else 2, exit=False)
+        abreast.expect(gateway.account_id, "reads", 3 if positions else 2, exit=False)
         # Side by side is safe: an order's end counts only when an earlier read has shown it too (truth.Rules.confirm).
         books = abreast.begun(gateway.order_book, gateway.trade_book)
         return cls(gateway, clock.monotonic(), books, abreast.begun(gateway.position_book) if positions else None)

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from django.db import IntegrityError, transaction
 
-from accounts.gateway import limits
 from accounts.gateway.directory import gateway_for
 from accounts.gateway.reports import OrderReply, OrderTicket, PriceType, Product, Verdict
 from accounts.models import Account, BrokerRead
@@ -117,8 +116,7 @@ def sending_of(orders: Sequence[Order], *, since: float) -> abreast.Calls[OrderR
     account = orders[0].account
     gateway = gateway_for(account)
     is_exit = Purpose(orders[0].purpose) in EXITS
-    if abreast.is_possible():
-        limits.expect(account.pk, "orders", len(orders), exit=is_exit)
+    abreast.expect(account.pk, "orders", len(orders), exit=is_exit)
 
     def place(order: Order) -> OrderReply:
         if clock.monotonic() - since > STALE_SENDER_S:
