@@ -32,7 +32,7 @@ test: env-dev
 check: env-dev
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m mypy
+	@sh bin/with-test-settings $(PY) -m mypy
 	.venv/bin/lint-imports
 	@sh bin/with-test-settings $(PY) manage.py makemigrations --check --dry-run
 	@sh bin/test

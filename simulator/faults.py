@@ -203,6 +203,8 @@ class FaultBoard:
         where: Mapping[str, Any] | None = None,
     ) -> Fault | None:
         """The fault that strikes now, counted; None when nothing does. `where` asks for parameter values."""
+        if not self._faults:
+            return None
         for fault in list(self._faults.values()):
             if fault.kind != kind or fault.spent or not fault.covers(account, endpoint, symbol):
                 continue

@@ -12,6 +12,8 @@ from django.test import Client
 from accounts.crypto import fingerprint, seal
 from accounts.models import Account, BrokerRead, User
 from algomirror.kernel import clock
+from algomirror.ops import journal
+from algomirror.ops.models import Journal
 from marketdata import quotes as store
 from marketdata.domain.quotes import Quote, Source
 from trading.domain.orders import LIVE_STATES, OrderState, Purpose
@@ -184,3 +186,9 @@ def quote(key: str, price: str, *, age_s: float = 0.5, prev_close: str | None = 
     )
     store.put([made])
     return made
+
+
+def recorded(kind: str, **of: Any) -> Journal:
+    """The row that `journal.record` wrote of it."""
+    journal.record(kind, **of)
+    return Journal.objects.latest("id")

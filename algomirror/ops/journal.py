@@ -18,7 +18,7 @@ from algomirror.ops.models import Journal
 _PLAIN = frozenset({str, int, bool, float, type(None)})
 _address: ContextVar[str | None] = ContextVar("address", default=None)
 # Rows that wait to be written, and how deep in savepoints they belong.
-_waiting: ContextVar[tuple[list[Journal], int] | None] = ContextVar("waiting", default=None)
+_waiting: ContextVar[tuple[list[dict[str, Any]], int] | None] = ContextVar("waiting", default=None)
 
 
 @contextmanager
@@ -39,13 +39,13 @@ def together() -> Iterator[None]:
     """
     if not connection.in_atomic_block:
         raise RuntimeError("what is recorded together stands inside a transaction")
-    rows: list[Journal] = []
+    rows: list[dict[str, Any]] = []
     token = _waiting.set((rows, len(connection.savepoint_ids)))
     try:
         yield
     finally:
         _waiting.reset(token)
-    prepared.insert_all(rows)
+    prepared.insert_named(Journal, rows)
 
 
 def plain(value: Any) -> Any:
@@ -75,29 +75,25 @@ def record(
     book_id: int | None = None,
     order_id: int | None = None,
     **numbers: Any,
-) -> Journal:
-    """Append one row, in the caller's transaction, so that the fact and its reason stand or fall together.
-
-    It learns its key where it is written at once (see `together`).
-    """
-    row = Journal(
-        at=clock.now(),
-        kind=kind,
-        actor=actor,
-        why=why[:500],
-        subject=subject[:80],
-        moved_from=moved[0] if moved else "",
-        moved_to=moved[1] if moved else "",
-        run_id=run_id,
-        account_id=account_id,
-        book_id=book_id,
-        order_id=order_id,
-        numbers=plain(numbers),
-        from_address=_address.get(),
-    )
+) -> None:
+    """Append one row, in the caller's transaction, so that the fact and its reason stand or fall together."""
+    row = {
+        "at": clock.now(),
+        "kind": kind,
+        "actor": actor,
+        "why": why[:500],
+        "subject": subject[:80],
+        "moved_from": moved[0] if moved else "",
+        "moved_to": moved[1] if moved else "",
+        "run_id": run_id,
+        "account_id": account_id,
+        "book_id": book_id,
+        "order_id": order_id,
+        "numbers": plain(numbers),
+        "from_address": _address.get(),
+    }
     waiting = _waiting.get()
     if waiting is not None and waiting[1] == len(connection.savepoint_ids):
         waiting[0].append(row)
     else:
-        prepared.insert(row)
-    return row
+        prepared.insert_named(Journal, [row])

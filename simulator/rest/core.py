@@ -82,12 +82,14 @@ class Endpoint:
 
 def encode(body: Any, sort: bool = True) -> bytes:
     """JSON as the server writes it; NaN stays a bare token."""
-    if not _has_nan(body):
-        try:
-            return orjson.dumps(body, option=orjson.OPT_SORT_KEYS if sort else 0)
-        except TypeError:
-            # A number over 64 bits, echoed back: the slow writer knows no such limit.
-            pass
+    try:
+        written = orjson.dumps(body, option=orjson.OPT_SORT_KEYS if sort else 0)
+    except TypeError:
+        # A number over 64 bits, echoed back: the slow writer knows no such limit.
+        written = None
+    # What is no number it writes as null.
+    if written is not None and (b"null" not in written or not _has_nan(body)):
+        return written
     return json.dumps(body, sort_keys=sort, ensure_ascii=False).encode()
 
 

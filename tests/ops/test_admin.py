@@ -8,8 +8,9 @@ from django.urls import reverse
 from django_q.models import Failure, Schedule, Success
 
 from accounts.models import User
-from algomirror.ops import alarms, journal
+from algomirror.ops import alarms
 from algomirror.ops.models import Alarm, Heartbeat, Journal, Lease
+from tests import cast
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +46,7 @@ def test_an_alarm_is_acknowledged_by_name(owner: Client) -> None:
 
 
 def test_a_row_of_the_journal_cannot_be_deleted(owner: Client) -> None:
-    row = journal.record("x", actor="test")
+    row = cast.recorded("x", actor="test")
     assert owner.post(reverse("admin:ops_journal_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
     assert Journal.objects.filter(pk=row.pk).exists()
 

@@ -9,13 +9,14 @@ from django.test.utils import CaptureQueriesContext
 
 from algomirror.ops import journal
 from algomirror.ops.models import Journal
+from tests import cast
 
 pytestmark = pytest.mark.django_db
 
 
 def test_it_keeps_the_exact_numbers_of_a_decision() -> None:
     at = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
-    row = journal.record(
+    row = cast.recorded(
         "run.tripped", actor="engine:test", loss=Decimal("-5012.50"), seen={"at": at, "days": [date(2026, 11, 20)]}, missing=None
     )
     row.refresh_from_db()
@@ -27,7 +28,7 @@ def test_it_keeps_the_exact_numbers_of_a_decision() -> None:
 
 
 def test_rows_cannot_be_changed_or_deleted_through_the_model() -> None:
-    row = journal.record("x", actor="test")
+    row = cast.recorded("x", actor="test")
     with pytest.raises(TypeError):
         row.delete()
     with pytest.raises(TypeError):
@@ -45,7 +46,7 @@ def test_the_database_refuses_to_change_or_delete_rows(statement: str, journal_i
 
 
 def test_saving_a_row_again_is_refused(journal_is_guarded: None) -> None:
-    row = journal.record("x", actor="test", why="the reason")
+    row = cast.recorded("x", actor="test", why="the reason")
     row.why = "another reason"
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         row.save()

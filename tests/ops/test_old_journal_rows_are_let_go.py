@@ -11,8 +11,9 @@ from django.db import DatabaseError, connection, transaction
 
 from algomirror.kernel import clock
 from algomirror.kernel.clock import FrozenClock
-from algomirror.ops import chain, journal, retention, tasks
+from algomirror.ops import chain, retention, tasks
 from algomirror.ops.models import Alarm, Journal, JournalCheckpoint, JournalSeal
+from tests import cast
 from tests.cast import FRIDAY
 from tests.security.test_the_journal_is_chained import tampered
 
@@ -33,7 +34,7 @@ def history(now: FrozenClock, *, old: int = 5, young: int = 3) -> list[int]:
     made = []
     for count, at in ((old, YEARS_AGO), (young, FRIDAY)):
         now.set(at)
-        made += [journal.record("x.y", actor="user:alice", why=f"reason {n}").pk for n in range(count)]
+        made += [cast.recorded("x.y", actor="user:alice", why=f"reason {n}").pk for n in range(count)]
         now.advance(3)
         chain.seal_all()
     return made

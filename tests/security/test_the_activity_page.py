@@ -99,7 +99,7 @@ def test_whoever_is_signed_in_may_read_and_a_viewer_may_not_start_the_verificati
 
 
 def test_the_verdict_is_shown_and_a_broken_chain_rings(alice: User, at_rest: FrozenClock) -> None:
-    rows = [journal.record("x", actor="test").pk for _ in range(3)]
+    rows = [cast.recorded("x", actor="test").pk for _ in range(3)]
     at_rest.advance(3)
     chain.seal_all()
     verification.run()
@@ -126,7 +126,7 @@ def test_a_page_costs_the_same_for_ten_and_for_a_thousand_rows(alice: User, djan
 
 
 def test_older_rows_begin_before_the_last_one_shown(alice: User) -> None:
-    rows = [journal.record("x", actor="engine:test", why=f"number {n};") for n in range(3)]
+    rows = [cast.recorded("x", actor="engine:test", why=f"number {n};") for n in range(3)]
     page = text(cast.signed_in(alice), f"?before={rows[2].pk}")
     assert "number 1;" in page
     assert "number 2;" not in page

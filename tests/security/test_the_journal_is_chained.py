@@ -14,6 +14,7 @@ from algomirror.kernel import clock
 from algomirror.kernel.clock import FrozenClock
 from algomirror.ops import chain, journal
 from algomirror.ops.models import Journal, JournalSeal
+from tests import cast
 from tests.cast import FRIDAY
 
 pytestmark = pytest.mark.django_db
@@ -28,8 +29,7 @@ def at_rest() -> Iterator[FrozenClock]:
 
 def written(count: int) -> list[int]:
     made = [
-        journal.record("order.sent", actor="engine:test", why=f"reason {n}", price=Decimal("104.25"), n=n).pk
-        for n in range(count)
+        cast.recorded("order.sent", actor="engine:test", why=f"reason {n}", price=Decimal("104.25"), n=n).pk for n in range(count)
     ]
     return made
 
@@ -175,6 +175,6 @@ def test_the_command_says_intact_or_fails_at_the_row(at_rest: FrozenClock) -> No
 
 def test_an_act_carries_the_address_it_came_from() -> None:
     with journal.acting_from("10.1.2.3"):
-        row = journal.record("x", actor="user:alice")
+        row = cast.recorded("x", actor="user:alice")
     row.refresh_from_db()
-    assert row.from_address == "10.1.2.3" and journal.record("y", actor="engine:x").from_address is None
+    assert row.from_address == "10.1.2.3" and cast.recorded("y", actor="engine:x").from_address is None

@@ -57,17 +57,22 @@ def _reply_alone(book_id: int, order_id: int, answer: OrderReply) -> Order:
 
 
 def _reply(order: Order, answer: OrderReply) -> Order:
-    if answer.broker_order_id and not order.broker_order_id:
-        apply.claim_row(order, answer.broker_order_id)
-    elif answer.broker_order_id and order.broker_order_id != answer.broker_order_id:
+    proven = _proven(OrderState(order.state), answer)
+    names_it = bool(answer.broker_order_id) and not order.broker_order_id
+    if names_it and proven is None:
+        apply.claim_row(order, str(answer.broker_order_id))
+    elif not names_it and answer.broker_order_id and order.broker_order_id != answer.broker_order_id:
         apply.freeze(
             order.book_id,
             kind="AMBIGUOUS",
             why=f"{order}: answered as {answer.broker_order_id}, but {order.broker_order_id} was adopted for it",
         )
-    proven = _proven(OrderState(order.state), answer)
     if proven is not None:
-        apply.move(order, proven[0], why=proven[1], is_claimed=True, answered_at=clock.now())
+        # Its name and its move are one statement.
+        name = {"broker_order_id": str(answer.broker_order_id)} if names_it else {}
+        apply.move(order, proven[0], why=proven[1], is_claimed=True, answered_at=clock.now(), **name)
+        if names_it:
+            apply.own_row(order)
     return order
 
 

@@ -203,24 +203,24 @@ def fill(
         versions.bump(order.book_id)
     if not _fill(order.pk, order.filled_units, cumulative_units, cumulative_value):
         return False
-    row = Fill(
-        order=order,
-        book_id=order.book_id,
-        account_id=order.account_id,
-        trading_day=order.trading_day,
-        broker_order_id=broker_order_id,
-        cumulative_units=cumulative_units,
-        units=units,
-        value=value,
-        exchange=order.exchange,
-        symbol=order.symbol,
-        product=order.product,
-        action=order.action,
-        leg=order.leg,
-        source=source,
-        first_seen_at=clock.now(),
-    )
-    prepared.insert(row)
+    row = {
+        "order_id": order.pk,
+        "book_id": order.book_id,
+        "account_id": order.account_id,
+        "trading_day": order.trading_day,
+        "broker_order_id": broker_order_id,
+        "cumulative_units": cumulative_units,
+        "units": units,
+        "value": value,
+        "exchange": order.exchange,
+        "symbol": order.symbol,
+        "product": order.product,
+        "action": order.action,
+        "leg": order.leg,
+        "source": source,
+        "first_seen_at": clock.now(),
+    }
+    prepared.insert_named(Fill, [row])
     order.filled_units, order.filled_value = cumulative_units, cumulative_value
     _fold_in(order, units, value)
     price = (value / units).quantize(Decimal("0.0001"))
@@ -249,7 +249,7 @@ def _fold_in(order: Order, units: int, value: Decimal) -> None:
     # Whoever books a fill has raised the book's version: nobody else makes this row meanwhile.
     first = {name: getattr(add(Net(), traded), name) for name in _NET}
     where = {"exchange": order.exchange, "symbol": order.symbol, "product": order.product, "leg": order.leg}
-    prepared.insert(Position(book_id=order.book_id, **where, **first))
+    prepared.insert_named(Position, [{"book_id": order.book_id, **where, **first}])
 
 
 def net_of(position: Position) -> Net:
@@ -314,7 +314,12 @@ def claim_row(order: Order, broker_order_id: str) -> None:
     """Tie a broker order to ours, its book's version already raised; the database refuses a second owner."""
     _name_it(order.pk, broker_order_id)
     order.broker_order_id = broker_order_id
-    _own(order.account_id, order.trading_day, broker_order_id, order.pk)
+    own_row(order)
+
+
+def own_row(order: Order) -> None:
+    """The broker's row that an earlier read showed under this order's name is ours."""
+    _own(order.account_id, order.trading_day, order.broker_order_id, order.pk)
 
 
 def get(order_id: int) -> Order:

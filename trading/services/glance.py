@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -87,7 +87,7 @@ class Glance:
     orders_read_at: datetime | None  # when its last complete read began
     orders_reads: int
     positions_asked_at: datetime | None
-    ended_lately: bool  # by the broker's books, which may still think better of it
+    ended_lately: Callable[[], bool]  # by the broker's books, which may still think better of it; asked where it matters
 
     @property
     def goals(self) -> list[int]:
@@ -155,7 +155,7 @@ class Glance:
         age = (clock.now() - self.orders_asked_at).total_seconds()
         if self.is_working or self.open_goals or self.follows_price:
             return (EAGER_POLL_S if any(self._has_news(o) for o in self.orders) else float(settings.POLL_WORKING_S)) - age
-        return (float(settings.POLL_OPEN_S) if self.holding or self.ended_lately else float(settings.POLL_IDLE_S)) - age
+        return (float(settings.POLL_OPEN_S) if self.holding or self.ended_lately() else float(settings.POLL_IDLE_S)) - age
 
     def _has_news(self, order: Seen) -> bool:
         """Just sent, or just being cancelled: asked for at once."""
@@ -237,7 +237,7 @@ def at(account_id: int) -> Glance:
         orders_read_at=orders_read_at,
         orders_reads=orders_reads,
         positions_asked_at=positions_asked_at,
-        ended_lately=bool(_ended_lately(account_id, now - DOUBTED_FOR, now - LOST_FOR)),
+        ended_lately=lambda: bool(_ended_lately(account_id, now - DOUBTED_FOR, now - LOST_FOR)),
     )
 
 

@@ -45,7 +45,7 @@ class Mirror:
     account_id: int
     day: date
     known: Mapping[str, Kept]
-    _new: list[BrokerOrder] = field(default_factory=list)
+    _new: list[dict[str, Any]] = field(default_factory=list)
     _changed: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
 
     def lacks_orders(self, answer: Read[list[BookOrder]]) -> bool:
@@ -73,26 +73,26 @@ class Mirror:
             self._changed.append((kept.pk, now | {"last_seen_at": at}))
         return truth.SeenOrder(row, kept.first_read, mine, kept.last_seen_at if kept.word == row.word.value else None)
 
-    def _row(self, row: BookOrder, sequence: int, at: datetime, now: dict[str, Any]) -> BrokerOrder:
-        return BrokerOrder(
-            account_id=self.account_id,
-            trading_day=self.day,
-            broker_order_id=row.broker_order_id,
-            exchange=row.exchange,
-            symbol=row.symbol,
-            action=row.action,
-            product=row.product,
-            price_type=row.price_type,
-            first_read=sequence,
-            first_seen_at=at,
-            last_seen_at=at,
+    def _row(self, row: BookOrder, sequence: int, at: datetime, now: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "account_id": self.account_id,
+            "trading_day": self.day,
+            "broker_order_id": row.broker_order_id,
+            "exchange": row.exchange,
+            "symbol": row.symbol,
+            "action": row.action,
+            "product": row.product,
+            "price_type": row.price_type,
+            "first_read": sequence,
+            "first_seen_at": at,
+            "last_seen_at": at,
             **now,
-        )
+        }
 
     def write(self) -> None:
         """Inside the caller's transaction."""
         # Another poll of the same account may have written the same rows at this moment.
-        prepared.insert_all(self._new, unless_there=True)
+        prepared.insert_named(BrokerOrder, self._new, unless_there=True)
         for pk, fields in self._changed:
             BrokerOrder.objects.filter(pk=pk).update(**fields)
 

@@ -100,12 +100,13 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     """
     row = _accounts.one(account_id)
     gateway = gateway_for(row)
-    trades_known_to = _trades_read.first(account_id)
+    has_old_ones = bool(_of_other_days(account_id, clock.trading_day()))
+    trades_known_to = _trades_read.first(account_id) if has_old_ones else None
     asked = _asked_ahead(account_id, gateway) or _Asked.of(gateway, positions=positions)
     owns = asked.positions or abreast.begun(gateway.position_book) if positions else None
     order_answer, trade_answer = (_of_this_world(row, answer) for answer in asked.books.all())
     owned = [_of_this_world(row, answer) for answer in owns.all()] if owns is not None else []
-    _take_in(row, order_answer, trade_answer, trades_known_to)
+    _take_in(row, order_answer, trade_answer, has_old_ones=has_old_ones, trades_known_to=trades_known_to)
     good = all(isinstance(answer, Read) for answer in (order_answer, trade_answer))
     for answer in owned:
         good = _compare(row, answer) and good
@@ -149,6 +150,11 @@ def _asked_ahead(account_id: int, gateway: Gateway) -> _Asked | None:
     return asked if is_good else None
 
 
+def is_asked_ahead(account_id: int) -> bool:
+    """The books are asked for already, and nobody has looked at what they say."""
+    return account_id in _begun
+
+
 def _compare(row: Account, answer: Answer[list[BookPosition]]) -> bool:
     rows = _rows(answer)
     kept = scribe.write(lambda: _store(row, Kind.POSITIONS, answer, rows))
@@ -161,14 +167,18 @@ def _compare(row: Account, answer: Answer[list[BookPosition]]) -> bool:
 
 
 def _take_in(
-    row: Account, order_answer: Answer[list[BookOrder]], trade_answer: Answer[list[BookTrade]], trades_known_to: datetime | None
+    row: Account,
+    order_answer: Answer[list[BookOrder]],
+    trade_answer: Answer[list[BookTrade]],
+    *,
+    has_old_ones: bool,
+    trades_known_to: datetime | None,
 ) -> None:
     """One commit for what was read and all that it proves. What was read is kept even where that cannot be applied."""
     trades = trade_answer.value if isinstance(trade_answer, Read) else None
     rows = [_rows(answer) for answer in (order_answer, trade_answer)]
     # Thought out before the others are made to wait for this commit; where anything moved meanwhile, it is thought out anew.
     ahead = _ahead(row, order_answer, trades) if isinstance(order_answer, Read) else None
-    has_old_ones = bool(_of_other_days(row.pk, clock.trading_day()))
 
     def take_in() -> Exception | None:
         sequence = _store(row, Kind.ORDERS, order_answer, rows[0]).number

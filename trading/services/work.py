@@ -53,9 +53,10 @@ def account(account_id: int, *, turn_s: float = TURN_S, sleep: Callable[[float],
         # Nobody asked meanwhile: what was seen before the pause will do to decide what to read next.
         known = None if now is None or _is_noted(account_id) else now
         is_busy, now = _pass(account_id, known)
-        if not is_busy or not now.expects_news():
+        is_asked = poll.is_asked_ahead(account_id)
+        if not is_busy or not (is_asked or now.expects_news()):
             return False
-        due_in = now.read_due_in()
+        due_in = 0.0 if is_asked else now.read_due_in()
         # A read that has become due while orders went out is asked for at once; each read puts the next one off.
         pause = min(max(due_in, PASS_S), LONGEST_PAUSE_S) if due_in > 0 else 0.0
         if clock.monotonic() + pause >= ends:
@@ -80,7 +81,7 @@ def _pass(account_id: int, known: glance.Glance | None = None) -> tuple[bool, gl
         if now.has_books_read and (first := now.new_goals if is_due else now.goals):
             _each(flatten.drive, first)
             now = glance.at(account_id)
-        if is_due or now.read_due_in() <= 0:
+        if is_due or poll.is_asked_ahead(account_id) or now.read_due_in() <= 0:
             poll.account(account_id, positions=bool(now.goals) or now.follows_price or now.positions_due())
             _each(flatten.drive, now.goals)
             now = glance.at(account_id)
@@ -90,6 +91,9 @@ def _pass(account_id: int, known: glance.Glance | None = None) -> tuple[bool, gl
         is_entering = bool(now.books_with_entries)
         if now.has_books_read and is_entering:
             is_entering = _each(enter.drive, now.books_with_entries)
+            if poll.is_asked_ahead(account_id):
+                # What was sent is answered, and what the books say of it comes next, whatever the rows say.
+                return True, now
             now = glance.again(now)
         for book in rest.idle(now.open_runs - now.books_in_use, by=apply.ENGINE):
             apply.after(book.pk)
