@@ -337,6 +337,9 @@ class _Insert(_Statement):
             parameters = blank.copy()
             for name, value in row.items():
                 n = place[name]
+                if value is None or type(value) is slots[n].taken_as_it_is:
+                    parameters[n] = value
+                    continue
                 key = (n, id(value))
                 if key not in known:
                     known[key] = _plain(slots[n], value, connection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import count
 from threading import Barrier, get_ident
 from typing import Any
 
@@ -12,11 +13,11 @@ import pytest
 from django.test import override_settings
 
 from accounts.models import Account
-from algomirror.ops import threads
+from algomirror.ops import queue, threads
 from tests.patience import PATIENCE_S
 from tests.trading.desk import LOT, Desk, asking_ahead
 from trading.models import Book
-from trading.services import enter, poll
+from trading.services import enter, poll, work
 from trading.services.abreast import Calls
 
 
@@ -46,6 +47,27 @@ def test_the_next_poll_asks_for_nothing_that_was_asked_ahead(ahead: Desk) -> Non
     assert [ahead.net(name) for name in ("CE", "PE")] == [LOT, LOT]
     poll.account(ahead.accounts[0].pk, positions=False)
     assert calls(ahead)[4:] == ["orderbook", "tradebook"], "it is news once"
+
+
+@pytest.mark.parametrize("fault", [None, "refuse", "rate_limited"])
+def test_a_turn_reads_what_was_asked_ahead_before_anything_else_and_leaves_none_of_it(ahead: Desk, fault: str | None) -> None:
+    ahead.open(ahead.line(1, "BUY", "CE", LOT), ahead.line(2, "BUY", "PE", LOT))
+    account = ahead.accounts[0].pk
+    ahead.poll()
+    ahead.advance(0.05)
+    if fault is not None:
+        ahead.fault(fault, count=2, endpoint="placeorder")
+    ahead.side.calls.clear()
+    # Somebody else asks for this account all the while: what its rows say is looked at anew in every pass.
+    queue.client().set(work._note(account), 1)
+    rounds = count()
+    work.account(account, turn_s=1, sleep=lambda seconds: ahead.advance(max(seconds, 0.01) if next(rounds) < 50 else 9))
+    # Of an empty book the funds are the proof.
+    assert [name for name in calls(ahead) if name != "funds"][:4] == ["placeorder", "placeorder", "orderbook", "tradebook"]
+    assert not poll.is_asked_ahead(account)
+    assert next(rounds) < 10, "it does not go round and round"
+    filled = LOT if fault is None else 0
+    assert [ahead.net(name) for name in ("CE", "PE")] == [filled, filled]
 
 
 def test_positions_that_are_wanted_too_are_asked_for_then(ahead: Desk) -> None:
