@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from accounts.gateway.reports import OrderReply, Verdict
 from tests.trading.desk import LOT, Desk
 from tests.trading.points import Crash, Points, die
 from trading.domain import exits
 from trading.models import Book, Order
-from trading.services import evidence, submit
+from trading.services import answers, evidence, submit
 
 
 def _second_worker_hangs(desk: Desk, where: str) -> None:
@@ -41,6 +42,19 @@ def _read(desk: Desk, book: Book) -> Order:
     order = Order.objects.select_related("book", "account").get(book=book)
     assert order.state == "INITIALIZED"
     return order
+
+
+def test_the_brokers_name_is_kept_where_another_has_moved_the_order(desk: Desk) -> None:
+    book = desk.open(desk.line(1, "BUY", "CE"))
+    desk.poll()
+    order = _read(desk, book)
+    order.state = "SUBMITTED"
+    Order.objects.filter(pk=order.pk).update(state="UNKNOWN")
+    answers.replies(
+        [order], {order.pk: OrderReply(Verdict.ACCEPTED, broker_order_id="26112100000001")}, version=order.book.version
+    )
+    order.refresh_from_db()
+    assert (order.state, order.broker_order_id) == ("UNKNOWN", "26112100000001")
 
 
 def test_what_happens_between_the_decision_and_the_claim_undoes_the_decision(paper: Desk) -> None:

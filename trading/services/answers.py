@@ -57,22 +57,19 @@ def _reply_alone(book_id: int, order_id: int, answer: OrderReply) -> Order:
 
 
 def _reply(order: Order, answer: OrderReply) -> Order:
+    said, known = answer.broker_order_id, order.broker_order_id
+    if said and known and known != said:
+        why = f"{order}: answered as {said}, but {known} was adopted for it"
+        apply.freeze(order.book_id, kind="AMBIGUOUS", why=why)
+    # Its name and its move are one statement.
+    name = {"broker_order_id": said} if said and not known else {}
     proven = _proven(OrderState(order.state), answer)
-    names_it = bool(answer.broker_order_id) and not order.broker_order_id
-    if names_it and proven is None:
-        apply.claim_row(order, str(answer.broker_order_id))
-    elif not names_it and answer.broker_order_id and order.broker_order_id != answer.broker_order_id:
-        apply.freeze(
-            order.book_id,
-            kind="AMBIGUOUS",
-            why=f"{order}: answered as {answer.broker_order_id}, but {order.broker_order_id} was adopted for it",
-        )
-    if proven is not None:
-        # Its name and its move are one statement.
-        name = {"broker_order_id": str(answer.broker_order_id)} if names_it else {}
-        apply.move(order, proven[0], why=proven[1], is_claimed=True, answered_at=clock.now(), **name)
-        if names_it:
-            apply.own_row(order)
+    moved = proven is not None and apply.move(order, proven[0], why=proven[1], is_claimed=True, answered_at=clock.now(), **name)
+    if name and moved:
+        apply.own_row(order)
+    elif name:
+        # No move was proven, or it was another's; what the broker calls the order is kept all the same.
+        apply.claim_row(order, name["broker_order_id"])
     return order
 
 
