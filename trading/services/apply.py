@@ -247,7 +247,8 @@ def _fold_in(order: Order, units: int, value: Decimal) -> None:
         store(position, add(net_of(position), traded))
         return
     # Whoever books a fill has raised the book's version: nobody else makes this row meanwhile.
-    first = {name: getattr(add(Net(), traded), name) for name in _NET}
+    net = add(Net(), traded)
+    first = {name: getattr(net, name) for name in _NET}
     where = {"exchange": order.exchange, "symbol": order.symbol, "product": order.product, "leg": order.leg}
     prepared.insert_named(Position, [{"book_id": order.book_id, **where, **first}])
 
