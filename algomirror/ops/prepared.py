@@ -7,13 +7,10 @@ call are only the values: the query is built once with a slot for each of them.
 from __future__ import annotations
 
 import inspect
-import re
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache, reduce
 from operator import attrgetter, methodcaller, or_
-from threading import get_ident
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -23,6 +20,7 @@ from django.db.models.query import ModelIterable, ValuesListIterable, get_relate
 from django.db.models.sql import InsertQuery, UpdateQuery
 
 from algomirror.ops import sight
+from algomirror.ops.sqlite import driver
 
 T = TypeVar("T")
 Convert = Callable[[Iterable[Sequence[Any]]], list[Any]]
@@ -68,20 +66,20 @@ class _Statement:
         connection = connections[DEFAULT_DB_ALIAS]
         sql, parameters, reading = self._for(connection.vendor)
         bound = _bound(parameters, values, connection)
-        if _is_plain_sqlite(connection):
-            return _on_sqlite(connection, sql, bound, take), reading
+        if driver.is_plain(connection):
+            return driver.run(connection, sql, bound, take), reading
         with connection.cursor() as cursor:
             cursor.execute(sql, bound)
             return take(cursor), reading
 
-    def _run_all(self, bound: list[list[Any]], connection: Any) -> None:
-        """Once for each of these parameters, where nothing is given back."""
+    def _run_all(self, bound: list[list[Any]], connection: Any) -> int:
+        """Once for each of these parameters, where nothing is given back. How many rows that was all together."""
         sql, *_ = self._for(connection.vendor)
-        if _is_plain_sqlite(connection):
-            _on_sqlite(connection, sql, bound, _count, many=True)
-            return
+        if driver.is_plain(connection):
+            return int(driver.run(connection, sql, bound, _count, many=True))
         with connection.cursor() as cursor:
             cursor.executemany(sql, bound)
+            return int(_count(cursor))
 
     def _for(self, vendor: str) -> tuple[str, tuple[Any, ...], Any]:
         if sight.is_limited():
@@ -93,7 +91,10 @@ class _Statement:
 
     def _constants_plain(self) -> tuple[str, tuple[Any, ...], Any]:
         sql, parameters, reading = self._compile(DEFAULT_DB_ALIAS)
-        return sql, tuple(_text(p) for p in parameters), reading
+        parameters = tuple(_text(p) for p in parameters)
+        if connections[DEFAULT_DB_ALIAS].vendor == "sqlite":
+            sql, parameters = driver.with_texts_inside(sql, parameters)
+        return sql, parameters, reading
 
 
 def compile_all() -> None:
@@ -104,32 +105,6 @@ def compile_all() -> None:
 
 def _bound(parameters: tuple[Any, ...], values: Sequence[Any], connection: Any) -> list[Any]:
     return [_plain(p, values[p.number], connection) if isinstance(p, Slot) else p for p in parameters]
-
-
-def _is_plain_sqlite(connection: Any) -> bool:
-    return connection.vendor == "sqlite" and not connection.queries_logged and not connection.execute_wrappers
-
-
-def _on_sqlite(connection: Any, sql: str, bound: list[Any], take: Callable[[Any], T], *, many: bool = False) -> T:
-    """Without Django's cursor, which costs more than the database does: its checks and its errors are kept."""
-    if connection.connection is None:
-        connection.ensure_connection()
-    # Asked here what they ask first: most statements are for nobody's eyes but their own thread's, and nothing is broken.
-    if not connection._thread_sharing_count and connection._thread_ident != get_ident():
-        connection.validate_thread_sharing()
-    if connection.needs_rollback:
-        connection.validate_no_broken_transaction()
-    driver = connection.connection
-    try:
-        return take((driver.executemany if many else driver.execute)(_with_question_marks(sql), bound))
-    except sqlite3.Error:
-        with connection.wrap_database_errors:
-            raise
-
-
-@lru_cache(2_048)
-def _with_question_marks(sql: str) -> str:
-    return re.sub(r"(?<!%)%s", "?", sql).replace("%%", "%")
 
 
 def _text(value: Any) -> Any:
@@ -296,6 +271,14 @@ class PreparedUpdate(_Statement):
 
     def __call__(self, *values: Any) -> int:
         return int(self._run(values, _first if self._gives else _count)[0])
+
+    def each(self, rows: Sequence[Sequence[Any]]) -> int:
+        """Once with each of these values; how many rows matched, all together. Not of one that gives a column."""
+        if not rows:
+            return 0
+        connection = connections[DEFAULT_DB_ALIAS]
+        _, parameters, _ = self._for(connection.vendor)
+        return int(self._run_all([_bound(parameters, values, connection) for values in rows], connection))
 
     def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
         queryset = self._build(*(Slot(n) for n in range(self._chosen_by)))

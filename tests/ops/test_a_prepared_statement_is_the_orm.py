@@ -13,11 +13,12 @@ from django.db.models import F, Max, Q
 from django.db.transaction import TransactionManagementError
 
 from accounts.models import Account, BrokerRead, User
-from algomirror.ops import sight
+from algomirror.ops import prepared, sight
 from algomirror.ops.models import Journal
 from algomirror.ops.prepared import Prepared, PreparedUpdate, insert, insert_named
 from tests.cast import account as an_account
 from trading.models import Book, Order
+from trading.services import glance, versions
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
@@ -256,3 +257,36 @@ def test_what_django_refuses_is_refused_here_too(orders: list[Order]) -> None:
     assert len(said) == 1
     assert "can only be used in that same thread" in said[0]
     assert len(of_book(orders[0].book_id)) == len(orders)
+
+
+def test_constants_with_quotes_and_percent_signs_are_what_the_orm_makes_of_them(orders: list[Order]) -> None:
+    odd = "it's 5% of '%s', and ''\\"
+    Order.objects.filter(pk=orders[1].pk).update(reason=odd)
+    of_book = Prepared(lambda book: Order.objects.filter(book_id=book, reason=odd).values_list("pk", flat=True))
+    assert of_book(orders[0].book_id) == [orders[1].pk]
+    change = PreparedUpdate(lambda pk: Order.objects.filter(pk=pk), ["units"], reason="100% 'sure'")
+    assert change(orders[0].pk, 130) == 1
+    assert Order.objects.values_list("units", "reason").get(pk=orders[0].pk) == (130, "100% 'sure'")
+
+
+def test_no_statement_is_planned_anew_each_time(orders: list[Order]) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite plans a statement anew for a parameter")
+    prepared.compile_all()
+    glance.at(orders[0].account_id)
+    book = orders[0].book
+    for _ in range(3):
+        glance.at(orders[0].account_id)
+        versions.claim(book, ("OPEN",))
+    with connection.cursor() as cursor:
+        found = cursor.execute("SELECT sql, reprep, run FROM sqlite_stmt WHERE run > 2").fetchall()
+    assert len(found) >= 7
+    assert [sql for sql, again, run in found if again >= run] == []
+
+
+def test_each_runs_once_for_all_and_counts_what_matched(orders: list[Order]) -> None:
+    move = PreparedUpdate(lambda pk, state: Order.objects.filter(pk=pk, state=state), ["state", "price"])
+    rows = [(o.pk, "INITIALIZED" if n < 2 else "ACCEPTED", "DENIED", Decimal("1.05")) for n, o in enumerate(orders)]
+    assert move.each(rows) == 2
+    assert [o.state for o in Order.objects.order_by("id")] == ["DENIED", "DENIED", "INITIALIZED"]
+    assert move.each([]) == 0

@@ -12,9 +12,9 @@ from simulator.orders import FINAL
 from simulator.orders import Order as BrokerSide
 from tests.trading.desk import Desk
 from trading.domain.orders import ENTRIES, MOVES, UNACKNOWLEDGED, OrderState, Purpose
-from trading.domain.positions import Traded, fold
+from trading.domain.positions import Net, Traded, fold
 from trading.models import Book, ExitGoal, Fill, Order, Position
-from trading.services.apply import net_of
+from trading.services.together import NET
 
 S = OrderState
 IN_DOUBT = UNACKNOWLEDGED | {S.LAPSED}
@@ -260,7 +260,7 @@ def _positions_are_folds(rows: Rows) -> Iterator[str]:
         fills[book_id, symbol, product].append(Traded("BUY" if action == "BUY" else "SELL", units, value))
         made[order_id] += units
     for p in rows.positions:
-        if net_of(p) != fold(fills[p.book_id, p.symbol, p.product]):
+        if Net(*(getattr(p, name) for name in NET)) != fold(fills[p.book_id, p.symbol, p.product]):
             yield f"{p} of book {p.book_id} is not the fold of its fills"
     for o in rows.orders:
         if made[o.pk] != o.filled_units:

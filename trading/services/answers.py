@@ -11,7 +11,7 @@ from algomirror.kernel import clock
 from algomirror.ops import journal, scribe
 from trading.domain.orders import OrderState
 from trading.models import Order
-from trading.services import apply, halt, versions
+from trading.services import apply, halt, together, versions
 
 S = OrderState
 
@@ -24,16 +24,17 @@ def replies(orders: Sequence[Order], answers: Mapping[int, OrderReply], *, versi
     """
     book_id = orders[0].book_id
 
-    def together() -> tuple[bool, list[Order]]:
-        is_same = version is not None and versions.raise_from(book_id, version)
-        if not is_same:
-            versions.bump(book_id)
-        known = {order.pk: order for order in orders} if is_same else {}
+    def write_down() -> tuple[bool, list[Order]]:
+        if version is not None and versions.raise_from(book_id, version):
+            known = {order.pk: order for order in orders}
+            with journal.together(), together.written():
+                return True, [_reply(known[pk], answer) for pk, answer in answers.items()]
+        versions.bump(book_id)
         with journal.together():
-            return is_same, [_reply(known.get(pk) or apply.get(pk), answer) for pk, answer in answers.items()]
+            return False, [_reply(apply.get(pk), answer) for pk, answer in answers.items()]
 
     try:
-        is_same, answered = scribe.write(together)
+        is_same, answered = scribe.write(write_down)
     except IntegrityError:
         is_same, answered = False, [_reply_alone(book_id, order_id, answer) for order_id, answer in answers.items()]
     for order, answer in zip(answered, answers.values(), strict=True):
@@ -66,7 +67,7 @@ def _reply(order: Order, answer: OrderReply) -> Order:
     proven = _proven(OrderState(order.state), answer)
     moved = proven is not None and apply.move(order, proven[0], why=proven[1], is_claimed=True, answered_at=clock.now(), **name)
     if name and moved:
-        apply.own_row(order)
+        together.own(order)
     elif name:
         # No move was proven, or it was another's; what the broker calls the order is kept all the same.
         apply.claim_row(order, name["broker_order_id"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -16,14 +17,13 @@ from django.db import IntegrityError, models, transaction
 
 from algomirror.kernel import clock
 from algomirror.kernel.errors import IllegalMove
-from algomirror.kernel.money import Action
 from algomirror.ops import journal, prepared
 from algomirror.ops.prepared import Prepared, PreparedUpdate
 from trading.domain import reconcile as truth
 from trading.domain.orders import EXITS, FINAL, MOVES, OrderState, Purpose, check_move, is_late_truth
-from trading.domain.positions import Net, Traded, add
-from trading.models import Book, BrokerOrder, Fill, Order, Position
-from trading.services import again, halt, record, terms, versions, wake
+from trading.domain.positions import Traded
+from trading.models import Book, Order
+from trading.services import again, halt, record, terms, together, versions, wake
 
 log = logging.getLogger(__name__)
 
@@ -32,22 +32,9 @@ ENGINE = "engine:orders"
 
 _orders = Prepared(lambda order: Order.objects.select_related("book").filter(pk=order))
 _name_it = PreparedUpdate(lambda order: Order.objects.filter(pk=order, broker_order_id=""), ["broker_order_id"])
-_own = PreparedUpdate(
-    lambda account, day, broker_order_id: BrokerOrder.objects.filter(
-        account_id=account, trading_day=day, broker_order_id=broker_order_id, order=None
-    ),
-    ["order_id"],
-)
 _fill = PreparedUpdate(
     lambda order, filled: Order.objects.filter(pk=order, filled_units=filled), ["filled_units", "filled_value"]
 )
-_positions = Prepared(
-    lambda book, exchange, symbol, product: Position.objects.filter(
-        book_id=book, exchange=exchange, symbol=symbol, product=product
-    )
-)
-_NET = ("units", "open_value", "realised", "bought_units", "bought_value", "sold_units", "sold_value")
-_net = PreparedUpdate(lambda position: Position.objects.filter(pk=position), _NET)
 
 
 @cache
@@ -77,7 +64,7 @@ def move(order: Order, to: OrderState, *, why: str, actor: str = ENGINE, is_clai
         fields.setdefault("reason", (f"it was held for {old}: {why}" if late else why)[:300])
     if not is_claimed:
         versions.bump(order.book_id)
-    if not _mover(tuple(fields))(order.pk, old, to, *fields.values()):
+    if not together.say(order, {"state": to, **fields}) and not _mover(tuple(fields))(order.pk, old, to, *fields.values()):
         return False
     order.state = to
     for name, value in fields.items():
@@ -123,7 +110,8 @@ def changes(account_id: int, found: Sequence[truth.Change], orders: Mapping[int,
             for book_id in sorted({orders[change.order_id].book_id for change in found}):
                 versions.bump(book_id)
             mirrored()
-            moved = [_carry_out(account_id, change, orders[change.order_id]) for change in found]
+            with together.written() if _are_plain(found) else nullcontext():
+                moved = [_carry_out(account_id, change, orders[change.order_id]) for change in found]
     except (IllegalMove, IntegrityError):
         mirrored()
         moved = [_carry_out_alone(account_id, orders[change.order_id].book_id, change) for change in found]
@@ -131,6 +119,10 @@ def changes(account_id: int, found: Sequence[truth.Change], orders: Mapping[int,
     for book_id in set(books):
         after(book_id)
     return len(books)
+
+
+def _are_plain(found: Sequence[truth.Change]) -> bool:
+    return all(isinstance(change, (truth.Move, truth.Traded)) for change in found)
 
 
 def _carry_out_alone(account_id: int, book_id: int, change: truth.Change) -> int | None:
@@ -201,7 +193,8 @@ def fill(
     value = cumulative_value - order.filled_value
     if not is_claimed:
         versions.bump(order.book_id)
-    if not _fill(order.pk, order.filled_units, cumulative_units, cumulative_value):
+    filled = {"filled_units": cumulative_units, "filled_value": cumulative_value}
+    if not together.say(order, filled) and not _fill(order.pk, order.filled_units, *filled.values()):
         return False
     row = {
         "order_id": order.pk,
@@ -220,9 +213,8 @@ def fill(
         "source": source,
         "first_seen_at": clock.now(),
     }
-    prepared.insert_named(Fill, [row])
     order.filled_units, order.filled_value = cumulative_units, cumulative_value
-    _fold_in(order, units, value)
+    together.book(row, order, Traded("BUY" if order.action == "BUY" else "SELL", units, value))
     price = (value / units).quantize(Decimal("0.0001"))
     record.of_order(
         "fill",
@@ -237,28 +229,6 @@ def fill(
     if OrderState(order.state) in (S.CANCELED, S.REJECTED, S.LAPSED):
         record.ring_order("LATE_FILL", f"{units} units traded after it was {order.state}", order)
     return True
-
-
-def _fold_in(order: Order, units: int, value: Decimal) -> None:
-    action: Action = "BUY" if order.action == "BUY" else "SELL"
-    traded = Traded(action, units, value)
-    position = _positions.first(order.book_id, order.exchange, order.symbol, order.product)
-    if position is not None:
-        store(position, add(net_of(position), traded))
-        return
-    # Whoever books a fill has raised the book's version: nobody else makes this row meanwhile.
-    net = add(Net(), traded)
-    first = {name: getattr(net, name) for name in _NET}
-    where = {"exchange": order.exchange, "symbol": order.symbol, "product": order.product, "leg": order.leg}
-    prepared.insert_named(Position, [{"book_id": order.book_id, **where, **first}])
-
-
-def net_of(position: Position) -> Net:
-    return Net(**{name: getattr(position, name) for name in _NET})
-
-
-def store(position: Position, net: Net) -> None:
-    _net(position.pk, *(getattr(net, name) for name in _NET))
 
 
 def freeze(book_id: int, *, kind: str, why: str) -> None:
@@ -315,12 +285,7 @@ def claim_row(order: Order, broker_order_id: str) -> None:
     """Tie a broker order to ours, its book's version already raised; the database refuses a second owner."""
     _name_it(order.pk, broker_order_id)
     order.broker_order_id = broker_order_id
-    own_row(order)
-
-
-def own_row(order: Order) -> None:
-    """The broker's row that an earlier read showed under this order's name is ours."""
-    _own(order.account_id, order.trading_day, order.broker_order_id, order.pk)
+    together.own(order)
 
 
 def get(order_id: int) -> Order:

@@ -19,7 +19,7 @@ from algomirror.ops.prepared import Prepared
 from trading.domain.changes import Terms
 from trading.domain.orders import EXITS, OrderState, Purpose
 from trading.models import Book, Order
-from trading.services import abreast, answers, apply, poll, versions, wake
+from trading.services import abreast, answers, apply, poll, together, versions, wake
 
 # Between the decision to send and the wire no more than this may pass, or the sender gives the order back unsent: a process
 # that was frozen in between would otherwise send what the rest of the house has already given up.
@@ -93,7 +93,7 @@ def _claim(book: Book, orders: Sequence[Order], fields: dict[str, Any], *, then:
     def claim() -> bool:
         if not versions.claim(book, ADDING):
             return False
-        with journal.together():
+        with journal.together(), together.written():
             moved = all(apply.move(order, OrderState.SUBMITTED, why="", is_claimed=True, **fields) for order in orders)
         if moved:
             # Who has to wait for a seat meanwhile lets nothing wait for that.

@@ -25,7 +25,7 @@ BELL = "am:work:bell"
 STANDING = "am:work:standing"
 STANDING_S = 2
 SHARE = 3
-HERALD_RESTS_S = 0.1
+HERALD_RESTS_S = 0.25
 
 _gathered: ContextVar[set[int] | None] = ContextVar("gathered", default=None)
 
