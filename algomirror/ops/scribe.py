@@ -17,6 +17,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, TypeVar, cast
 
 from django.db import DatabaseError, connection, transaction
@@ -94,8 +95,11 @@ class _Scribe:
         failed: BaseException | None = None
         try:
             connection.close_if_unusable_or_obsolete()
-            with transaction.atomic(), seats.closed():
+            # Until the commit is through: who sat down while the disk writes would have the interpreter when it has written,
+            # and the other process would wait for that.
+            with ExitStack() as committed, transaction.atomic():
                 # By now the other writers are through, and more acts may have come.
+                committed.enter_context(seats.closed())
                 while self._acts and len(done) < most:
                     done.append(self._acts.popleft())
                     done[-1].run()
