@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 MAX_BYTES = 64 * 1024 * 1024
+LOOK_S = 0.02
 _PIECE = 64 * 1024
 _BUFFER = 32 * 1024
 
@@ -53,6 +54,11 @@ class _Incoming(io.RawIOBase):
 
     def extend(self, wait_s: float) -> None:
         self._until = clock.monotonic() + wait_s
+
+    def look(self, wait_s: float) -> None:
+        """What has come by now counts, however late somebody looks for it."""
+        if self._until is not None:
+            self._until = max(self._until, clock.monotonic() + wait_s)
 
     def expect_nothing(self) -> None:
         self._until = None
@@ -104,15 +110,22 @@ class Connection:
         self._incoming.expect_nothing()
         return not self._reader.peek(1)
 
-    def exchange(self, method: str, request: bytes, timeout_s: float) -> tuple[Heard, bool]:
-        """The answer, and whether the connection may carry another request.
+    def send(self, request: bytes, timeout_s: float) -> None:
+        """Raises OSError: a part of it may have arrived, and the connection is of no more use."""
+        self._sock.settimeout(timeout_s)
+        self._sock.sendall(request)
+        self._incoming.expect(timeout_s)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def hear(self, method: str, timeout_s: float) -> tuple[Heard, bool]:
+        """The answer to what was sent, and whether the connection may carry another request.
 
         The head has `timeout_s` from the end of sending, the body as long again. Raises OSError (TimeoutError among
         them), HTTPException, ValueError and TooLarge: the request may have arrived, and the connection is of no more use.
         """
-        self._sock.settimeout(timeout_s)
-        self._sock.sendall(request)
-        self._incoming.expect(timeout_s)
+        self._incoming.look(LOOK_S)
         answer = self._head(method)
         self._incoming.extend(timeout_s)
         headers = answer.headers

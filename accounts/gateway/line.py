@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from http.client import HTTPException
 from threading import BoundedSemaphore, Lock
@@ -16,12 +16,14 @@ from django.conf import settings
 from accounts.gateway.connection import Connection, Heard, TooLarge
 from accounts.gateway.pinned import NotAllowed, Pinned
 from accounts.gateway.reports import NoReply
+from accounts.gateway.underway import Exchange
 from algomirror.kernel import clock
 
 # Shorter than what usual servers allow (gunicorn: 2 s): an order must not go out on a connection that is just being closed.
 KEEP_ALIVE_S = 1.5
 OPEN_AT_MOST = 16
 KEPT_AT_MOST = 8
+DROPPED = NoReply(reached=True, text="the answer was not waited for")
 BUSY = NoReply(reached=False, text="all connections to this server are busy", timed_out=True)
 
 
@@ -49,34 +51,47 @@ class Line:
         self._slots = BoundedSemaphore(OPEN_AT_MOST)
 
     def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Heard | NoReply:
-        request = self._request(method, target, headers, body)
         if not self._slots.acquire(timeout=settings.CONNECT_TIMEOUT_S):
             return BUSY
         try:
-            return self._exchange(method, request, timeout_s)
-        finally:
+            connection = self._kept() or Connection(self._server.connect(settings.CONNECT_TIMEOUT_S))
+        except OSError as error:
             self._slots.release()
+            return unreached(error)
+        except BaseException:
+            self._slots.release()
+            raise
+        return _Sent(self, connection, method, self._request(method, target, headers, body), timeout_s).hear()
+
+    def start(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, timeout_s: float, *, may_go: Callable[[], bool]
+    ) -> Exchange[Heard | NoReply] | None:
+        """As `ask`, sent by now on a kept connection. None, and nothing sent, where there is none or `may_go` says no."""
+        if not self._slots.acquire(blocking=False):
+            return None
+        connection = None
+        try:
+            connection = self._kept()
+            goes = connection is not None and may_go()
+        except BaseException:
+            self.done(connection, may_stay=False)
+            raise
+        if connection is None or not goes:
+            self.done(connection, may_stay=True)
+            return None
+        return _Sent(self, connection, method, self._request(method, target, headers, body), timeout_s)
+
+    def done(self, connection: Connection | None, *, may_stay: bool) -> None:
+        """A connection comes back from its exchange, or from none."""
+        if connection is not None and not (may_stay and self._keep(connection)):
+            connection.close()
+        self._slots.release()
 
     def _request(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
         lines = [f"{method} {target} HTTP/1.1", f"host: {self._name}", *[f"{name}: {said}" for name, said in headers.items()]]
         if body:
             lines.append(f"content-length: {len(body)}")
         return "\r\n".join([*lines, "\r\n"]).encode("ascii") + body
-
-    def _exchange(self, method: str, request: bytes, timeout_s: float) -> Heard | NoReply:
-        try:
-            connection = self._kept() or Connection(self._server.connect(settings.CONNECT_TIMEOUT_S))
-        except OSError as error:
-            return unreached(error)
-        may_stay = False
-        try:
-            heard, may_stay = connection.exchange(method, request, timeout_s)
-            return heard
-        except (OSError, HTTPException, ValueError, TooLarge) as error:
-            return broken(error)
-        finally:
-            if not (may_stay and self._keep(connection)):
-                connection.close()
 
     def _kept(self) -> Connection | None:
         """The one used last, if it is young and nothing came on it since."""
@@ -103,6 +118,47 @@ class Line:
             self._idle.clear()
         for connection in idle:
             connection.close()
+
+
+class _Sent:
+    """One exchange on one connection, which goes back to its line at the end, whatever that is."""
+
+    def __init__(self, line: Line, connection: Connection, method: str, request: bytes, timeout_s: float) -> None:
+        self._line, self._method, self._timeout_s = line, method, timeout_s
+        self._connection: Connection | None = connection
+        self._failed: NoReply | None = None
+        try:
+            connection.send(request, timeout_s)
+        except OSError as error:
+            self._failed = broken(error)
+            self.drop()
+        except BaseException:
+            self.drop()
+            raise
+        self.until = clock.monotonic() + timeout_s
+
+    def fileno(self) -> int:
+        return -1 if self._connection is None else self._connection.fileno()
+
+    def hear(self) -> Heard | NoReply:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return self._failed or DROPPED
+        may_stay = False
+        try:
+            heard, may_stay = connection.hear(self._method, self._timeout_s)
+            return heard
+        except (OSError, HTTPException, ValueError, TooLarge) as error:
+            return broken(error)
+        finally:
+            self._line.done(connection, may_stay=may_stay)
+
+    def drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._line.done(connection, may_stay=False)
+
+    __del__ = drop
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -34,6 +34,7 @@ from accounts.gateway.reports import (
     RestQuote,
     Why,
 )
+from accounts.gateway.underway import UnderWay
 from accounts.gateway.wire import Wire
 from accounts.models import Account
 from algomirror.kernel import clock
@@ -98,6 +99,16 @@ class OpenAlgoGateway:
         body = {"orderid": broker_order_id, **_ticket_fields(ticket)}
         return classify_change(self._order_call("modifyorder", body, exit=exit))
 
+    def start_placing(self, ticket: OrderTicket, *, exit: bool = False) -> UnderWay[OrderReply] | None:
+        refuse_in_transaction()
+        return self._wire.start(
+            "placeorder",
+            _ticket_fields(ticket),
+            classify,
+            timeout_s=settings.ORDER_TIMEOUT_S,
+            may_go=lambda: limits.take(self.account_id, "orders", self._orders_per_second, exit=exit, wait_s=0.0),
+        )
+
     def _order_call(self, endpoint: str, body: dict[str, Any], *, exit: bool) -> RawReply | NoReply:
         refuse_in_transaction()
         wait_s = EXIT_WAIT_S if exit else ENTRY_WAIT_S
@@ -125,11 +136,34 @@ class OpenAlgoGateway:
     def order_book(self) -> Answer[list[BookOrder]]:
         return self._proven(self._ask("orderbook", {}, parse.order_book, of_a_world=True))
 
+    def start_order_book(self) -> UnderWay[Answer[list[BookOrder]]] | None:
+        return self._start_book("orderbook", parse.order_book)
+
     def trade_book(self) -> Answer[list[BookTrade]]:
         return self._proven(self._ask("tradebook", {}, parse.trade_book, of_a_world=True))
 
+    def start_trade_book(self) -> UnderWay[Answer[list[BookTrade]]] | None:
+        return self._start_book("tradebook", parse.trade_book)
+
     def position_book(self) -> Answer[list[BookPosition]]:
         return self._proven(self._ask("positionbook", {}, parse.position_book, of_a_world=True))
+
+    def start_position_book(self) -> UnderWay[Answer[list[BookPosition]]] | None:
+        return self._start_book("positionbook", parse.position_book)
+
+    def _start_book(self, endpoint: str, understand: Callable[[Any], list[T] | Failed]) -> UnderWay[Answer[list[T]]] | None:
+        refuse_in_transaction()
+        started: list[datetime] = []
+
+        def may_go() -> bool:
+            goes = limits.take(self.account_id, "reads", settings.READS_PER_SECOND, exit=False, wait_s=0.0)
+            started.append(clock.now())
+            return goes
+
+        def answer(outcome: RawReply | NoReply) -> Answer[list[T]]:
+            return self._proven(_understood(outcome, understand, started_at=started[0], of_a_world=True))
+
+        return self._wire.start(endpoint, {}, answer, timeout_s=settings.READ_TIMEOUT_S, may_go=may_go)
 
     def holdings(self) -> Answer[Holdings]:
         answer = self._ask("holdings", {}, parse.holdings, of_a_world=True)
@@ -233,13 +267,19 @@ class OpenAlgoGateway:
                 return Failed(Why.BUDGET, "call budget of this account is used up", at=clock.now())
             started = clock.now()
             outcome = call()
-        failed = parse.failure(outcome)
-        if failed is not None or isinstance(outcome, NoReply):
-            return replace(failed or Failed(Why.UNREADABLE, "no answer"), at=clock.now())
-        value = understand(outcome.body)
-        if isinstance(value, Failed):
-            return replace(value, at=clock.now())
-        return Read(value, started, clock.now(), parse.mode_of(outcome.body) if of_a_world else None)
+        return _understood(outcome, understand, started_at=started, of_a_world=of_a_world)
+
+
+def _understood(
+    outcome: RawReply | NoReply, understand: Callable[[Any], T | Failed], *, started_at: datetime, of_a_world: bool
+) -> Answer[T]:
+    failed = parse.failure(outcome)
+    if failed is not None or isinstance(outcome, NoReply):
+        return replace(failed or Failed(Why.UNREADABLE, "no answer"), at=clock.now())
+    value = understand(outcome.body)
+    if isinstance(value, Failed):
+        return replace(value, at=clock.now())
+    return Read(value, started_at, clock.now(), parse.mode_of(outcome.body) if of_a_world else None)
 
 
 def _ticket_fields(ticket: OrderTicket) -> dict[str, Any]:

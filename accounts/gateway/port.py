@@ -22,12 +22,15 @@ from accounts.gateway.reports import (
     OrderTicket,
     RestQuote,
 )
+from accounts.gateway.underway import UnderWay
 
 
 class Gateway(Protocol):
     """One account's server. No method raises for what the far side does; none may be called in a transaction.
 
     `exit=True` marks calls that bring a position to flat: they go first and may use the reserve of the budget.
+    What begins with `start_` has sent its request when it returns, and its caller reads the answer; it gives None, and has sent
+    nothing, where it would have to wait for a connection or the budget: then the plain call does.
     """
 
     account_id: int
@@ -38,13 +41,21 @@ class Gateway(Protocol):
 
     def order_book(self) -> Answer[list[BookOrder]]: ...
 
+    def start_order_book(self) -> UnderWay[Answer[list[BookOrder]]] | None: ...
+
     def trade_book(self) -> Answer[list[BookTrade]]: ...
 
+    def start_trade_book(self) -> UnderWay[Answer[list[BookTrade]]] | None: ...
+
     def position_book(self) -> Answer[list[BookPosition]]: ...
+
+    def start_position_book(self) -> UnderWay[Answer[list[BookPosition]]] | None: ...
 
     def holdings(self) -> Answer[Holdings]: ...
 
     def place(self, ticket: OrderTicket, *, exit: bool = False) -> OrderReply: ...
+
+    def start_placing(self, ticket: OrderTicket, *, exit: bool = False) -> UnderWay[OrderReply] | None: ...
 
     def cancel(self, broker_order_id: str, *, exit: bool = False) -> OrderReply: ...
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import httpx
@@ -12,6 +13,9 @@ import httpx
 from accounts.gateway.connection import Heard
 from accounts.gateway.line import Far, Line
 from accounts.gateway.reports import NoReply, RawReply
+from accounts.gateway.underway import UnderWay
+
+T = TypeVar("T")
 
 API = "/api/v1/"
 _TEXT_KEPT = 400
@@ -38,17 +42,36 @@ class Wire:
         return f"Wire({self._base})"
 
     def post(self, endpoint: str, body: dict[str, Any], *, timeout_s: float) -> RawReply | NoReply:
-        content = json.dumps({"apikey": self._key, **body}, allow_nan=False).encode()
-        return self._ask("POST", endpoint, _JSON, content, timeout_s)
+        return self._ask("POST", endpoint, _JSON, self._content(body), timeout_s)
 
     def get(self, endpoint: str, query: dict[str, str], *, timeout_s: float) -> RawReply | NoReply:
         """The server reads the key of a GET from the query string only; used for the contract list alone."""
         return self._ask("GET", f"{endpoint}?{urlencode({'apikey': self._key, **query})}", _PLAIN, b"", timeout_s)
 
+    def start(
+        self,
+        endpoint: str,
+        body: dict[str, Any],
+        understand: Callable[[RawReply | NoReply], T],
+        *,
+        timeout_s: float,
+        may_go: Callable[[], bool],
+    ) -> UnderWay[T] | None:
+        """As `post`, sent by now; None, and nothing sent, where that would have to wait for anything."""
+        if not isinstance(self._far, Line):
+            return None
+        sent = self._far.start("POST", self._path + endpoint, _JSON, self._content(body), timeout_s, may_go=may_go)
+        return None if sent is None else UnderWay(sent, lambda heard: understand(self._said(heard)))
+
+    def _content(self, body: dict[str, Any]) -> bytes:
+        return json.dumps({"apikey": self._key, **body}, allow_nan=False).encode()
+
     def _ask(self, method: str, rest: str, headers: dict[str, str], content: bytes, timeout_s: float) -> RawReply | NoReply:
         if isinstance(self._far, NoReply):
             return self._far
-        heard = self._far.ask(method, self._path + rest, headers, content, timeout_s)
+        return self._said(self._far.ask(method, self._path + rest, headers, content, timeout_s))
+
+    def _said(self, heard: Heard | NoReply) -> RawReply | NoReply:
         return heard if isinstance(heard, NoReply) else self._reply(heard)
 
     def _reply(self, heard: Heard) -> RawReply:

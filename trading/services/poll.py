@@ -103,7 +103,7 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     has_old_ones = bool(_of_other_days(account_id, clock.trading_day()))
     trades_known_to = _trades_read.first(account_id) if has_old_ones else None
     asked = _asked_ahead(account_id, gateway) or _Asked.of(gateway, positions=positions)
-    owns = asked.positions or abreast.begun(gateway.position_book) if positions else None
+    owns = asked.owns(wanted=positions)
     order_answer, trade_answer = (_of_this_world(row, answer) for answer in asked.books.all())
     owned = [_of_this_world(row, answer) for answer in owns.all()] if owns is not None else []
     _take_in(row, order_answer, trade_answer, has_old_ones=has_old_ones, trades_known_to=trades_known_to)
@@ -128,8 +128,28 @@ class _Asked:
     def of(cls, gateway: Gateway, *, positions: bool) -> _Asked:
         abreast.expect(gateway.account_id, "reads", 3 if positions else 2, exit=False)
         # Side by side is safe: an order's end counts only when an earlier read has shown it too (truth.Rules.confirm).
-        books = abreast.begun(gateway.order_book, gateway.trade_book)
-        return cls(gateway, clock.monotonic(), books, abreast.begun(gateway.position_book) if positions else None)
+        books: abreast.Calls[Answer[Any]] = abreast.begun(
+            abreast.Call(gateway.order_book, gateway.start_order_book), abreast.Call(gateway.trade_book, gateway.start_trade_book)
+        )
+        return cls(gateway, clock.monotonic(), books, _positions(gateway) if positions else None)
+
+    def owns(self, *, wanted: bool) -> abreast.Calls[Answer[Any]] | None:
+        """The positions, asked for now where they were not ahead."""
+        if wanted:
+            return self.positions or _positions(self.gateway)
+        if self.positions is not None:
+            self.positions.drop()
+        return None
+
+    def drop(self) -> None:
+        """Nobody wants them any more."""
+        self.books.drop()
+        if self.positions is not None:
+            self.positions.drop()
+
+
+def _positions(gateway: Gateway) -> abreast.Calls[Answer[list[BookPosition]]]:
+    return abreast.begun(abreast.Call(gateway.position_book, gateway.start_position_book))
 
 
 # By account, of this process; the newest.
@@ -141,13 +161,17 @@ def ask_ahead(account_id: int, gateway: Gateway, *, positions: bool) -> None:
     if abreast.is_possible():
         # Where the process ends no thread begins any more.
         with suppress(RuntimeError):
-            _begun[account_id] = _Asked.of(gateway, positions=positions)
+            before, _begun[account_id] = _begun.get(account_id), _Asked.of(gateway, positions=positions)
+            if before is not None:
+                before.drop()
 
 
 def _asked_ahead(account_id: int, gateway: Gateway) -> _Asked | None:
     asked = _begun.pop(account_id, None)
-    is_good = asked is not None and asked.gateway is gateway and clock.monotonic() - asked.at < AHEAD_S
-    return asked if is_good else None
+    if asked is not None and not (asked.gateway is gateway and clock.monotonic() - asked.at < AHEAD_S):
+        asked.drop()
+        return None
+    return asked
 
 
 def is_asked_ahead(account_id: int) -> bool:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.gateway.directory import gateway_for
 from accounts.gateway.reports import OrderReply, OrderTicket, PriceType, Product, Verdict
+from accounts.gateway.underway import UnderWay
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied
@@ -123,8 +124,12 @@ def sending_of(orders: Sequence[Order], *, since: float) -> abreast.Calls[OrderR
             return OrderReply(Verdict.NOT_SENT, text="the sender was held up; given back unsent")
         return gateway.place(ticket_of(order), exit=is_exit)
 
+    def start(order: Order) -> UnderWay[OrderReply] | None:
+        is_stale = clock.monotonic() - since > STALE_SENDER_S
+        return None if is_stale else gateway.start_placing(ticket_of(order), exit=is_exit)
+
     return abreast.Calls(
-        [partial(place, order) for order in orders],
+        [abreast.Call(partial(place, order), partial(start, order)) for order in orders],
         lastly=lambda: poll.ask_ahead(account.pk, gateway, positions=is_exit),
     )
 
