@@ -276,7 +276,8 @@ def test_no_statement_is_planned_anew_each_time(orders: list[Order]) -> None:
     glance.at(orders[0].account_id)
     book = orders[0].book
     for _ in range(3):
-        glance.at(orders[0].account_id)
+        seen = glance.at(orders[0].account_id)
+        assert (seen.open_runs, seen.ended_lately()) == (frozenset(), False)
         versions.claim(book, ("OPEN",))
     with connection.cursor() as cursor:
         found = cursor.execute("SELECT sql, reprep, run FROM sqlite_stmt WHERE run > 2").fetchall()

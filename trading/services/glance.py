@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from django.conf import settings
@@ -81,13 +83,13 @@ class Glance:
     orders: Sequence[Seen]
     # Goal, its book, that book's state, orders written so far, what it leaves open (None: nothing)
     open_goals: Sequence[tuple[int, int, str, int, Mapping[str, int] | None]]
-    holding: Sequence[tuple[int, str]]  # books that own something, their states
-    open_runs: frozenset[int]  # books of runs that take orders
+    holding: Sequence[tuple[int, str]]  # of each position its book, that book's state
     orders_asked_at: datetime | None  # when the order book was last asked for
     orders_read_at: datetime | None  # when its last complete read began
     orders_reads: int
     positions_asked_at: datetime | None
-    ended_lately: Callable[[], bool]  # by the broker's books, which may still think better of it; asked where it matters
+    # Asked where it matters, once: by the broker's books, which may still think better of it.
+    ended_lately: Callable[[], bool]
 
     @property
     def goals(self) -> list[int]:
@@ -102,6 +104,11 @@ class Glance:
     def books_in_use(self) -> set[int]:
         """Books that own something, await something or were asked something."""
         return {o.book_id for o in self.orders} | {book for _, book, *_ in self.open_goals} | {book for book, _ in self.holding}
+
+    @property
+    def open_runs(self) -> frozenset[int]:
+        """Books of runs that take orders, as they are when this is asked: most looks at an account end before."""
+        return frozenset(_open_runs(self.account_id))
 
     @property
     def has_books_read(self) -> bool:
@@ -194,17 +201,13 @@ _goals = Prepared(
     lambda account: (
         ExitGoal.objects.filter(book__account_id=account)
         .exclude(state=ExitGoal.State.DONE)
-        .order_by("id")
+        .order_by()
         .values_list("pk", "book_id", "book__state", "attempts", "targets")
     )
 )
 _holding = Prepared(
     lambda account: (
-        Position.objects.filter(book__account_id=account)
-        .exclude(units=0)
-        .order_by()
-        .values_list("book_id", "book__state")
-        .distinct()
+        Position.objects.filter(book__account_id=account).exclude(units=0).order_by().values_list("book_id", "book__state")
     )
 )
 _reads = Prepared(
@@ -230,21 +233,35 @@ def at(account_id: int) -> Glance:
         account_id=account_id,
         at=now,
         orders=_orders(account_id, now),
-        open_goals=_goals(account_id),
+        open_goals=_open_goals(account_id),
         holding=_holding(account_id),
-        open_runs=frozenset(_open_runs(account_id)),
         orders_asked_at=orders_asked_at,
         orders_read_at=orders_read_at,
         orders_reads=orders_reads,
         positions_asked_at=positions_asked_at,
-        ended_lately=lambda: bool(_ended_lately(account_id, now - DOUBTED_FOR, now - LOST_FOR)),
+        ended_lately=_ended(account_id, now),
     )
+
+
+def later(before: Glance) -> Glance:
+    """The same a moment later, when nothing can have changed but the time."""
+    now = clock.now()
+    return replace(before, at=now, ended_lately=_ended(before.account_id, now))
 
 
 def again(before: Glance) -> Glance:
     """The same a moment later, when nothing but orders and goals can have changed."""
-    now = clock.now()
-    return replace(before, at=now, orders=_orders(before.account_id, now), open_goals=_goals(before.account_id))
+    now = later(before)
+    return replace(now, orders=_orders(now.account_id, now.at), open_goals=_open_goals(now.account_id))
+
+
+def _ended(account_id: int, now: datetime) -> Callable[[], bool]:
+    return cache(lambda: bool(_ended_lately(account_id, now - DOUBTED_FOR, now - LOST_FOR)))
+
+
+def _open_goals(account_id: int) -> list[Any]:
+    """The oldest first."""
+    return sorted(_goals(account_id), key=itemgetter(0))
 
 
 def _orders(account_id: int, now: datetime) -> list[Seen]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
-from dataclasses import replace
 
 import redis
 from django.conf import settings
@@ -38,6 +36,8 @@ CALL_AGAIN_S = 0.1
 HELPERS_LINGER_S = 0.3
 # Longer than any one call takes; a host that died with an account in hand keeps it from the others for so long.
 HELD_S = 20
+# The one who has it looks many times within this.
+NOTED_S = 30
 
 LIVE = [s.value for s in LIVE_STATES]
 
@@ -72,12 +72,13 @@ def step(account_id: int) -> bool:
 
 def _pass(account_id: int, known: glance.Glance | None = None) -> tuple[bool, glance.Glance]:
     with wake.gathered():
-        now = glance.at(account_id) if known is None else replace(known, at=clock.now())
+        now = glance.at(account_id) if known is None else glance.later(known)
         if _catch_late_fills(now):
             now = glance.at(account_id)
+        is_due = not now.has_books_read
         if now.goals:
             seats.hurry()
-        is_due = not now.has_books_read or now.read_due_in() <= 0
+            is_due = is_due or now.read_due_in() <= 0
         if now.has_books_read and (first := now.new_goals if is_due else now.goals):
             _each(flatten.drive, first)
             now = glance.at(account_id)
@@ -188,11 +189,13 @@ def _turn(account_id: int) -> None:
     """One account's turn in a thread of its own; a second worker for the same account leaves it a note instead."""
     close_old_connections()
     try:
-        with _alone(account_id) as mine:
-            again = mine and _seated(account_id)
-        # The note is for whoever works on it, unless that one looked before it was left.
-        if again or (_was_noted(account_id) if mine else not _is_worked_on(account_id)):
-            wake.wake([account_id])
+        is_mine, is_heard = _hold(account_id)
+        again = False
+        try:
+            again = _seated(account_id) if is_mine else not is_heard
+        finally:
+            if (is_mine and _let_go(account_id)) or again:
+                wake.wake([account_id])
     except Exception:
         log.exception("work failed account=%s", account_id)
     finally:
@@ -204,38 +207,37 @@ def _seated(account_id: int) -> bool:
         return account(account_id)
 
 
-@contextmanager
-def _alone(account_id: int) -> Iterator[bool]:
-    """Spares double reads; safety does not depend on it, so no Redis means go on."""
+def _hold(account_id: int) -> tuple[bool, bool]:
+    """Whether the account is ours; where another has it, whether that one still had it when our note lay there.
+
+    Spares double reads; safety does not depend on it, so no Redis means go on.
+    """
     key = _held(account_id)
     try:
-        mine = bool(queue.client().set(key, process_name(), nx=True, ex=HELD_S))
-        holder = None if mine else queue.client().get(key)
-        if isinstance(holder, bytes) and has_ended(holder.decode()):
-            # Killed at its work: the account does not wait for the key to run out.
-            mine = bool(queue.client().set(key, process_name(), ex=HELD_S))
-        if not mine:
-            queue.client().set(_note(account_id), 1, ex=30)
+        client = queue.client()
+        if client.set(key, process_name(), nx=True, ex=HELD_S):
+            return True, True
+        holder = client.get(key)
+        # Killed at its work: the account does not wait for the key to run out.
+        if isinstance(holder, bytes) and has_ended(holder.decode()) and client.set(key, process_name(), ex=HELD_S):
+            return True, True
+        pipe = client.pipeline(transaction=False)
+        pipe.set(_note(account_id), 1, ex=NOTED_S)
+        pipe.exists(key)
+        return False, bool(pipe.execute()[1])
     except (redis.RedisError, OSError):
-        mine = True
-    try:
-        yield mine
-    finally:
-        if mine:
-            _forget(key)
+        return True, True
 
 
-def _is_worked_on(account_id: int) -> bool:
+def _let_go(account_id: int) -> bool:
+    """Whether somebody left a note. The account is free before that is looked for: who comes later finds it free."""
     try:
-        return bool(queue.client().exists(_held(account_id)))
+        pipe = queue.client().pipeline(transaction=False)
+        pipe.delete(_held(account_id))
+        pipe.delete(_note(account_id))
+        return bool(pipe.execute()[1])
     except (redis.RedisError, OSError):
-        return True
-
-
-def _was_noted(account_id: int) -> bool:
-    try:
-        return bool(queue.client().delete(_note(account_id)))
-    except (redis.RedisError, OSError):
+        log.warning("account not freed account=%s", account_id)
         return False
 
 
@@ -256,13 +258,6 @@ def _held(account_id: int) -> str:
 
 def _note(account_id: int) -> str:
     return f"am:again:{account_id}"
-
-
-def _forget(key: str) -> None:
-    try:
-        queue.client().delete(key)
-    except (redis.RedisError, OSError):
-        log.warning("key not freed key=%s", key)
 
 
 def due_accounts() -> list[int]:

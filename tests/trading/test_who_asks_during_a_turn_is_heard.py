@@ -1,0 +1,107 @@
+"""Whoever asks for an account that another worker has leaves a note, and no moment of the turn loses it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import pytest
+import redis
+from redis.client import Pipeline
+
+from algomirror.ops import lease, queue
+from trading.services import wake, work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ACCOUNT = 7
+
+
+def _asked() -> list[int]:
+    return wake.take()[0]
+
+
+def _while_at_work(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    def seated(account_id: int) -> bool:
+        act()
+        return False
+
+    monkeypatch.setattr(work, "_seated", seated)
+
+
+def test_a_note_left_during_a_turn_asks_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[bool, bool]] = []
+    _while_at_work(monkeypatch, lambda: seen.append(work._hold(ACCOUNT)))
+    work._turn(ACCOUNT)
+    assert seen == [(False, True)], "the second worker takes nothing, and is heard by the first"
+    assert _asked() == [ACCOUNT]
+    assert not queue.client().exists(work._held(ACCOUNT), work._note(ACCOUNT))
+
+
+def test_a_turn_that_nobody_disturbed_asks_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    _while_at_work(monkeypatch, lambda: None)
+    work._turn(ACCOUNT)
+    assert _asked() == []
+
+
+def test_the_account_is_free_before_the_note_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other way round a note left between the two would be heard by nobody."""
+    sent: list[list[Any]] = []
+    execute = Pipeline.execute
+    monkeypatch.setattr(Pipeline, "execute", lambda pipe: (sent.append([c[0] for c in pipe.command_stack]), execute(pipe))[1])
+    work._let_go(ACCOUNT)
+    assert sent == [[("DEL", work._held(ACCOUNT)), ("DEL", work._note(ACCOUNT))]]
+
+
+def test_a_note_is_there_before_its_owner_looks_who_has_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue.client().set(work._held(ACCOUNT), lease.process_name(), ex=30)
+    sent: list[str] = []
+    execute = Pipeline.execute
+    monkeypatch.setattr(Pipeline, "execute", lambda pipe: (sent.extend(c[0][0] for c in pipe.command_stack), execute(pipe))[1])
+    work._hold(ACCOUNT)
+    assert sent == ["SET", "EXISTS"]
+
+
+def test_who_finds_the_account_free_again_after_leaving_a_note_asks_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue.client().set(work._held(ACCOUNT), lease.process_name(), ex=30)
+    execute = Pipeline.execute
+
+    def just_then(pipe: Any) -> Any:
+        monkeypatch.setattr(Pipeline, "execute", execute)
+        work._let_go(ACCOUNT)
+        return execute(pipe)
+
+    monkeypatch.setattr(Pipeline, "execute", just_then)
+    work._turn(ACCOUNT)
+    assert _asked() == [ACCOUNT]
+
+
+def test_a_note_outlives_a_turn_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> NoReturn:
+        work._hold(ACCOUNT)
+        raise RuntimeError("nothing went right")
+
+    _while_at_work(monkeypatch, fail)
+    work._turn(ACCOUNT)
+    assert _asked() == [ACCOUNT]
+    assert not queue.client().exists(work._held(ACCOUNT))
+
+
+def test_an_account_in_the_hands_of_the_dead_is_taken_at_once() -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    queue.client().set(work._held(ACCOUNT), f"{lease.process_name().rpartition(':')[0]}:{ended.pid}", ex=30)
+    assert work._hold(ACCOUNT) == (True, True)
+    assert queue.client().get(work._held(ACCOUNT)) == lease.process_name().encode()
+
+
+def test_without_redis_the_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> NoReturn:
+        raise redis.ConnectionError("nobody there")
+
+    turns: list[int] = []
+    _while_at_work(monkeypatch, lambda: turns.append(ACCOUNT))
+    monkeypatch.setattr(queue, "client", away)
+    work._turn(ACCOUNT)
+    assert turns == [ACCOUNT]
+    assert work._is_noted(ACCOUNT), "what nobody can say is looked at"
