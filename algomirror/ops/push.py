@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import hashlib
 import logging
@@ -10,11 +9,13 @@ import os
 import queue
 import re
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.db import transaction
 
 from algomirror.kernel import clock
@@ -23,13 +24,15 @@ from algomirror.ops.queue import client
 
 log = logging.getLogger(__name__)
 
-WAITING_MAX = 5_000
+WAITING_MAX, TOGETHER_MAX = 5_000, 500
 SEQUENCE_KEPT_S = 2 * 86_400
 # Last value wins, so they may be merged or lost; only the others are numbered.
-UNNUMBERED = frozenset({"values"})
+UNNUMBERED = frozenset({"values", "ticks"})
 # A topic that goes on changing is told of at once and then so often: who hears it reads everything anew.
 CHANGED_AGAIN_S = 0.05
 PLAIN_NOTICE = frozenset({"topic", "at", "kind"})
+
+Message = tuple[str, dict[str, Any]]  # topic, body
 
 _PLAIN = re.compile(r"^[A-Za-z0-9:_-]{1,80}$")
 
@@ -64,11 +67,11 @@ def flush(timeout_s: float = 1.0) -> bool:
 
 
 class _Sender:
-    """One thread with one event loop, and so one connection, for all pushes of this process."""
+    """One thread for all pushes of this process. What waits at one moment leaves in two calls to Redis, however much it is."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self._waiting: queue.Queue[tuple[str, dict[str, Any]] | threading.Event] = queue.Queue(WAITING_MAX)
+        self._waiting: queue.Queue[Message | threading.Event] = queue.Queue(WAITING_MAX)
         threading.Thread(target=self._run, name="push", daemon=True).start()
 
     def put(self, topic: str, body: dict[str, Any]) -> None:
@@ -86,28 +89,43 @@ class _Sender:
         return reached.wait(timeout_s)
 
     def _run(self) -> None:
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
         notices = _Notices()
         while True:
-            item = self._next(notices.due_in(loop.time()))
-            now, drained = loop.time(), item if isinstance(item, threading.Event) else None
-            leaving = notices.due(now, everything=drained is not None)
-            if isinstance(item, tuple) and notices.admit(*item, now):
-                leaving.append(item)
-            for topic, body in leaving:
-                try:
-                    loop.run_until_complete(_send(topic, body))
-                except Exception as error:  # noqa: BLE001
-                    log.warning("push failed topic=%s error=%s", topic, type(error).__name__)
+            # Seconds as they pass here, also where a test's clock stands still: nothing held may wait for that one.
+            messages, drained = self._next(notices.due_in(time.perf_counter()))
+            now = time.perf_counter()
+            leaving = [one for one in _once_each(messages) if notices.admit(*one, now)]
+            leaving += notices.due(now, everything=drained is not None)
+            try:
+                _send(leaving)
+            except Exception as error:  # noqa: BLE001
+                log.warning("push failed topics=%s error=%s", sorted({topic for topic, _ in leaving}), type(error).__name__)
             if drained is not None:
                 drained.set()
 
-    def _next(self, wait_s: float | None) -> tuple[str, dict[str, Any]] | threading.Event | None:
+    def _next(self, wait_s: float | None) -> tuple[list[Message], threading.Event | None]:
+        """What waits now, up to whoever wants to know that it has left; nothing where nothing came in time."""
+        messages: list[Message] = []
         try:
-            return self._waiting.get(timeout=wait_s)
+            item = self._waiting.get(timeout=wait_s)
+            while not isinstance(item, threading.Event):
+                messages.append(item)
+                if len(messages) == TOGETHER_MAX:
+                    return messages, None
+                item = self._waiting.get_nowait()
         except queue.Empty:
-            return None
+            return messages, None
+        return messages, item
+
+
+def _is_plain_notice(body: Mapping[str, Any]) -> bool:
+    return body["kind"] == "changed" and body.keys() <= PLAIN_NOTICE
+
+
+def _once_each(messages: Sequence[Message]) -> list[Message]:
+    """Of the notices that say the same only the last, after everything that came before it."""
+    last = {topic: n for n, (topic, body) in enumerate(messages) if _is_plain_notice(body)}
+    return [(topic, body) for n, (topic, body) in enumerate(messages) if not _is_plain_notice(body) or last[topic] == n]
 
 
 class _Notices:
@@ -119,19 +137,20 @@ class _Notices:
 
     def admit(self, topic: str, body: dict[str, Any], now: float) -> bool:
         """Whether this message leaves now; if not, it will be among those due."""
-        if not body.keys() <= PLAIN_NOTICE or body["kind"] != "changed":
+        if not _is_plain_notice(body):
             return True
         if now - self._told_at.get(topic, -CHANGED_AGAIN_S) < CHANGED_AGAIN_S:
             self._held[topic] = body
             return False
         self._told_at[topic] = now
+        self._held.pop(topic, None)
         return True
 
     def due_in(self, now: float) -> float | None:
         """Seconds until the next one is due; None when none waits."""
         return max(min(self._told_at[topic] for topic in self._held) + CHANGED_AGAIN_S - now, 0.0) if self._held else None
 
-    def due(self, now: float, *, everything: bool = False) -> list[tuple[str, dict[str, Any]]]:
+    def due(self, now: float, *, everything: bool = False) -> list[Message]:
         """Those that have waited long enough, or all; they count as told."""
         ripe = [topic for topic in self._held if everything or now - self._told_at[topic] >= CHANGED_AGAIN_S]
         self._told_at = {topic: at for topic, at in self._told_at.items() if now - at < CHANGED_AGAIN_S or topic in self._held}
@@ -139,23 +158,37 @@ class _Notices:
         return [(topic, self._held.pop(topic)) for topic in ripe]
 
 
-async def _send(topic: str, body: dict[str, Any]) -> None:
-    if body["kind"] == "ticks":
-        await get_channel_layer().group_send(group_of(topic), {**body, "type": "topic.ticks"})
+def _send(messages: Sequence[Message]) -> None:
+    """In their order. What the channel layer does for one message at a time, in an event loop, costs several times this."""
+    if not messages:
         return
-    if body["kind"] not in UNNUMBERED:
-        body["seq"] = _next(topic)
-    await get_channel_layer().group_send(group_of(topic), {"type": "topic.message", "body": body})
+    _number([(topic, body) for topic, body in messages if body["kind"] not in UNNUMBERED])
+    pipe, layer = client().pipeline(transaction=False), get_channel_layer()
+    for topic, body in messages:
+        message = {**body, "type": "topic.ticks"} if body["kind"] == "ticks" else {"type": "topic.message", "body": body}
+        try:
+            pipe.publish(_channel(topic), layer.serialize(message))
+        except Exception as error:  # noqa: BLE001
+            log.warning("push failed topic=%s error=%s", topic, type(error).__name__)
+    pipe.execute()
 
 
-def _next(topic: str) -> int:
+def _number(messages: Sequence[Message]) -> None:
+    if not messages:
+        return
     pipe = client().pipeline(transaction=False)
-    pipe.incr(f"am:seq:{topic}")
-    pipe.expire(f"am:seq:{topic}", SEQUENCE_KEPT_S)
-    try:
-        return int(pipe.execute()[0])
-    except redis.ResponseError:
-        return 0
+    for topic, _ in messages:
+        pipe.incr(f"am:seq:{topic}")
+    for topic in {topic for topic, _ in messages}:
+        pipe.expire(f"am:seq:{topic}", SEQUENCE_KEPT_S)
+    for (_, body), number in zip(messages, pipe.execute(raise_on_error=False), strict=False):
+        body["seq"] = 0 if isinstance(number, redis.ResponseError) else int(number)
+
+
+def _channel(topic: str) -> str:
+    """As channels_redis names the channel of a group."""
+    layer: Any = settings.CHANNEL_LAYERS["default"]
+    return f"{layer['CONFIG']['prefix']}__group__{group_of(topic)}"
 
 
 def _current() -> _Sender:

@@ -29,6 +29,18 @@ def _while_at_work(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -
     monkeypatch.setattr(work, "_seated", seated)
 
 
+def _sent_together(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    sent: list[tuple[Any, ...]] = []
+    execute = Pipeline.execute
+
+    def noted(pipe: Any) -> Any:
+        sent.extend(command[0] for command in pipe.command_stack)
+        return execute(pipe)
+
+    monkeypatch.setattr(Pipeline, "execute", noted)
+    return sent
+
+
 def test_a_note_left_during_a_turn_asks_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[bool, bool]] = []
     _while_at_work(monkeypatch, lambda: seen.append(work._hold(ACCOUNT)))
@@ -46,20 +58,16 @@ def test_a_turn_that_nobody_disturbed_asks_for_none(monkeypatch: pytest.MonkeyPa
 
 def test_the_account_is_free_before_the_note_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other way round a note left between the two would be heard by nobody."""
-    sent: list[list[Any]] = []
-    execute = Pipeline.execute
-    monkeypatch.setattr(Pipeline, "execute", lambda pipe: (sent.append([c[0] for c in pipe.command_stack]), execute(pipe))[1])
+    sent = _sent_together(monkeypatch)
     work._let_go(ACCOUNT)
-    assert sent == [[("DEL", work._held(ACCOUNT)), ("DEL", work._note(ACCOUNT))]]
+    assert sent == [("DEL", work._held(ACCOUNT)), ("DEL", work._note(ACCOUNT))]
 
 
 def test_a_note_is_there_before_its_owner_looks_who_has_the_account(monkeypatch: pytest.MonkeyPatch) -> None:
     queue.client().set(work._held(ACCOUNT), lease.process_name(), ex=30)
-    sent: list[str] = []
-    execute = Pipeline.execute
-    monkeypatch.setattr(Pipeline, "execute", lambda pipe: (sent.extend(c[0][0] for c in pipe.command_stack), execute(pipe))[1])
+    sent = _sent_together(monkeypatch)
     work._hold(ACCOUNT)
-    assert sent == ["SET", "EXISTS"]
+    assert [name for name, *_ in sent] == ["SET", "EXISTS"]
 
 
 def test_who_finds_the_account_free_again_after_leaving_a_note_asks_anew(monkeypatch: pytest.MonkeyPatch) -> None:
