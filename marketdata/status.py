@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from statistics import median
 from typing import Any
 
 from django.conf import settings
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from algomirror.kernel import clock
 from algomirror.ops import sight
@@ -26,7 +30,11 @@ LIVE_FIGURES = (
     "reconnects", "asked", "bad_prices", "doubted", "repeats", "order_streams", "slowest_guard_ms",
 )  # fmt: skip
 
-_beat_of_the_feed = Prepared(lambda: Heartbeat.objects.filter(name="feed").values_list("detail", flat=True))
+_said_by_the_feed = Prepared(
+    lambda: (
+        Heartbeat.objects.filter(name="feed").order_by().annotate(said=Cast("detail", TextField())).values_list("said", flat=True)
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -83,8 +91,15 @@ def _text(figure: object) -> str | None:
 
 def skews(now: datetime | None = None) -> dict[int, float]:
     """Account -> its server's clock less ours, in seconds. An account that was not measured lately is absent."""
-    detail = _beat_of_the_feed.first()
-    return {} if detail is None else skews_of(detail, now or clock.now())
+    said = _said_by_the_feed.first()
+    return {} if said is None else skews_of({"skew": _measured(said)}, now or clock.now())
+
+
+@lru_cache(1)
+def _measured(said: str) -> Mapping[str, Any]:
+    """The clocks in what the feed said. It says so once a second, and in that second every order that leaves asks."""
+    skews: Mapping[str, Any] = json.loads(said).get("skew") or {}
+    return skews
 
 
 def skews_of(detail: Mapping[str, Any], now: datetime) -> dict[int, float]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from django.db.models import Case, F, Q, QuerySet, When
@@ -67,18 +68,19 @@ def denials(
 
 
 def locked(accounts: Sequence[Account], now: datetime) -> dict[int | None, str]:
-    """Why entries are locked, by account; None is the lock over all of them."""
+    """Why entries are locked, by account, each by its first lock; None is the lock over all of them."""
+    held = _locks_of(len(accounts))(now, *(account.pk for account in accounts))
     return {
         account_id: f"entries are locked until {clock.trading_day(until):%d %b}: {why}"
-        for account_id, until, why in _locks_of(len(accounts))(now, *(account.pk for account in accounts))
+        for _, account_id, until, why in sorted(held, key=itemgetter(0), reverse=True)
     }
 
 
 @cache
-def _locks_of(accounts: int) -> Prepared[tuple[int | None, datetime, str]]:
+def _locks_of(accounts: int) -> Prepared[tuple[int, int | None, datetime, str]]:
     def held(now: Any, *ids: Any) -> Any:
         rows = EntryLock.objects.filter(Q(account__isnull=True) | any_of("account_id", ids), until__gt=now, released_by="")
-        return rows.values_list("account_id", "until", "why")
+        return rows.order_by().values_list("pk", "account_id", "until", "why")
 
     return Prepared(held, slots=1 + accounts)
 
