@@ -51,6 +51,11 @@ class SimClock:
         self._mono = time.monotonic()
 
 
+def real_seconds() -> int:
+    """Whole seconds since 1970 by the machine's own clock, for what is no part of the simulated world."""
+    return int(time.time())
+
+
 def epoch_ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 

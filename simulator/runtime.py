@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from simulator.control.api import control_application
-from simulator.http import rest_application
+from simulator.http import RestServer
 from simulator.store import Store
 from simulator.stream.sockets import AUTH_GRACE_S, StreamServer
 from simulator.stream.ticks import TickWriter
@@ -52,14 +52,15 @@ class Runtime:
         self.frames_sent = 0
         self.streams = [StreamServer(account, auth_grace_s) for account in world.accounts]
         self._store = None if state_file is None else Store(state_file, world)
+        self.rests = [RestServer(account) for account in world.accounts]
         self._runners: list[web.AppRunner] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         if self._store is not None:
             self._store.restore()
-        for account, stream in zip(self.world.accounts, self.streams, strict=True):
-            await self._listen(rest_application(account), self.ports.rest(account.index))
+        for account, rest, stream in zip(self.world.accounts, self.rests, self.streams, strict=True):
+            await rest.start(self.host, self.ports.rest(account.index))
             await self._listen(stream.application(), self.ports.stream(account.index))
         await self._listen(control_application(self), self.ports.base)
         self._tasks = [asyncio.create_task(self._tick_forever()), asyncio.create_task(self._pulse_forever())]
@@ -115,6 +116,7 @@ class Runtime:
             task.cancel()
         for stream in self.streams:
             await stream.close()
+        await asyncio.gather(*(rest.stop() for rest in self.rests))
         for runner in self._runners:
             await runner.cleanup()
         if self._store is not None:
