@@ -12,7 +12,7 @@ from simulator.faults import FaultBoard
 from simulator.limits import Limits, Windows
 from simulator.live import LiveBroker
 from simulator.market import Market, Quote
-from simulator.orders import Options, OrderEvent, Tweaks
+from simulator.orders import NO_TWEAKS, Options, OrderEvent, Tweaks
 from simulator.sandbox import SandboxBroker
 from simulator.shares import Share
 from simulator.view import PRICE_FAULTS, distort
@@ -77,6 +77,8 @@ class AccountServer:
 
     def tweaks(self, endpoint: str, symbol: str) -> Tweaks:
         """The misfortunes the board has in store for the order being placed now."""
+        if self.faults.quiet:
+            return NO_TWEAKS
         reject = self.faults.hit("reject_later", self.index, endpoint, symbol)
         hidden = self.faults.hit("late_visibility", self.index, endpoint, symbol)
         partial = self.faults.hit("partial_fill", self.index, endpoint, symbol)
@@ -147,6 +149,8 @@ class AccountServer:
 
     def flush(self) -> None:
         """Send the late updates whose time has come."""
+        if not self._delayed:
+            return
         now = self.market.clock.now()
         due = [m for at, m in self._delayed if at <= now]
         self._delayed = [(at, m) for at, m in self._delayed if at > now]

@@ -218,6 +218,11 @@ class FaultBoard:
             return fault
         return None
 
+    @property
+    def quiet(self) -> bool:
+        """Nothing is on the board: no need to ask kind by kind."""
+        return not self._faults
+
     def any_armed(self, kinds: Iterable[str], account: int) -> bool:
         """Cheap look, uncounted, so that the tick path need not ask per symbol."""
         wanted = frozenset(kinds)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 ZERO = Decimal(0)
+PAISA = Decimal("0.01")
 OPEN, COMPLETE, CANCELLED, REJECTED = "open", "complete", "cancelled", "rejected"
 TRIGGER_PENDING = "trigger pending"
 FINAL = frozenset({COMPLETE, CANCELLED, REJECTED})
@@ -16,7 +17,7 @@ FINAL = frozenset({COMPLETE, CANCELLED, REJECTED})
 
 def money(value: float | int | str) -> Decimal:
     """Exact rupees to the paisa from a quote or a wire number."""
-    return Decimal(str(value)).quantize(Decimal("0.01")) if isinstance(value, float) else Decimal(str(value))
+    return Decimal(str(value)).quantize(PAISA) if isinstance(value, float) else Decimal(str(value))
 
 
 class Refused(Exception):

@@ -37,13 +37,15 @@ def dispatch(
         return routed
     name, endpoint, argument = routed
     account.calls += 1
-    symbol = strange.symbol_in(body)
-    early = strange.before(account, name, symbol)
+    quiet = account.faults.quiet
+    symbol = "" if quiet else strange.symbol_in(body)
+    early = None if quiet else strange.before(account, name, symbol)
     if early is None:
         over = account.windows.refuse(name, endpoint.limit, account.market.clock.monotonic())
         answer = outcome(429, {"message": over}) if over else None
         early = answer or _answer(account, name, endpoint, argument, content_type, body, query)
-        early = strange.after(account, name, symbol, early)
+        if not quiet:
+            early = strange.after(account, name, symbol, early)
     early.delay_s += (account.latency_ms.get(name) or account.latency_ms.get("*") or 0.0) / 1000.0
     return early
 
@@ -52,6 +54,9 @@ def _route(method: str, path: str) -> tuple[str, Endpoint, str | None] | Outcome
     if not path.startswith(PREFIX):
         return strange.page(path)
     name = path[len(PREFIX) :]
+    endpoint = ENDPOINTS.get(name)
+    if endpoint is not None and method == endpoint.method:
+        return name, endpoint, None
     slash = name.endswith("/")
     name = name.rstrip("/") if name.rstrip("/") + "/" == name else name
     argument = None

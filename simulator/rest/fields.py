@@ -38,6 +38,7 @@ class Schema:
 
     def __init__(self, *fields: Field, drop_unknown: bool = False) -> None:
         self.fields = fields
+        self._known = frozenset(field.name for field in fields)
         self.drop_unknown = drop_unknown
 
     def load(self, body: Mapping[str, Any]) -> tuple[dict[str, Any], Errors]:
@@ -61,9 +62,8 @@ class Schema:
                 values[field.name] = field.check(value)
             except Bad as bad:
                 errors[field.name] = bad.errors
-        known = {field.name for field in self.fields}
-        if not self.drop_unknown:
-            errors.update({name: [UNKNOWN] for name in body if name not in known})
+        if not self.drop_unknown and not body.keys() <= self._known:
+            errors.update({name: [UNKNOWN] for name in body if name not in self._known})
         return values, errors
 
 
