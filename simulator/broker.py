@@ -79,7 +79,7 @@ class Broker(ABC):
             pricetype=request.pricetype,
             status=OPEN,
             placed_at=now,
-            reference=money(self._quote(request).ltp) if contract is not None else ZERO,
+            reference=self._last_of(request) if contract is not None else ZERO,
         )
         order.burden(tweaks, contract.lot if contract is not None else 1)
         self._accept(order)
@@ -332,9 +332,15 @@ class Broker(ABC):
             raise Refused(f"Symbol {request.symbol} not found on {request.exchange}")
         return quote
 
+    def _last_of(self, request: OrderRequest) -> Decimal:
+        last = self._last(request.exchange, request.symbol)
+        if last is None:
+            raise Refused(f"Symbol {request.symbol} not found on {request.exchange}")
+        return last
+
     def _last(self, exchange: str, symbol: str) -> Decimal | None:
-        quote = self.market.quote(exchange, symbol)
-        return None if quote is None else money(quote.ltp)
+        last = self.market.last(exchange, symbol)
+        return None if last is None else money(last)
 
     def last_or_average(self, position: Position) -> Decimal:
         last = self._last(position.exchange, position.symbol)

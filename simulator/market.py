@@ -71,10 +71,18 @@ class Market:
         i = self.listing.by_key.get((exchange, symbol))
         return None if i is None else self.quote_at(i)
 
+    def last(self, exchange: str, symbol: str) -> float | None:
+        """The last price alone: a book asks for it row by row."""
+        i = self.listing.by_key.get((exchange, symbol))
+        return None if i is None else self._last_at(i)
+
+    def _last_at(self, i: int) -> float:
+        return round(float(self.prices.ltp[i]), 2)
+
     def quote_at(self, i: int) -> Quote:
         p = self.prices
         return Quote(
-            ltp=round(float(p.ltp[i]), 2),
+            ltp=self._last_at(i),
             bid=float(p.bid[i]),
             ask=float(p.ask[i]),
             open=round(float(p.opened[i]), 2),

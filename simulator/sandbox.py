@@ -79,7 +79,7 @@ class SandboxBroker(Broker):
             pricetype=request.pricetype,
             status=REJECTED,
             placed_at=now,
-            reference=money(self._quote(request).ltp),
+            reference=self._last_of(request),
             reason=reason,
         )
         self.add(order)
@@ -99,7 +99,7 @@ class SandboxBroker(Broker):
         """Quantity x price / leverage over the part that opens exposure."""
         opening = self.excess(request, quantity)
         if request.pricetype == "MARKET":
-            price = money(self._quote(request).ltp)
+            price = self._last_of(request)
         else:
             price = request.price if request.pricetype == "LIMIT" else request.trigger
         return price * opening / self._leverage(request)
