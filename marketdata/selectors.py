@@ -8,6 +8,7 @@ from typing import Literal
 
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
+from algomirror.ops.prepared import Prepared
 from marketdata import calendar
 from marketdata.domain.expiries import Slot, future_slots, option_slots
 from marketdata.domain.strikes import around
@@ -16,6 +17,7 @@ from marketdata.models import Instrument, Underlying
 
 ExpiryKind = Literal["OPT", "FUT"]
 _OPTIONS = (Instrument.Kind.CALL, Instrument.Kind.PUT)
+_index_exchange = Prepared(lambda symbol: Underlying.objects.filter(symbol=symbol).values_list("index_exchange", flat=True))
 
 
 def underlyings() -> list[Underlying]:
@@ -33,10 +35,10 @@ def underlying(symbol: str) -> Underlying:
 
 def index_key(symbol: str) -> str:
     """The quote key of an underlying's index: NSE_INDEX:NIFTY."""
-    row = Underlying.objects.filter(symbol=symbol).first()
-    if row is None:
+    exchange = _index_exchange.first(symbol)
+    if exchange is None:
         raise Refused(f"{symbol} is not a known underlying", fields={"underlying": "unknown"})
-    return f"{row.index_exchange}:{row.symbol}"
+    return f"{exchange}:{symbol}"
 
 
 def index_keys() -> dict[str, str]:

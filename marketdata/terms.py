@@ -15,11 +15,13 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import Conflict, Refused
 from algomirror.kernel.money import parse_decimal
 from algomirror.ops import journal
+from algomirror.ops.prepared import Prepared
 from marketdata.domain.listing import Dispute, Terms, terms_on
 from marketdata.models import ContractSpec, FreezeLimit, Instrument, TermsDispute, Underlying
 
 State = TermsDispute.State
 _COLUMN = {"lot": "lot_units", "freeze": "freeze_units", "tick": "tick"}
+_open_disputes = Prepared(lambda: TermsDispute.objects.filter(state=State.OPEN).order_by("underlying", "expiry", "field"))
 DERIVATIVES = (Instrument.Kind.CALL, Instrument.Kind.PUT, Instrument.Kind.FUTURE)
 
 
@@ -91,8 +93,7 @@ def _noted(dispute: Dispute, day: date) -> TermsDispute:
 def disputed() -> dict[str, list[str]]:
     """Underlying -> what waits for a person's decision, and entries with it. One query."""
     found: dict[str, list[str]] = {}
-    rows = TermsDispute.objects.filter(state=State.OPEN).order_by("underlying", "expiry", "field")
-    for row in rows:
+    for row in _open_disputes():
         text = f"{row.field} of {row.underlying} {row.expiry:%d %b %Y} is {row.listed} in the broker's list, {row.held} in ours"
         found.setdefault(row.underlying, []).append(text)
     return found

@@ -156,7 +156,7 @@ def any_of(name: str, slots: Iterable[Any]) -> Q:
     return reduce(or_, (Q(**{name: slot}) for slot in slots), Q(pk__in=()))
 
 
-def _slots_of(build: Callable[..., Any]) -> int:
+def slots_of(build: Callable[..., Any]) -> int:
     return len(inspect.signature(build).parameters)
 
 
@@ -169,7 +169,7 @@ class Prepared(_Statement, Generic[T]):
 
     def __init__(self, build: Callable[..., QuerySet[Any, T]], *, slots: int | None = None) -> None:
         super().__init__()
-        self._build, self._slots = build, _slots_of(build) if slots is None else slots
+        self._build, self._slots = build, slots_of(build) if slots is None else slots
 
     def __call__(self, *values: Any) -> list[T]:
         rows, read = self._run(values, _all)
@@ -267,7 +267,7 @@ class PreparedUpdate(_Statement):
     ) -> None:
         super().__init__()
         self._build, self._names, self._also, self._gives = build, tuple(names), also, gives
-        self._chosen_by = _slots_of(build)
+        self._chosen_by = slots_of(build)
 
     def __call__(self, *values: Any) -> int:
         return int(self._run(values, _first if self._gives else _count)[0])

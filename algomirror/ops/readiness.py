@@ -10,6 +10,7 @@ from django.conf import settings
 
 from algomirror.kernel import clock
 from algomirror.ops import queue
+from algomirror.ops.among import Among
 from algomirror.ops.models import Check
 
 # While this key lives the checks are not due.
@@ -17,6 +18,7 @@ _RAN = "am:readiness"
 EVERY_S = 60
 # A board that stands still is said so beside the red line.
 OLD_S = 180
+_red_of = Among("account_id", lambda theirs: Check.objects.filter(theirs, state=Check.State.RED).order_by("-account_id", "pk"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,10 @@ class Blocking:
 
 def blocking(account_ids: Collection[int]) -> dict[int, Blocking]:
     """The first red line per account that READINESS_BLOCKS names; one of the whole product counts for each. One query."""
-    rows = Check.objects.filter(
-        state=Check.State.RED, name__in=settings.READINESS_BLOCKS, account_id__in=[0, *account_ids]
-    ).order_by("-account_id", "pk")
     found: dict[int, Blocking] = {}
-    for row in rows:
+    for row in _red_of([0, *account_ids]):
+        if row.name not in settings.READINESS_BLOCKS:
+            continue
         for account_id in [row.account_id] if row.account_id else account_ids:
             found.setdefault(account_id, Blocking(row.name, _sentence(row)))
     return found

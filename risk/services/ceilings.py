@@ -6,16 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from operator import itemgetter
-from typing import Any
 
 from django.db.models import Case, F, Q, QuerySet, When
 
 from accounts.models import Account
 from algomirror.kernel import clock
 from algomirror.kernel.money import ZERO
-from algomirror.ops.prepared import Prepared, any_of
+from algomirror.ops.among import Among
+from algomirror.ops.prepared import Prepared
 from marketdata.models import Instrument
 from risk.domain.ceilings import Ceiling, Usage, check
 from risk.domain.pretrade import Denial, LineFacts
@@ -26,6 +25,15 @@ from trading.models import Book, Order, Position
 PLATFORM = "All accounts"
 MAY_FILL = [state.value for state in LIVE_STATES | {OrderState.INITIALIZED}]
 MINUTE = timedelta(minutes=1)
+_all_limits = Prepared(AccountLimits.objects.all)
+_locks_of = Among(
+    "account_id",
+    lambda mine, now: (
+        EntryLock.objects.filter(Q(account=None) | mine, until__gt=now, released_by="")
+        .order_by()
+        .values_list("pk", "account_id", "until", "why")
+    ),
+)
 
 
 def ceiling_of(row: AccountLimits) -> Ceiling:
@@ -47,7 +55,7 @@ def denials(
 ) -> list[Denial]:
     """Everything that ceilings above the run have against adding these lines (by account id) to what stands."""
     found: list[Denial] = []
-    rows = {row.account_id: row for row in AccountLimits.objects.all()}
+    rows = {row.account_id: row for row in _all_limits()}
     if not rows:
         return found
     adds = _planned(lines, opens_run=opens_run)
@@ -69,20 +77,11 @@ def denials(
 
 def locked(accounts: Sequence[Account], now: datetime) -> dict[int | None, str]:
     """Why entries are locked, by account, each by its first lock; None is the lock over all of them."""
-    held = _locks_of(len(accounts))(now, *(account.pk for account in accounts))
+    held = _locks_of([account.pk for account in accounts], now)
     return {
         account_id: f"entries are locked until {clock.trading_day(until):%d %b}: {why}"
         for _, account_id, until, why in sorted(held, key=itemgetter(0), reverse=True)
     }
-
-
-@cache
-def _locks_of(accounts: int) -> Prepared[tuple[int, int | None, datetime, str]]:
-    def held(now: Any, *ids: Any) -> Any:
-        rows = EntryLock.objects.filter(Q(account__isnull=True) | any_of("account_id", ids), until__gt=now, released_by="")
-        return rows.order_by().values_list("pk", "account_id", "until", "why")
-
-    return Prepared(held, slots=1 + accounts)
 
 
 def usage(now: datetime) -> dict[int, Usage]:

@@ -18,7 +18,9 @@ from accounts.models import Account, BrokerRead
 from accounts.reads import funds_of
 from algomirror.kernel import clock
 from algomirror.kernel.money import ZERO
+from algomirror.ops.among import Among
 from algomirror.ops.outgoing import refuse_in_transaction
+from algomirror.ops.prepared import Prepared
 from risk.domain.sizing import Money, Profile, money, within_ceiling
 from risk.models import AccountLimits, MarginReservation
 
@@ -26,6 +28,18 @@ ASK_AFTER_S = 10.0
 # Older funds say nothing about today's money; the link check reads them every 30 s.
 KNOWN_FOR_S = 60.0
 AT_ONCE = 50
+
+_funds_read_of = Among("account_id", lambda mine: BrokerRead.objects.filter(mine, kind=BrokerRead.Kind.FUNDS))
+_utilisations = Prepared(lambda: AccountLimits.objects.exclude(max_utilisation=None).values_list("account_id", "max_utilisation"))
+_held_of = Among(
+    "account_id",
+    lambda mine: (
+        MarginReservation.objects.filter(mine, released_at=None)
+        .order_by()
+        .values_list("account_id")
+        .annotate(total=Sum("rupees"))
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +60,14 @@ def purses(accounts: Sequence[Account], *, ask: bool = False, older_than_s: floa
     """One purse per account. With `ask`, funds older than that are read first, all at once: not in a transaction."""
     if ask:
         refresh(accounts, older_than_s=older_than_s)
-    rows = {row.account_id: row for row in BrokerRead.objects.filter(account__in=accounts, kind=BrokerRead.Kind.FUNDS)}
-    held = reserved([account.pk for account in accounts])
+    ids = [account.pk for account in accounts]
+    rows, held = {row.account_id: row for row in _funds_read_of(ids)}, reserved(ids)
     return {account.pk: _purse(account, rows.get(account.pk), held.get(account.pk, ZERO)) for account in accounts}
 
 
 def spendable(accounts: Sequence[Account], *, ask: bool = False) -> dict[int, Purse]:
     """The purses as entries may use them: held back by the ceiling on utilisation of the account, or of all."""
-    levels = {row.account_id: row.max_utilisation for row in AccountLimits.objects.exclude(max_utilisation=None)}
+    levels: dict[int | None, int | None] = dict(_utilisations())
     found = purses(accounts, ask=ask)
     return {pk: _held_back(purse, levels.get(pk, levels.get(None))) for pk, purse in found.items()}
 
@@ -104,8 +118,7 @@ def _ask(door: Gateway) -> Answer[Funds]:
 
 
 def reserved(account_ids: Sequence[int]) -> dict[int, Decimal]:
-    held = MarginReservation.objects.filter(account_id__in=account_ids, released_at=None)
-    return {row["account_id"]: row["total"] for row in held.values("account_id").annotate(total=Sum("rupees")).order_by()}
+    return dict(_held_of(account_ids))
 
 
 def _purse(account: Account, row: BrokerRead | None, held: Decimal) -> Purse:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from django.db.models import Q
@@ -14,7 +13,8 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied
 from algomirror.kernel.money import Action
 from algomirror.ops import readiness
-from algomirror.ops.prepared import Prepared, any_of
+from algomirror.ops.among import Among
+from algomirror.ops.prepared import Prepared
 from marketdata import calendar, cutoffs, status
 from marketdata.domain.sessions import local
 from risk.domain.pretrade import (
@@ -40,32 +40,31 @@ _accounts = Prepared(
     lambda account: Account.objects.filter(pk=account).order_by().only("name", "archived_at", "entries_enabled", "link", "mode")
 )
 Key = tuple[int, str, str, str, Action]  # account, exchange, symbol, product, action
+# The platform's state and theirs.
+_states_of = Among(
+    "account_id", lambda mine: TradingState.objects.filter(Q(account=None) | mine).values_list("account_id", "state")
+)
+# When their order books were last read whole.
+_books_read_at = Among(
+    "account_id",
+    lambda mine: BrokerRead.objects.filter(mine, kind=BrokerRead.Kind.ORDERS, finished_at__isnull=False).values_list(
+        "account_id", "finished_at"
+    ),
+)
+_unacknowledged_of = Among(
+    "account_id",
+    lambda mine: (
+        Order.objects.filter(mine, state__in=sorted(s.value for s in UNACKNOWLEDGED))
+        .order_by()
+        .values_list("account_id", "exchange", "symbol", "product", "action")
+    ),
+)
 
 
 def session_facts(exchange: str, now: datetime) -> SessionFacts:
     state = calendar.market_state(exchange, now)
     why = ", ".join(word for word in (state.reason.replace("_", " ").lower(), state.name) if word)
     return SessionFacts(exchange=exchange, is_open=state.is_open, is_covered=state.covered, reason=why)
-
-
-@cache
-def _states_of(accounts: int) -> Prepared[tuple[int | None, str]]:
-    """The platform's state and theirs."""
-    return Prepared(
-        lambda *ids: TradingState.objects.filter(Q(account=None) | any_of("account_id", ids)).values_list("account_id", "state"),
-        slots=accounts,
-    )
-
-
-@cache
-def _reads_of(accounts: int) -> Prepared[tuple[int, datetime]]:
-    """When their order books were last read whole."""
-
-    def read(*ids: Any) -> Any:
-        rows = BrokerRead.objects.filter(any_of("account_id", ids), kind=BrokerRead.Kind.ORDERS, finished_at__isnull=False)
-        return rows.values_list("account_id", "finished_at")
-
-    return Prepared(read, slots=accounts)
 
 
 def account_facts(
@@ -79,8 +78,8 @@ def account_facts(
     if not accounts:
         return {}
     ids = [account.pk for account in accounts]
-    states = {account_id: TradingMode(state) for account_id, state in _states_of(len(ids))(*ids)}
-    read_at = dict(_reads_of(len(ids))(*ids)) if with_books else {}
+    states: dict[int | None, TradingMode] = {account_id: TradingMode(state) for account_id, state in _states_of(ids)}
+    read_at = dict(_books_read_at(ids)) if with_books else {}
     locked = ceilings.locked(accounts, now)
     red = readiness.blocking(ids) if with_board else {}
     skews = status.skews(now)
@@ -112,9 +111,7 @@ def _age_s(at: datetime | None, now: datetime) -> float | None:
 
 def unacknowledged(account_ids: Iterable[int]) -> set[Key]:
     """Sides of instruments in which an order is out and not yet known to the broker's books."""
-    rows = Order.objects.filter(account_id__in=list(account_ids), state__in=[s.value for s in UNACKNOWLEDGED]).values_list(
-        "account_id", "exchange", "symbol", "product", "action"
-    )
+    rows = _unacknowledged_of(list(account_ids))
     return {(account, exchange, symbol, product, _action(action)) for account, exchange, symbol, product, action in rows}
 
 
@@ -152,12 +149,16 @@ def check_plan(
         found.extend(check_session(session_facts(exchange, now)))
     facts = account_facts(accounts, mode=mode, now=now, with_books=with_books)
     named = {account.pk: account for account in accounts}
+    # Accounts share the one object that says a line of all of them.
+    said: dict[int, list[Denial]] = {}
     for account_id, account_lines in lines.items():
         found.extend(check_account(facts[account_id], with_books=with_books))
         mis = {line.exchange for line in account_lines if line.product == "MIS" and line.exchange}
         found.extend(mis_denials(named[account_id], mis, now))
         for line in account_lines:
-            found.extend(Denial(d.code, d.sentence, account_id=account_id, leg=d.leg) for d in check_line(line))
+            if id(line) not in said:
+                said[id(line)] = list(check_line(line))
+            found.extend(Denial(d.code, d.sentence, account_id=account_id, leg=d.leg) for d in said[id(line)])
     return [*found, *reference.denials(lines), *ceilings.denials(accounts, lines, now, opens_run=opens_run)]
 
 
