@@ -9,16 +9,20 @@ from django.db import transaction
 
 from algomirror.kernel.errors import Refused
 from algomirror.ops import journal
+from algomirror.ops.prepared import Prepared, insert_named
 from risk.domain.limits import LimitTerms, loosens, posts
 from risk.domain.terms import NO_STRUCTURE, Structure, faults, row_of, structure_of
 from risk.domain.terms import terms_of as more_of
 from risk.models import Blindness, GuardState, RunLimits
 
+_guards_of = Prepared(lambda run: GuardState.objects.filter(run_id=run).values_list("rule", "scope_key"))
+
 
 def arm(*, run_id: int, book_ids: Iterable[int], terms: LimitTerms, structure: Structure = NO_STRUCTURE) -> None:
     """Limits and waiting guards of a new run; in the transaction that makes the run, or not at all."""
-    RunLimits.objects.create(run_id=run_id, structure=row_of(structure), **_columns(terms), scope=terms.scope)
-    Blindness.objects.create(run_id=run_id)
+    limits = {"run_id": run_id, "structure": row_of(structure), **_columns(terms), "scope": terms.scope}
+    insert_named(RunLimits, [limits])
+    insert_named(Blindness, [{"run_id": run_id}])
     _make_guards(run_id, list(book_ids), terms, structure)
 
 
@@ -34,15 +38,13 @@ def _columns(terms: LimitTerms) -> dict[str, Any]:
 
 
 def _make_guards(run_id: int, book_ids: list[int], terms: LimitTerms, structure: Structure) -> None:
-    known = set(GuardState.objects.filter(run_id=run_id).values_list("rule", "scope_key"))
-    GuardState.objects.bulk_create(
-        [
-            GuardState(run_id=run_id, rule=post.rule.value, scope_key=post.key, book_id=post.book_id, leg=post.leg)
-            for post in posts(terms, book_ids, structure)
-            if (post.rule.value, post.key) not in known
-        ],
-        ignore_conflicts=True,
-    )
+    known = set(_guards_of(run_id))
+    guards = [
+        {"run_id": run_id, "rule": post.rule.value, "scope_key": post.key, "book_id": post.book_id, "leg": post.leg}
+        for post in posts(terms, book_ids, structure)
+        if (post.rule.value, post.key) not in known
+    ]
+    insert_named(GuardState, guards, unless_there=True)
 
 
 def terms_of(limits: RunLimits) -> LimitTerms:

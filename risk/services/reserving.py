@@ -11,7 +11,8 @@ from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.kernel.money import ZERO
 from algomirror.ops import journal
-from algomirror.ops.prepared import PreparedUpdate
+from algomirror.ops.among import Among
+from algomirror.ops.prepared import PreparedUpdate, insert_named
 from risk.domain.pretrade import Code, Denial
 from risk.domain.sentences import rupees
 from risk.models import MarginClaim, MarginReservation
@@ -19,22 +20,28 @@ from risk.services import funds
 from trading.models import Run
 
 ENGINE = "engine:margin"
+_accounts = Among("pk", lambda mine: Account.objects.filter(mine))
+_claims_of = Among("account_id", lambda mine: MarginClaim.objects.filter(mine).values_list("account_id", flat=True))
 _claim = PreparedUpdate(lambda account: MarginClaim.objects.filter(account_id=account), claims=models.F("claims") + 1)
 
 
-def check(needed: Mapping[int, Decimal], *, buys_only: bool = False) -> list[Denial]:
+def check(needed: Mapping[int, Decimal], *, buys_only: bool = False, known: Mapping[int, Account] | None = None) -> list[Denial]:
     """What speaks against these rupees by account id, from stored funds. Inside the transaction that will reserve them.
 
+    `known`: accounts that this transaction has read already. Any other is read here.
     The account's claim row is changed first: on PostgreSQL a racing start waits here and then sees our reservation.
     """
     denials: list[Denial] = []
-    accounts = list(Account.objects.filter(pk__in=needed).order_by("pk"))
+    known = known or {}
+    unread = [pk for pk in needed if pk not in known]
+    read = {account.pk: account for account in _accounts(unread)} if unread else {}
+    accounts = [account for pk in sorted(needed) if (account := known.get(pk) or read.get(pk)) is not None]
+    ids = [account.pk for account in accounts]
     # Missing rows come before any claim: all claims are then made in one order, and two starts never wait for each other.
-    known = set(MarginClaim.objects.filter(account__in=accounts).values_list("account_id", flat=True))
-    if first := [account.pk for account in accounts if account.pk not in known]:
-        MarginClaim.objects.bulk_create((MarginClaim(account_id=pk) for pk in first), ignore_conflicts=True)
-    for account in accounts:
-        _claim(account.pk)
+    claimed_before = set(_claims_of(ids))
+    if first := [pk for pk in ids if pk not in claimed_before]:
+        insert_named(MarginClaim, [{"account_id": pk} for pk in first], unless_there=True)
+    _claim.each([(pk,) for pk in ids])
     for account_id, purse in funds.spendable(accounts).items():
         free = purse.money.cash if buys_only else purse.money.usable
         if free is None:
@@ -51,11 +58,12 @@ def check(needed: Mapping[int, Decimal], *, buys_only: bool = False) -> list[Den
 
 def reserve(run: Run, needed: Mapping[int, Decimal]) -> None:
     now = clock.now()
-    MarginReservation.objects.bulk_create(
-        MarginReservation(account_id=account_id, run=run, rupees=rupees, created_at=now)
+    rows = [
+        {"account_id": account_id, "run_id": run.pk, "rupees": rupees, "created_at": now}
         for account_id, rupees in needed.items()
         if rupees > ZERO
-    )
+    ]
+    insert_named(MarginReservation, rows)
 
 
 def sweep() -> int:

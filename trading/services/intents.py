@@ -16,6 +16,8 @@ from algomirror.ops import journal, prepared
 from trading.domain.plan import slices
 from trading.models import Book, Order, Run
 
+_books_of = prepared.Prepared(lambda run: Book.objects.filter(run_id=run))
+
 
 @dataclass(frozen=True, slots=True)
 class EntryLine:
@@ -51,18 +53,14 @@ def open_run_books(
 ) -> list[Book]:
     """The run's book on each of these accounts with all its entry orders, INITIALIZED. Inside the caller's transaction."""
     now = clock.now()
+    terms = {"kind": Book.Kind.RUN.value, "run_id": run.pk, "hedge_wait_s": hedge_wait_s, "entry_until": entry_until}
+    prepared.insert_named(
+        Book, [{**terms, "account_id": account.pk, "mode": account.mode, "opened_at": now} for account in lines]
+    )
+    of_account = {book.account_id: book for book in _books_of(run.pk)}
     books, orders = [], []
     for account, wanted in lines.items():
-        book = Book(
-            kind=Book.Kind.RUN,
-            run=run,
-            account=account,
-            mode=account.mode,
-            hedge_wait_s=hedge_wait_s,
-            entry_until=entry_until,
-            opened_at=now,
-        )
-        prepared.insert(book)
+        book = of_account[account.pk]
         journal.record("book.opened", actor=actor, run_id=run.pk, account_id=account.pk, book_id=book.pk, legs=len(wanted))
         books.append(book)
         orders += _orders(book, f"r{run.pk}", wanted, now)
