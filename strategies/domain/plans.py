@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from algomirror.kernel.ids import digest
@@ -45,6 +47,24 @@ class PlannedLine:
     @property
     def key(self) -> str:
         return f"{self.exchange}:{self.symbol}"
+
+
+_account_aside = attrgetter(*(f.name for f in fields(PlannedLine) if f.name not in ("account_id", "account_name")))
+# Hundreds of lines say the same few figures: each is one object, and what it becomes in the database is worked out once.
+_decimal = lru_cache(1_024)(Decimal)
+
+
+def patterns(lines: Iterable[PlannedLine]) -> list[PlannedLine]:
+    """For each line the first that says the same but for the account: what is made of it serves all that share it."""
+    first_of: dict[int, list[tuple[Any, PlannedLine]]] = {}
+    found = []
+    for line in lines:
+        said, known = _account_aside(line), first_of.setdefault(line.leg, [])
+        first = next((first for other, first in known if other == said), None)
+        if first is None:
+            known.append((said, first := line))
+        found.append(first)
+    return found
 
 
 def planned(line: Line, *, account_id: int, account_name: str, product: str) -> PlannedLine:
@@ -113,21 +133,21 @@ def decode(row: Mapping[str, Any]) -> PlannedLine:
         exchange=row["exchange"],
         symbol=row["symbol"],
         expiry=date.fromisoformat(row["expiry"]),
-        strike=None if row["strike"] is None else Decimal(row["strike"]),
+        strike=None if row["strike"] is None else _decimal(row["strike"]),
         kind=row["kind"],
         product=row["product"],
         action="BUY" if row["action"] == "BUY" else "SELL",
         lots=row["lots"],
         units=row["units"],
         lot_units=row["lot_units"],
-        tick=Decimal(row["tick"]),
+        tick=_decimal(row["tick"]),
         freeze_units=row["freeze_units"],
         slices=tuple(row["slices"]),
         price_type=row["price_type"],
-        price=Decimal(row["price"]),
-        trigger_price=Decimal(row["trigger_price"]),
+        price=_decimal(row["price"]),
+        trigger_price=_decimal(row["trigger_price"]),
         protected=row["protected"],
-        decision_price=None if row["decision_price"] is None else Decimal(row["decision_price"]),
+        decision_price=None if row["decision_price"] is None else _decimal(row["decision_price"]),
         hedge_legs=tuple(row["hedge_legs"]),
     )
 

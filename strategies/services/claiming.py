@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,7 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied
 from risk.domain.pretrade import Code, Denial, LineFacts
 from risk.services import funds, gate, reserving
-from strategies.domain.plans import PlannedLine, decode, digest_of
+from strategies.domain.plans import PlannedLine, decode, digest_of, patterns
 from strategies.domain.sizes import decode_size
 from strategies.models import Plan
 from strategies.services.resolving import contracts_by_key, fresh_quotes
@@ -62,12 +62,14 @@ def permit(plan: Plan, lines: Sequence[PlannedLine], accounts: Sequence[Account]
     today = clock.today()
     facts: dict[int, list[LineFacts]] = defaultdict(list)
     changed: list[Denial] = []
-    for line in lines:
+    made: dict[tuple[int, bool], LineFacts] = {}
+    for line, pattern in zip(lines, patterns(lines), strict=True):
+        is_waiting = (line.account_id, line.exchange, line.symbol, line.product, line.action) in waiting
         row = listed.get(line.key)
         if row is not None and (row.lot_units, row.tick, row.freeze_units) != (line.lot_units, line.tick, line.freeze_units):
             changed.append(Denial(Code.PLAN_CHANGED, f"The terms of {line.symbol} changed since the preview.", leg=line.leg))
-        facts[line.account_id].append(
-            LineFacts(
+        if (id(pattern), is_waiting) not in made:
+            made[id(pattern), is_waiting] = LineFacts(
                 leg=line.leg,
                 symbol=line.symbol,
                 is_listed=row is not None,
@@ -83,9 +85,9 @@ def permit(plan: Plan, lines: Sequence[PlannedLine], accounts: Sequence[Account]
                 reference=quotes[line.key].deciding_price if line.key in quotes else None,
                 exchange=line.exchange,
                 product=line.product,
-                has_unacknowledged=(line.account_id, line.exchange, line.symbol, line.product, line.action) in waiting,
+                has_unacknowledged=is_waiting,
             )
-        )
+        facts[line.account_id].append(made[id(pattern), is_waiting])
     denials = gate.check_plan(
         accounts=accounts,
         mode=plan.terms.get("mode"),
@@ -97,14 +99,28 @@ def permit(plan: Plan, lines: Sequence[PlannedLine], accounts: Sequence[Account]
     return gate.permit([*changed, *denials], plan=plan.key, by=by, now=now, digest=plan.digest)
 
 
-def claim_margin(plan: Plan) -> dict[int, Decimal]:
-    """Rupees by account that this plan needs and that are still free. Denied otherwise. Inside the sending transaction."""
+def claim_margin(plan: Plan, accounts: Mapping[int, Account]) -> dict[int, Decimal]:
+    """Rupees by account that this plan needs and that are still free. Denied otherwise. Inside the sending transaction.
+
+    `accounts`: those this transaction has read.
+    """
     sizes = [decode_size(row) for row in plan.terms.get("sizes", ())]
     taking = [size for size in sizes if size.structures > 0 and size.needed is not None]
     needed = {size.account_id: size.needed for size in taking if size.needed is not None}
     if needed:
-        gate.refuse(reserving.check(needed, buys_only=taking[0].basis == "CASH"))
+        gate.refuse(reserving.check(needed, buys_only=taking[0].basis == "CASH", known=accounts))
     return needed
+
+
+def entry_lines(lines: Sequence[PlannedLine], permit: dict[str, Any]) -> list[EntryLine]:
+    """One for each line; one and the same for lines of several accounts that say the same."""
+    made: dict[int, EntryLine] = {}
+    found = []
+    for pattern in patterns(lines):
+        if id(pattern) not in made:
+            made[id(pattern)] = entry_line(pattern, permit)
+        found.append(made[id(pattern)])
+    return found
 
 
 def entry_line(line: PlannedLine, permit: dict[str, Any], *, leg_offset: int = 0) -> EntryLine:

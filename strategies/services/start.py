@@ -11,15 +11,23 @@ from accounts.models import Account
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Conflict, Denied, Refused
 from algomirror.ops import journal, push, sight
+from algomirror.ops.among import Among
+from algomirror.ops.prepared import Prepared, PreparedUpdate, insert
 from risk.domain.pretrade import Code
 from risk.services import arming, reserving
 from strategies.domain.plans import PlannedLine
-from strategies.models import Plan
+from strategies.models import Leg, Plan, Strategy
 from strategies.services import claiming, preview, protecting
 from trading.models import Book, Run
 from trading.services import intents, wake
 
 ENTRY_WINDOW: Final = timedelta(minutes=5)
+
+_use = PreparedUpdate(lambda plan, digest: Plan.objects.filter(pk=plan, used_at=None, digest=digest), ["used_at"])
+_give_run = PreparedUpdate(lambda plan: Plan.objects.filter(pk=plan), ["run"])
+_switches_of = Prepared(lambda strategy: Strategy.objects.filter(pk=strategy).values_list("archived_at", "entries_enabled"))
+_underlyings_of = Prepared(lambda version: Leg.objects.filter(version_id=version).values_list("underlying__symbol", flat=True))
+_accounts = Among("pk", lambda mine: Account.objects.filter(mine))
 
 
 def start(plan_key: str, *, digest: str, idempotency_key: str, by: str) -> Run:
@@ -69,7 +77,7 @@ def _first_run(plan: Plan, idempotency_key: str) -> Run | None:
 def _commit(plan: Plan, lines: list[PlannedLine], idempotency_key: str, by: str) -> Run:
     now = clock.now()
     # First write of the transaction: on PostgreSQL a racing start waits here and then changes no row.
-    if not Plan.objects.filter(pk=plan.pk, used_at=None, digest=plan.digest).update(used_at=now):
+    if not _use(plan.pk, plan.digest, now):
         first = _first_of_others(plan, idempotency_key)
         if first is None:
             raise Conflict("This plan is being sent by another command.")
@@ -77,13 +85,13 @@ def _commit(plan: Plan, lines: list[PlannedLine], idempotency_key: str, by: str)
     claiming.check_is_in_time(plan, now)
     assert plan.version is not None
     strategy = plan.version.strategy
-    strategy.refresh_from_db(fields=["archived_at", "entries_enabled"])
+    strategy.archived_at, strategy.entries_enabled = _switches_of.one(strategy.pk)
     if strategy.archived_at is not None or not strategy.entries_enabled:
         raise Denied(Code.NOT_PERMITTED, f"Entries of {strategy.name} are switched off.")
-    accounts = {account.pk: account for account in Account.objects.filter(pk__in={line.account_id for line in lines})}
+    accounts = {account.pk: account for account in _accounts({line.account_id for line in lines})}
     permit = claiming.permit(plan, lines, list(accounts.values()), by=by)
-    needed = claiming.claim_margin(plan)
-    run = Run.objects.create(
+    needed = claiming.claim_margin(plan, accounts)
+    run = Run(
         owner=plan.owner,
         name=plan.terms["name"],
         strategy_id=strategy.pk,
@@ -92,10 +100,11 @@ def _commit(plan: Plan, lines: list[PlannedLine], idempotency_key: str, by: str)
         started_at=now,
         idempotency_key=idempotency_key,
     )
-    Plan.objects.filter(pk=plan.pk).update(run=run)
+    insert(run)
+    _give_run(plan.pk, run.pk)
     reserving.reserve(run, needed)
     books = _open_books(run, plan, lines, accounts, permit, by)
-    legs = protecting.structure(books, lines, plan.version.legs.values_list("underlying__symbol", flat=True))
+    legs = protecting.structure(books, lines, _underlyings_of(plan.version_id))
     terms = preview.limits_from(plan.terms["limits"])
     arming.arm(run_id=run.pk, book_ids=[book.pk for book in books], terms=terms, structure=legs)
     wake.wake(accounts)
@@ -107,8 +116,8 @@ def _open_books(
     run: Run, plan: Plan, lines: list[PlannedLine], accounts: dict[int, Account], permit: dict[str, Any], by: str
 ) -> list[Book]:
     wanted: dict[Account, list[intents.EntryLine]] = {}
-    for line in lines:
-        wanted.setdefault(accounts[line.account_id], []).append(claiming.entry_line(line, permit))
+    for line, entry in zip(lines, claiming.entry_lines(lines, permit), strict=True):
+        wanted.setdefault(accounts[line.account_id], []).append(entry)
     with journal.together():
         return intents.open_run_books(
             run=run,

@@ -216,7 +216,7 @@ def scope_of(plan: Plan) -> str:
 def _write(plan: Plan, lines: list[PlannedLine], by: str) -> None:
     accounts = {account.pk: account for account in Account.objects.filter(pk__in={line.account_id for line in lines})}
     permit = claiming.permit(plan, lines, list(accounts.values()), by=by)
-    claiming.claim_margin(plan)
+    claiming.claim_margin(plan, accounts)
     for account_id, account in accounts.items():
         book = intents.ticket_book(account)
         # Claim the book first: leg numbers must be new in it, because hedges are matched by leg.
