@@ -15,6 +15,7 @@ from algomirror.kernel import clock
 from algomirror.ops import prepared
 from algomirror.ops.models import Journal
 
+prepared.will_insert(Journal)
 _PLAIN = frozenset({str, int, bool, float, type(None)})
 _address: ContextVar[str | None] = ContextVar("address", default=None)
 # Rows that wait to be written, and how deep in savepoints they belong.

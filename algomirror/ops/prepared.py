@@ -355,6 +355,12 @@ def _default(field: Any) -> Any:
 _insert_into = cache(_Insert)
 
 
+def will_insert(*models: type[Model], unless_there: bool = False) -> None:
+    """Rows of these are going to be inserted by name: their statements are compiled with all others."""
+    for model in models:
+        _insert_into(model, OnConflict.IGNORE if unless_there else None, gives_key=False)
+
+
 def insert(row: Model) -> None:
     """`row.save(force_insert=True)` of a model that has no signals and no save of its own; the database gives the key."""
     row.pk = _insert_into(type(row), None, gives_key=True)(row)

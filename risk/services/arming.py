@@ -9,12 +9,14 @@ from django.db import transaction
 
 from algomirror.kernel.errors import Refused
 from algomirror.ops import journal
-from algomirror.ops.prepared import Prepared, insert_named
+from algomirror.ops.prepared import Prepared, insert_named, will_insert
 from risk.domain.limits import LimitTerms, loosens, posts
 from risk.domain.terms import NO_STRUCTURE, Structure, faults, row_of, structure_of
 from risk.domain.terms import terms_of as more_of
 from risk.models import Blindness, GuardState, RunLimits
 
+will_insert(RunLimits, Blindness)
+will_insert(GuardState, unless_there=True)
 _guards_of = Prepared(lambda run: GuardState.objects.filter(run_id=run).values_list("rule", "scope_key"))
 
 

@@ -12,7 +12,7 @@ from algomirror.kernel import clock
 from algomirror.kernel.money import ZERO
 from algomirror.ops import journal
 from algomirror.ops.among import Among
-from algomirror.ops.prepared import PreparedUpdate, insert_named
+from algomirror.ops.prepared import PreparedUpdate, insert_named, will_insert
 from risk.domain.pretrade import Code, Denial
 from risk.domain.sentences import rupees
 from risk.models import MarginClaim, MarginReservation
@@ -20,6 +20,7 @@ from risk.services import funds
 from trading.models import Run
 
 ENGINE = "engine:margin"
+will_insert(MarginReservation)
 _accounts = Among("pk", lambda mine: Account.objects.filter(mine))
 _claims_of = Among("account_id", lambda mine: MarginClaim.objects.filter(mine).values_list("account_id", flat=True))
 _claim = PreparedUpdate(lambda account: MarginClaim.objects.filter(account_id=account), claims=models.F("claims") + 1)

@@ -16,6 +16,7 @@ from algomirror.ops import journal, prepared
 from trading.domain.plan import slices
 from trading.models import Book, Order, Run
 
+prepared.will_insert(Book, Order)
 _books_of = prepared.Prepared(lambda run: Book.objects.filter(run_id=run))
 
 
