@@ -9,21 +9,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import cache, lru_cache, reduce
+from functools import cache, reduce
 from operator import attrgetter, methodcaller, or_
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import DecimalField, Expression, Model, Q, QuerySet
+from django.db.models import Expression, Model, Q, QuerySet
 from django.db.models.constants import OnConflict
-from django.db.models.query import ModelIterable, ValuesListIterable, get_related_populators
 from django.db.models.sql import InsertQuery, UpdateQuery
 
 from algomirror.ops import sight
+from algomirror.ops.rows import reading
 from algomirror.ops.sqlite import driver
 
 T = TypeVar("T")
-Convert = Callable[[Iterable[Sequence[Any]]], list[Any]]
 
 
 # Values of exactly these types say to the driver what they say to Django.
@@ -191,68 +190,7 @@ class Prepared(_Statement, Generic[T]):
         queryset = self._build(*(Slot(n) for n in range(self._slots)))
         compiler = queryset.query.get_compiler(using)
         sql, parameters = compiler.as_sql()
-        return sql, tuple(parameters), _reading(queryset, compiler, using)
-
-
-def _reading(queryset: QuerySet[Any, Any], compiler: Any, using: str) -> Convert:
-    connection = compiler.connection
-    converters = [
-        (place, [_quicker(convert, expression, connection) for convert in converts], expression)
-        for place, (converts, expression) in compiler.get_converters([e for e, *_ in compiler.select]).items()
-    ]
-
-    def converted(rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
-        return map(read, rows) if converters else rows
-
-    def read(row: Sequence[Any]) -> Sequence[Any]:
-        found = list(row)
-        for place, converts, expression in converters:
-            value = found[place]
-            if value is not None:
-                for convert in converts:
-                    value = convert(value, expression, connection)
-                found[place] = value
-        return found
-
-    shape: Any = queryset._iterable_class
-    if issubclass(shape, ModelIterable):
-        start, end = compiler.klass_info["select_fields"][0], compiler.klass_info["select_fields"][-1] + 1
-        model = compiler.klass_info["model"]
-        names = [expression.target.attname for expression, *_ in compiler.select[start:end]]
-        related = cast(Any, get_related_populators)(compiler.klass_info, compiler.select, using)
-
-        def instances(rows: Iterable[Sequence[Any]]) -> list[Model]:
-            out = []
-            for row in converted(rows):
-                found = model.from_db(using, names, row[start:end])
-                for populator in related:
-                    populator.populate(row, found)
-                out.append(found)
-            return out
-
-        return instances
-    if issubclass(shape, ValuesListIterable):
-        return lambda rows: [tuple(row) for row in converted(rows)]
-    # values_list(flat=True)
-    return lambda rows: [row[0] for row in converted(rows)]
-
-
-def _quicker(convert: Any, expression: Any, connection: Any) -> Any:
-    """What SQLite's driver has read of a column, as Django reads it, with fewer calls.
-
-    It keeps moments in UTC, and has read those of a column; of what is computed it says the text. Of decimals it says a
-    number, which takes Django two roundings, and of prices, steps and sums the same few come again and again.
-    """
-    if connection.vendor == "sqlite" and isinstance(getattr(expression, "output_field", None), DecimalField):
-        known = lru_cache(4_096)(lambda value: convert(value, expression, connection))
-        return lambda value, expression, connection: known(value)
-    if convert != getattr(connection.ops, "convert_datetimefield_value", None) or connection.timezone is not UTC:
-        return convert
-
-    def in_utc(value: Any, expression: Any, connection: Any) -> Any:
-        return value.replace(tzinfo=UTC) if type(value) is datetime else convert(value, expression, connection)
-
-    return in_utc
+        return sql, tuple(parameters), reading(queryset, compiler, using)
 
 
 class PreparedUpdate(_Statement):

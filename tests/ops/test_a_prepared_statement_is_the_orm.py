@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 from django.db.models import F, Max, Q, Sum
+from django.db.models.signals import post_init
 from django.db.transaction import TransactionManagementError
 
 from accounts.models import Account, BrokerRead, User
@@ -331,3 +332,34 @@ def test_a_limited_person_finds_only_their_own_among_them(orders: list[Order]) -
     with sight.limited_to(frozenset({orders[0].account_id + 1})):
         assert among(ids) == among(ids[:1]) == []
     assert len(among(ids)) == 3
+
+
+def test_what_was_not_read_is_read_when_it_is_asked_for_and_what_was_can_be_saved(orders: list[Order]) -> None:
+    few = Prepared(lambda pk: Order.objects.filter(pk=pk).only("state", "book_id").select_related(None))
+    (found,) = few(orders[0].pk)
+    assert found.get_deferred_fields() >= {"units", "symbol"} and "state" not in found.get_deferred_fields()
+    assert (found.units, found.book.account.name) == (65, "Hdfc")
+    assert not found._state.adding and found == orders[0] and hash(found) == hash(orders[0])
+    whole = Prepared(lambda pk: Order.objects.filter(pk=pk).select_related("book__account", "goal"))
+    (order,) = whole(orders[0].pk)
+    assert order.goal is None and not order.get_deferred_fields()
+    order.reason, order.book.frozen_why = "said", "why"
+    order.save()
+    order.book.save(update_fields=["frozen_why"])
+    assert Order.objects.values_list("reason", "book__frozen_why").get(pk=order.pk) == ("said", "why")
+    order.book_id = 0
+    assert "book" not in order._state.fields_cache, "another book's id lets go of this one"
+
+
+def test_a_model_with_listeners_is_made_by_django(orders: list[Order]) -> None:
+    heard = list[object]()
+
+    def listen(instance: object, **_: object) -> None:
+        heard.append(instance)
+
+    post_init.connect(listen, sender=Order)
+    try:
+        of_book = Prepared(lambda book: Order.objects.filter(book_id=book))
+        assert heard == of_book(orders[0].book_id) != []
+    finally:
+        post_init.disconnect(listen, sender=Order)
