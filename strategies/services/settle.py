@@ -9,6 +9,7 @@ from django.db import models, transaction
 
 from algomirror.kernel import clock
 from algomirror.ops import alarms, journal, push
+from algomirror.ops.among import Among
 from algomirror.ops.prepared import Prepared
 from strategies.domain.runs import BookFacts, next_state
 from trading.domain.orders import ENTRIES
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 ENGINE = "engine:runs"
 ENTRY_PURPOSES = [p.value for p in ENTRIES]
 
-_runs_of = Prepared(lambda book: Book.objects.filter(pk=book).values_list("run_id", flat=True))
+_runs_of = Among("pk", lambda mine: Book.objects.filter(mine).exclude(run=None).order_by().values_list("run_id", flat=True))
 _open_runs = Prepared(lambda run: Run.objects.filter(pk=run).exclude(state=Run.State.CLOSED))
 _books = Prepared(lambda run: Book.objects.filter(run_id=run).order_by("id").values_list("pk", "state"))
 _goals = Prepared(
@@ -43,7 +44,7 @@ _owning = Prepared(
 
 def books_changed(book_ids: Iterable[int]) -> None:
     """News of books: their runs may have moved. Called after the books' transactions are committed."""
-    for run_id in sorted({run_id for book_id in book_ids if (run_id := _runs_of.first(book_id)) is not None}):
+    for run_id in sorted(set(_runs_of(list(book_ids)))):
         try:
             settle(run_id)
         except Exception:
