@@ -12,6 +12,7 @@ from django.db import transaction
 from algomirror.ops import journal
 from algomirror.ops.models import Journal
 from tests.trading.desk import LOT, Desk, a_desk
+from trading.domain import reconcile as truth
 from trading.domain.orders import OrderState
 from trading.models import Book, Fill, Order, Position
 from trading.services import apply, submit, together
@@ -103,6 +104,18 @@ def test_what_is_gathered_is_what_one_by_one_writes(desk: Desk, book: Book) -> N
             transaction.set_rollback(True)
     assert written[0] == written[1]
     assert [len(kind) for kind in written[0]] == [2, 3, 2, 6]
+
+
+def test_what_a_poll_proved_of_the_others_holds_where_one_has_moved_behind_its_back(book: Book) -> None:
+    book.orders.update(state="ACCEPTED", broker_order_id="")
+    known = {order.pk: order for order in rows(book)}
+    first, second = known
+    Order.objects.filter(pk=second).update(state="REJECTED")
+    found = [truth.Move(first, S.CANCELED, "a test"), truth.Move(second, S.CANCELED, "a test")]
+    mirrored = list[int]()
+    assert apply.changes(book.account_id, found, known, mirrored=lambda: mirrored.append(1)) >= 1
+    assert rows(book)[0].state == "CANCELED"
+    assert mirrored == [1, 1], "what the broker showed is kept although the first try was taken back"
 
 
 def test_an_error_inside_leaves_everything_unwritten(book: Book) -> None:
