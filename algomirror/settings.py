@@ -356,7 +356,7 @@ READ_TIMEOUT_S = env.float("READ_TIMEOUT_S", default=5.0)
 CONNECT_TIMEOUT_S = env.float("CONNECT_TIMEOUT_S", default=2.0)
 ORDERS_PER_SECOND = env.int("ORDERS_PER_SECOND", default=10)
 READS_PER_SECOND = env.int("READS_PER_SECOND", default=20)
-# Calls to brokers that one worker may have under way at once; 1: one after another.
+# Threads of one worker for calls to brokers that wait for a connection or the budget; 1: all calls one after another.
 WIRE_THREADS = env.int("WIRE_THREADS", default=96)
 POLL_WORKING_S = env.float("POLL_WORKING_S", default=1.0)
 POLL_OPEN_S = env.float("POLL_OPEN_S", default=5.0)

@@ -7,14 +7,14 @@ call are only the values: the query is built once with a slot for each of them.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import cache, reduce
-from operator import attrgetter, methodcaller, or_
+from functools import cache
+from operator import attrgetter, methodcaller
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Expression, Model, Q, QuerySet
+from django.db.models import Expression, Model, QuerySet
 from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery, UpdateQuery
 
@@ -148,11 +148,6 @@ def _first(cursor: Any) -> int:
 def _key(cursor: Any) -> int:
     ((key,),) = cursor.fetchall()
     return int(key)
-
-
-def any_of(name: str, slots: Iterable[Any]) -> Q:
-    """`name` is one of these; Django takes no slots in an `__in` of a foreign key."""
-    return reduce(or_, (Q(**{name: slot}) for slot in slots), Q(pk__in=()))
 
 
 def slots_of(build: Callable[..., Any]) -> int:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from django.conf import settings
@@ -22,8 +21,9 @@ from accounts.gateway.reports import Answer, BookOrder, BookPosition, BookTrade,
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
 from algomirror.ops import alarms, scribe
+from algomirror.ops.among import Among
 from algomirror.ops.lease import has_ended
-from algomirror.ops.prepared import Prepared, any_of
+from algomirror.ops.prepared import Prepared
 from marketdata import calendar
 from trading.domain import reconcile as truth
 from trading.domain.orders import CHANGE_IN_DOUBT, LIVE_STATES, WORKING, OrderState
@@ -90,6 +90,7 @@ _of_other_days = Prepared(
         .select_related("book")
     )
 )
+_orders_of = Among("pk", lambda mine: Order.objects.filter(mine).select_related("book").order_by())
 
 
 def account(account_id: int, *, positions: bool = True) -> bool:
@@ -331,13 +332,8 @@ def _ours(line: _Line) -> truth.OurOrder:
     )
 
 
-@cache
-def _orders_of(ids: int) -> Prepared[Order]:
-    return Prepared(lambda *wanted: Order.objects.filter(any_of("pk", wanted)).select_related("book").order_by(), slots=ids)
-
-
 def _whole(ids: set[int]) -> dict[int, Order]:
-    return {order.pk: order for order in _orders_of(len(ids))(*ids)} if ids else {}
+    return {order.pk: order for order in _orders_of(ids)} if ids else {}
 
 
 def _stale_days(account_id: int, trades_known_to: datetime | None) -> None:

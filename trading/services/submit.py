@@ -119,14 +119,16 @@ def sending_of(orders: Sequence[Order], *, since: float) -> abreast.Calls[OrderR
     is_exit = Purpose(orders[0].purpose) in EXITS
     abreast.expect(account.pk, "orders", len(orders), exit=is_exit)
 
+    def is_stale() -> bool:
+        return clock.monotonic() - since > STALE_SENDER_S
+
     def place(order: Order) -> OrderReply:
-        if clock.monotonic() - since > STALE_SENDER_S:
+        if is_stale():
             return OrderReply(Verdict.NOT_SENT, text="the sender was held up; given back unsent")
         return gateway.place(ticket_of(order), exit=is_exit)
 
     def start(order: Order) -> UnderWay[OrderReply] | None:
-        is_stale = clock.monotonic() - since > STALE_SENDER_S
-        return None if is_stale else gateway.start_placing(ticket_of(order), exit=is_exit)
+        return None if is_stale() else gateway.start_placing(ticket_of(order), exit=is_exit)
 
     return abreast.Calls(
         [abreast.Call(partial(place, order), partial(start, order)) for order in orders],

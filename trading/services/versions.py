@@ -7,7 +7,8 @@ from functools import cache
 
 from django.db.models import F, QuerySet
 
-from algomirror.ops.prepared import Prepared, PreparedUpdate, any_of
+from algomirror.ops.among import Among
+from algomirror.ops.prepared import PreparedUpdate
 from trading.models import Book
 
 _bump = PreparedUpdate(lambda book: Book.objects.filter(pk=book), version=F("version") + 1)
@@ -22,14 +23,12 @@ def _claim(states: tuple[str, ...] | None) -> PreparedUpdate:
     return PreparedUpdate(chosen, version=F("version") + 1)
 
 
-@cache
-def _of(books: int) -> Prepared[tuple[int, int]]:
-    return Prepared(lambda *ids: Book.objects.filter(any_of("pk", ids)).order_by().values_list("pk", "version"), slots=books)
+_of = Among("pk", lambda mine: Book.objects.filter(mine).order_by().values_list("pk", "version"))
 
 
 def are(known: Mapping[int, int]) -> bool:
     """Every one of these books (id: version) still is as it was read."""
-    return not known or dict(_of(len(known))(*known)) == known
+    return not known or dict(_of(known)) == known
 
 
 def bump(book_id: int) -> None:
