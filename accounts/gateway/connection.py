@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import select
 import socket
 import ssl
 import zlib
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
-from typing import TYPE_CHECKING, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from algomirror.kernel import clock
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
 MAX_BYTES = 64 * 1024 * 1024
+MAX_HEADERS, MAX_HEADER_BYTES = 100, 64 * 1024
 LOOK_S = 0.02
 _PIECE = 64 * 1024
-_BUFFER = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,132 +32,145 @@ class TooLarge(Exception):
     """The answer went past MAX_BYTES, as it came or unpacked."""
 
 
-class CutShort(HTTPException):
-    """The far side ended before its answer did."""
+class Broken(Exception):
+    """What came is no answer, or not all of one."""
 
 
-class _Incoming(io.RawIOBase):
-    """The socket's bytes, until a deadline and only so many: neither dripping nor flooding goes on for ever."""
+class _Answer:
+    """What the parser finds of an answer, as its bytes come. What may precede the answer itself (100, 103) is passed over."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._until: float | None = None
-        self._left = 0
-        self.has_ended = False
+    def __init__(self) -> None:
+        self.status = 0
+        self.has_head = self.is_whole = self.may_stay = False
+        self._headers: dict[bytes, bytes] = {}
+        self._number = 0
+        self._pieces: list[bytes] = []
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
 
-    def expect(self, wait_s: float) -> None:
-        self._until, self._left, self.has_ended = clock.monotonic() + wait_s, MAX_BYTES, False
+    def take(self, data: bytes) -> None:
+        """Raises Broken."""
+        assert self._parser is not None
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            self.is_whole = True
+        except HttpParserError as error:
+            # Nobody asked for what follows a whole answer.
+            self.may_stay = False
+            if not self.is_whole:
+                raise Broken from error
+        if self._number > MAX_HEADERS:
+            raise Broken
 
-    def extend(self, wait_s: float) -> None:
-        self._until = clock.monotonic() + wait_s
-
-    def look(self, wait_s: float) -> None:
-        """What has come by now counts, however late somebody looks for it."""
-        if self._until is not None:
-            self._until = max(self._until, clock.monotonic() + wait_s)
-
-    def expect_nothing(self) -> None:
-        self._until = None
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        if self._until is None:
-            return 0
-        wait_s = self._until - clock.monotonic()
-        if wait_s <= 0:
-            raise TimeoutError
-        self._sock.settimeout(wait_s)
-        got = self._sock.recv_into(buffer)
-        self.has_ended = got == 0
-        self._left -= got
-        if self._left < 0:
-            raise TooLarge
-        return got
-
-
-class _Reader(io.BufferedReader):
-    """Outlives the answers read from it, so that nothing read ahead is lost between two of them."""
+    def end(self) -> None:
+        """The far side says no more. Raises Broken where the answer said that there was more."""
+        if not self.has_head or b"content-length" in self._headers or b"chunked" in self._said(b"transfer-encoding"):
+            raise Broken
+        self.is_whole = True
 
     def close(self) -> None:
-        return
+        """The parser and what it tells hold each other."""
+        self._parser = None
+
+    def header(self, name: bytes) -> str:
+        return self._headers.get(name, b"").decode("latin-1")
+
+    def body(self) -> bytes:
+        """Unpacked. Raises Broken and TooLarge."""
+        packed = b"".join(self._pieces)
+        return unpacked(packed) if packed and self._said(b"content-encoding") in (b"gzip", b"x-gzip", b"deflate") else packed
+
+    def _said(self, name: bytes) -> bytes:
+        return self._headers.get(name, b"").strip().lower()
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        if self.is_whole:
+            self.may_stay = False
+        else:
+            self._headers, self._number = {}, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._number += 1 if len(name) + len(value) < MAX_HEADER_BYTES else MAX_HEADERS + 1
+        if not self.has_head:
+            self._headers.setdefault(name.lower(), value)
+
+    def on_headers_complete(self) -> None:
+        if self._parser is not None and not self.has_head:
+            self.status = self._parser.get_status_code()
+            self.has_head = self.status >= 200 or self.status == 101
+
+    def on_body(self, piece: bytes) -> None:
+        if not self.is_whole:
+            self._pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        if self._parser is not None and self.has_head and not self.is_whole:
+            self.is_whole, self.may_stay = True, self._parser.should_keep_alive()
 
 
 class Connection:
-    """Not thread-safe: one exchange at a time. `used_at` is the end of the last one."""
+    """Not thread-safe: one exchange at a time. `used_at` is the end of the last one, `until` when its answer is due."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._incoming = _Incoming(sock)
-        self._reader = _Reader(self._incoming, _BUFFER)
         self._waiting = select.poll()
         self._waiting.register(sock, select.POLLIN)
-        self.used_at = clock.monotonic()
-
-    def makefile(self, *_: object) -> io.BufferedReader:
-        """What HTTPResponse reads from."""
-        return self._reader
+        self.used_at = self.until = clock.monotonic()
 
     def is_quiet(self) -> bool:
         """Nothing has come since the last answer: neither an end nor something nobody asked for."""
-        if self._waiting.poll(0) or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()):
-            return False
-        self._incoming.expect_nothing()
-        return not self._reader.peek(1)
+        return not self._waiting.poll(0) and not (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending())
 
     def send(self, request: bytes, timeout_s: float) -> None:
         """Raises OSError: a part of it may have arrived, and the connection is of no more use."""
         self._sock.settimeout(timeout_s)
         self._sock.sendall(request)
-        self._incoming.expect(timeout_s)
+        self.until = clock.monotonic() + timeout_s
 
     def fileno(self) -> int:
         return self._sock.fileno()
 
-    def hear(self, method: str, timeout_s: float) -> tuple[Heard, bool]:
+    def hear(self, timeout_s: float) -> tuple[Heard, bool]:
         """The answer to what was sent, and whether the connection may carry another request.
 
-        The head has `timeout_s` from the end of sending, the body as long again. Raises OSError (TimeoutError among
-        them), HTTPException, ValueError and TooLarge: the request may have arrived, and the connection is of no more use.
+        The head has `timeout_s` from the end of sending, the body as long again: neither dripping nor flooding goes on for
+        ever. Raises OSError (TimeoutError among them), Broken and TooLarge: the request may have arrived, and the connection
+        is of no more use.
         """
-        self._incoming.look(LOOK_S)
-        answer = self._head(method)
-        self._incoming.extend(timeout_s)
-        headers = answer.headers
-        body = b"" if 300 <= answer.status < 400 else self._body(answer)
-        heard = Heard(answer.status, headers.get("content-type", ""), headers.get("location", ""), body)
+        # What has come by now counts, however late somebody looks for it.
+        self.until = max(self.until, clock.monotonic() + LOOK_S)
+        answer, left = _Answer(), MAX_BYTES
+        try:
+            while not (answer.is_whole or 300 <= answer.status < 400):
+                data, had_head = self._more(), answer.has_head
+                left -= len(data)
+                if left < 0:
+                    raise TooLarge
+                answer.take(data) if data else answer.end()
+                if answer.has_head and not had_head:
+                    self.until = clock.monotonic() + timeout_s
+        finally:
+            answer.close()
+        body = b"" if 300 <= answer.status < 400 else answer.body()
         self.used_at = clock.monotonic()
-        return heard, answer.isclosed() and not answer.will_close and answer.status >= 200
+        return Heard(answer.status, answer.header(b"content-type"), answer.header(b"location"), body), answer.may_stay
 
-    def _head(self, method: str) -> HTTPResponse:
-        """The head of the answer itself: of what may precede it, HTTPResponse passes over 100 alone."""
-        while True:
-            answer = HTTPResponse(cast(socket.socket, self), method=method)
-            answer.begin()
-            if self._incoming.has_ended:
-                raise CutShort
-            if answer.status >= 200 or answer.status == 101:
-                return answer
-
-    def _body(self, answer: HTTPResponse) -> bytes:
-        packed = answer.read(_PIECE)
-        if not answer.isclosed():
-            pieces = [packed]
-            while not answer.isclosed():
-                pieces.append(answer.read(_PIECE))
-            packed = b"".join(pieces)
-        if self._incoming.has_ended and (answer.length or answer.chunked):
-            raise CutShort
-        encoding = answer.headers.get("content-encoding", "").strip().lower()
-        return unpacked(packed) if packed and encoding in ("gzip", "x-gzip", "deflate") else packed
+    def _more(self) -> bytes:
+        """What comes next, in what is left of the time; nothing at the end."""
+        wait_s = self.until - clock.monotonic()
+        if wait_s <= 0:
+            raise TimeoutError
+        self._sock.settimeout(wait_s)
+        return self._sock.recv(_PIECE)
 
     def close(self) -> None:
         self._sock.close()
 
 
 def unpacked(packed: bytes) -> bytes:
-    """What gzip, zlib or a bare deflate stream holds. Raises TooLarge, or CutShort when it is none or not all of it."""
+    """What gzip, zlib or a bare deflate stream holds. Raises TooLarge, or Broken when it is none or not all of it."""
     for form in (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS):
         machine = zlib.decompressobj(form)
         try:
@@ -171,6 +180,6 @@ def unpacked(packed: bytes) -> bytes:
         if len(plain) > MAX_BYTES:
             raise TooLarge
         if not machine.eof:
-            raise CutShort
+            raise Broken
         return plain
-    raise CutShort
+    raise Broken

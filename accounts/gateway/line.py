@@ -6,14 +6,13 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import cache
-from http.client import HTTPException
 from threading import BoundedSemaphore, Lock
 from typing import Protocol
 
 import httpx
 from django.conf import settings
 
-from accounts.gateway.connection import Connection, Heard, TooLarge
+from accounts.gateway.connection import Broken, Connection, Heard, TooLarge
 from accounts.gateway.pinned import NotAllowed, Pinned
 from accounts.gateway.reports import NoReply
 from accounts.gateway.underway import Exchange
@@ -61,7 +60,7 @@ class Line:
         except BaseException:
             self._slots.release()
             raise
-        return _Sent(self, connection, method, self._request(method, target, headers, body), timeout_s).hear()
+        return _Sent(self, connection, self._request(method, target, headers, body), timeout_s).hear()
 
     def start(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, timeout_s: float, *, may_go: Callable[[], bool]
@@ -79,7 +78,7 @@ class Line:
         if connection is None or not goes:
             self.done(connection, may_stay=True)
             return None
-        return _Sent(self, connection, method, self._request(method, target, headers, body), timeout_s)
+        return _Sent(self, connection, self._request(method, target, headers, body), timeout_s)
 
     def done(self, connection: Connection | None, *, may_stay: bool) -> None:
         """A connection comes back from its exchange, or from none."""
@@ -123,8 +122,8 @@ class Line:
 class _Sent:
     """One exchange on one connection, which goes back to its line at the end, whatever that is."""
 
-    def __init__(self, line: Line, connection: Connection, method: str, request: bytes, timeout_s: float) -> None:
-        self._line, self._method, self._timeout_s = line, method, timeout_s
+    def __init__(self, line: Line, connection: Connection, request: bytes, timeout_s: float) -> None:
+        self._line, self._timeout_s = line, timeout_s
         self._connection: Connection | None = connection
         self._failed: NoReply | None = None
         try:
@@ -135,7 +134,7 @@ class _Sent:
         except BaseException:
             self.drop()
             raise
-        self.until = clock.monotonic() + timeout_s
+        self.until = connection.until
 
     def fileno(self) -> int:
         return -1 if self._connection is None else self._connection.fileno()
@@ -146,9 +145,9 @@ class _Sent:
             return self._failed or DROPPED
         may_stay = False
         try:
-            heard, may_stay = connection.hear(self._method, self._timeout_s)
+            heard, may_stay = connection.hear(self._timeout_s)
             return heard
-        except (OSError, HTTPException, ValueError, TooLarge) as error:
+        except (OSError, Broken, TooLarge) as error:
             return broken(error)
         finally:
             self._line.done(connection, may_stay=may_stay)
@@ -188,8 +187,7 @@ def broken(error: Exception) -> NoReply:
         return NoReply(reached=True, text="no answer within the time limit", timed_out=True)
     if isinstance(error, TooLarge):
         return NoReply(reached=True, text="the answer was too long")
-    # RemoteDisconnected is an OSError too.
-    if isinstance(error, OSError) and not isinstance(error, HTTPException):
+    if isinstance(error, OSError):
         return NoReply(reached=True, text="the connection broke")
     return NoReply(reached=True, text="the connection broke before the answer was complete")
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from accounts.gateway import line
-from accounts.gateway.connection import Heard
+from accounts.gateway.connection import Broken, Heard
 from accounts.gateway.directory import far_side
 from accounts.gateway.openalgo import OpenAlgoGateway
 from accounts.gateway.reports import NoReply
@@ -43,7 +42,7 @@ class Httpx:
         except httpx.NetworkError:
             return line.broken(OSError())
         except httpx.HTTPError:
-            return line.broken(HTTPException())
+            return line.broken(Broken())
         said = response.headers
         return Heard(response.status_code, said.get("content-type", ""), said.get("location", ""), content)
 

@@ -7,6 +7,7 @@ import socket
 import zlib
 from collections.abc import Callable
 from threading import Event
+from typing import cast
 
 import pytest
 
@@ -96,6 +97,7 @@ BROKEN = {
     "no end of chunks": CHUNKED + b"2\r\n{}\r\n0\r\n",
     "a chunk of no size": CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n",
     "a chunk below nothing": CHUNKED + b"-2\r\n{}\r\n0\r\n\r\n",
+    "two lengths": OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     "half a gzip": sized(gzip.compress(BODY)[:-6], b"Content-Encoding: gzip\r\n"),
     "no gzip": sized(BODY, b"Content-Encoding: gzip\r\n"),
     "too many headers": OK + b"".join(b"X-%d: 1\r\n" % n for n in range(200)) + b"\r\n",
@@ -153,26 +155,42 @@ def test_what_drips_is_cut_off(part: str) -> None:
 
 
 def test_each_wait_is_for_what_is_left_of_the_time() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs, clock.use(FrozenClock(FRIDAY)) as at_rest:
+    with clock.use(FrozenClock(FRIDAY)) as at_rest:
         assert isinstance(at_rest, FrozenClock)
-        incoming = connection._Incoming(ours)
-        incoming.expect(5.0)
-        theirs.sendall(b"abc")
-        at_rest.advance(4)
-        assert incoming.readinto(bytearray(1)) == 1 and ours.gettimeout() == 1.0
-        at_rest.advance(1)
-        with pytest.raises(TimeoutError):
-            incoming.readinto(bytearray(1))
-        incoming.extend(2.0)
-        assert incoming.readinto(bytearray(1)) == 1 and ours.gettimeout() == 2.0
+        parts = {4: OK, 0.5: b"Content-Length: 3\r\n\r\n", 1.5: b"a", 0.6: b"b"}
+        waits = list[float]()
+
+        class Slow:
+            """Each part comes so many seconds after it was asked for."""
+
+            def fileno(self) -> int:
+                return ours.fileno()
+
+            def settimeout(self, seconds: float) -> None:
+                waits.append(round(seconds, 3))
+
+            def sendall(self, request: bytes) -> None:
+                at_rest.advance(1)
+
+            def recv(self, size: int) -> bytes:
+                after = next(iter(parts))
+                at_rest.advance(after)
+                return parts.pop(after)
+
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            caller = connection.Connection(cast(socket.socket, Slow()))
+            caller.send(b"", 5.0)
+            with pytest.raises(TimeoutError):
+                caller.hear(2.0)
+    assert waits == [5.0, 5.0, 1.0, 2.0, 0.5], "sending, the head and what is left of its time, the body and what is left"
 
 
 FLOODS = {
     "a head": [OK] + [b"X: " + b"x" * 60_000 + b"\r\n"] * 90,
     "a body": [OK + b"\r\n"] + [b" " * 100_000] * 50,
     "a body of known size": [OK + b"Content-Length: 5000000\r\n\r\n"] + [b" " * 100_000] * 50,
-    "a chunk that has no end": [CHUNKED + b"-1\r\n"] + [b" " * 100_000] * 50,
+    "a chunk that has no end": [CHUNKED + b"fffffff\r\n"] + [b" " * 100_000] * 50,
     "gzip": [sized(gzip.compress(bytes(5_000_000)), b"Content-Encoding: gzip\r\n")],
     "bare deflate": [sized(bare(bytes(5_000_000)), b"Content-Encoding: deflate\r\n")],
 }
