@@ -9,10 +9,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
-
 from algomirror.kernel import clock
-from algomirror.ops import prepared
+from algomirror.ops import here, prepared
 from algomirror.ops.models import Journal
 
 prepared.will_insert(Journal)
@@ -38,6 +36,7 @@ def together() -> Iterator[None]:
 
     An error leaves it unwritten, as the block is taken back. What a block further in records is written there at once.
     """
+    connection = here.connection()
     if not connection.in_atomic_block:
         raise RuntimeError("what is recorded together stands inside a transaction")
     rows: list[dict[str, Any]] = []
@@ -58,9 +57,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, (datetime, date)):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): v if type(v) in _PLAIN else plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(v) for v in value]
+        return [v if type(v) in _PLAIN else plain(v) for v in value]
     return value
 
 
@@ -94,7 +93,7 @@ def record(
         "from_address": _address.get(),
     }
     waiting = _waiting.get()
-    if waiting is not None and waiting[1] == len(connection.savepoint_ids):
+    if waiting is not None and waiting[1] == len(here.connection().savepoint_ids):
         waiting[0].append(row)
     else:
         prepared.insert_named(Journal, [row])

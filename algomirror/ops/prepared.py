@@ -9,16 +9,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import cache
+from decimal import Decimal
+from functools import cache, lru_cache
 from operator import attrgetter, methodcaller
 from typing import Any, Generic, TypeVar, cast
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Expression, Model, QuerySet
 from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery, UpdateQuery
 
-from algomirror.ops import sight
+from algomirror.ops import here, sight
 from algomirror.ops.rows import reading
 from algomirror.ops.sqlite import driver
 
@@ -32,78 +33,86 @@ _AS_IT_IS: dict[str, type] = {
     **dict.fromkeys(("PositiveSmallIntegerField", "PositiveBigIntegerField", "BigAutoField", "OneToOneField"), int),
     "BooleanField": bool,
 }
+_KNOWN = 512
 
 
 class Slot(Expression):
-    """Stands where a value will: one that rows are chosen by, or, with its `column`, one that a column is set to."""
+    """Stands where a value will: one that rows are chosen by, or, with its `column`, one that a column is set to.
+
+    `as_they_are`: the types whose values go to the driver unchanged.
+    """
 
     def __init__(self, number: int, column: Any = None) -> None:
         super().__init__()
         self.number, self.column = number, column
         kind = None if column is None else column.get_internal_type()
-        self.taken_as_it_is, self.is_moment = _AS_IT_IS.get(str(kind)), kind == "DateTimeField"
+        self.as_they_are = (int, str) if column is None else (_AS_IT_IS.get(str(kind)), type(None))
+        self.is_moment, self.is_text = kind == "DateTimeField", str in self.as_they_are
+        # Prices, steps and days: the same few come again and again.
+        self.known = lru_cache(_KNOWN)(self.to_column)
+
+    def to_column(self, value: Any) -> Any:
+        return _text(self.column.get_db_prep_save(value, here.connection()))
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
         return "%s", [self]
+
+
+class _Compiled:
+    """A statement for one kind of database: its text, the constants in it, where values go, and how its rows are read."""
+
+    def __init__(self, sql: str, parameters: Sequence[Any], reading: Any) -> None:
+        self.sql, self.reading = sql, reading
+        self.slots = [p for p in parameters if isinstance(p, Slot)]
+        self._constants = [None if isinstance(p, Slot) else p for p in parameters]
+        self._places = [(n, p.number, p.as_they_are, p) for n, p in enumerate(parameters) if isinstance(p, Slot)]
+
+    def bound(self, values: Sequence[Any], connection: Any) -> list[Any]:
+        bound = self._constants.copy()
+        for place, number, as_they_are, slot in self._places:
+            value = values[number]
+            bound[place] = value if type(value) in as_they_are else _plain(slot, value, connection)
+        return bound
 
 
 _written: list[_Statement] = []
 
 
 class _Statement:
-    """SQL for each kind of database, with what each of its parameters is: a constant, or the slot of a value."""
-
     def __init__(self) -> None:
-        self._compiled: dict[str, tuple[str, tuple[Any, ...], Any]] = {}
+        self._compiled: dict[str, _Compiled] = {}
         _written.append(self)
 
     def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
+        """The text, with what each of its parameters is, a constant or a slot; and the way to read rows."""
         raise NotImplementedError
 
     def _run(self, values: Sequence[Any], take: Callable[[Any], T]) -> tuple[T, Any]:
         """What `take` finds at the cursor, and what `_compile` gave as the way to read it."""
-        connection = connections[DEFAULT_DB_ALIAS]
-        sql, parameters, reading = self._for(connection.vendor)
-        bound = _bound(parameters, values, connection)
-        if driver.is_plain(connection):
-            return driver.run(connection, sql, bound, take), reading
-        with connection.cursor() as cursor:
-            cursor.execute(sql, bound)
-            return take(cursor), reading
+        connection = here.connection()
+        ready = self._for(connection.vendor)
+        return driver.run(connection, ready.sql, ready.bound(values, connection), take), ready.reading
 
-    def _run_all(self, bound: list[list[Any]], connection: Any) -> int:
-        """Once for each of these parameters, where nothing is given back. How many rows that was all together."""
-        sql, *_ = self._for(connection.vendor)
-        if driver.is_plain(connection):
-            return int(driver.run(connection, sql, bound, _count, many=True))
-        with connection.cursor() as cursor:
-            cursor.executemany(sql, bound)
-            return int(_count(cursor))
-
-    def _for(self, vendor: str) -> tuple[str, tuple[Any, ...], Any]:
+    def _for(self, vendor: str) -> _Compiled:
         if sight.is_limited():
             # Managers leave out what this person may not see: nobody else's statement, and no one else's for them.
-            return self._constants_plain()
+            return self._constants_plain(vendor)
         if vendor not in self._compiled:
-            self._compiled[vendor] = self._constants_plain()
+            self._compiled[vendor] = self._constants_plain(vendor)
         return self._compiled[vendor]
 
-    def _constants_plain(self) -> tuple[str, tuple[Any, ...], Any]:
+    def _constants_plain(self, vendor: str) -> _Compiled:
         sql, parameters, reading = self._compile(DEFAULT_DB_ALIAS)
         parameters = tuple(_text(p) for p in parameters)
-        if connections[DEFAULT_DB_ALIAS].vendor == "sqlite":
+        if vendor == "sqlite":
             sql, parameters = driver.with_texts_inside(sql, parameters)
-        return sql, parameters, reading
+        return _Compiled(sql, parameters, reading)
 
 
 def compile_all() -> None:
     """All that is written by now, so that nobody's first account waits for it."""
     for statement in _written:
-        statement._for(connections[DEFAULT_DB_ALIAS].vendor)
-
-
-def _bound(parameters: tuple[Any, ...], values: Sequence[Any], connection: Any) -> list[Any]:
-    return [_plain(p, values[p.number], connection) if isinstance(p, Slot) else p for p in parameters]
+        statement._for(here.connection().vendor)
 
 
 def _text(value: Any) -> Any:
@@ -112,17 +121,14 @@ def _text(value: Any) -> Any:
 
 
 def _plain(slot: Slot, value: Any, connection: Any) -> Any:
-    if slot.column is not None:
-        # As it is, without Django's half a dozen calls for each value.
-        if value is None or type(value) is slot.taken_as_it_is:
-            return value
-        if slot.is_moment and type(value) is datetime and value.tzinfo is UTC:
-            return _moment(value, connection)
-        return _text(slot.column.get_db_prep_save(value, connection))
-    if isinstance(value, str):
+    """Of a value that is not what the driver takes as it is."""
+    kind = type(value)
+    if kind is datetime and (slot.is_moment or slot.column is None):
+        return _moment(value) if value.tzinfo is UTC and _is_in_utc(connection) else _other_moment(slot, value, connection)
+    if isinstance(value, str) and slot.is_text:
         return _text(value)
-    if isinstance(value, datetime):
-        return _moment(value, connection)
+    if slot.column is not None:
+        return slot.known(value) if kind is Decimal or kind is date else slot.to_column(value)
     if isinstance(value, date):
         return connection.ops.adapt_datefield_value(value)
     if value is None:
@@ -130,10 +136,18 @@ def _plain(slot: Slot, value: Any, connection: Any) -> Any:
     return value
 
 
-def _moment(value: datetime, connection: Any) -> Any:
-    if value.tzinfo is UTC and connection.vendor == "sqlite" and connection.timezone is UTC:
-        return str(value.replace(tzinfo=None))
-    return connection.ops.adapt_datetimefield_value(value)
+def _is_in_utc(connection: Any) -> bool:
+    return connection.vendor == "sqlite" and connection.timezone is UTC
+
+
+@lru_cache(_KNOWN)
+def _moment(value: datetime) -> str:
+    """Of UTC, as Django writes it to SQLite."""
+    return str(value.replace(tzinfo=None))
+
+
+def _other_moment(slot: Slot, value: datetime, connection: Any) -> Any:
+    return connection.ops.adapt_datetimefield_value(value) if slot.column is None else slot.to_column(value)
 
 
 _all = methodcaller("fetchall")
@@ -209,9 +223,9 @@ class PreparedUpdate(_Statement):
         """Once with each of these values; how many rows matched, all together. Not of one that gives a column."""
         if not rows:
             return 0
-        connection = connections[DEFAULT_DB_ALIAS]
-        _, parameters, _ = self._for(connection.vendor)
-        return int(self._run_all([_bound(parameters, values, connection) for values in rows], connection))
+        connection = here.connection()
+        ready = self._for(connection.vendor)
+        return int(driver.run(connection, ready.sql, [ready.bound(values, connection) for values in rows], _count, many=True))
 
     def _compile(self, using: str) -> tuple[str, tuple[Any, ...], Any]:
         queryset = self._build(*(Slot(n) for n in range(self._chosen_by)))
@@ -241,10 +255,11 @@ class _Insert(_Statement):
         return self._run(self._values(row), _key if self._gives_key else _count)[0]
 
     def named(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        connection = connections[DEFAULT_DB_ALIAS]
-        _, slots, _ = self._for(connection.vendor)
+        connection = here.connection()
+        ready = self._for(connection.vendor)
+        slots = ready.slots
         if connection.vendor not in self._blank:
-            self._blank[connection.vendor] = _bound(slots, list(map(_default, self._fields)), connection)
+            self._blank[connection.vendor] = ready.bound(list(map(_default, self._fields)), connection)
         blank, place = self._blank[connection.vendor], self._place
         # Many rows share the one object that one of their columns says.
         known: dict[tuple[int, int], Any] = {}
@@ -253,7 +268,7 @@ class _Insert(_Statement):
             parameters = blank.copy()
             for name, value in row.items():
                 n = place[name]
-                if value is None or type(value) is slots[n].taken_as_it_is:
+                if type(value) in slots[n].as_they_are:
                     parameters[n] = value
                     continue
                 key = (n, id(value))
@@ -261,7 +276,7 @@ class _Insert(_Statement):
                     known[key] = _plain(slots[n], value, connection)
                 parameters[n] = known[key]
             bound.append(parameters)
-        self._run_all(bound, connection)
+        driver.run(connection, ready.sql, bound, _count, many=True)
 
     def _values(self, row: Model) -> list[Any]:
         return [field.pre_save(row, True) for field in self._fields]

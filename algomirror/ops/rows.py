@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import lru_cache
 from typing import Any, cast
 
-from django.db.models import DecimalField, Model, QuerySet
+from django.db.models import BooleanField, DecimalField, Model, QuerySet
 from django.db.models.base import ModelState
+from django.db.models.expressions import Col
 from django.db.models.query import ModelIterable, ValuesListIterable, get_related_populators
 from django.db.models.signals import post_init, pre_init
 
@@ -18,21 +19,19 @@ Convert = Callable[[Iterable[Sequence[Any]]], list[Any]]
 def reading(queryset: QuerySet[Any, Any], compiler: Any, using: str) -> Convert:
     connection = compiler.connection
     converters = [
-        (place, [_quicker(convert, expression, connection) for convert in converts], expression)
+        (place, convert)
         for place, (converts, expression) in compiler.get_converters([e for e, *_ in compiler.select]).items()
+        if (convert := _together([c for c in (_quicker(c, expression, connection) for c in converts) if c is not None]))
     ]
 
     def converted(rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
-        return map(read, rows) if converters else rows
-
-    def read(row: Sequence[Any]) -> Sequence[Any]:
-        found = list(row)
-        for place, converts, expression in converters:
-            value = found[place]
-            if value is not None:
-                for convert in converts:
-                    value = convert(value, expression, connection)
-                found[place] = value
+        if not converters:
+            return rows
+        found = list(map(list, rows))
+        for row in found:
+            for place, convert in converters:
+                if row[place] is not None:
+                    row[place] = convert(row[place])
         return found
 
     shape: Any = queryset._iterable_class
@@ -54,7 +53,7 @@ def reading(queryset: QuerySet[Any, Any], compiler: Any, using: str) -> Convert:
 
         return instances
     if issubclass(shape, ValuesListIterable):
-        return lambda rows: [tuple(row) for row in converted(rows)]
+        return lambda rows: list(map(tuple, converted(rows)))
     # values_list(flat=True)
     return lambda rows: [row[0] for row in converted(rows)]
 
@@ -92,19 +91,35 @@ def _from_db(model: type[Model]) -> Callable[[str, Sequence[str], Sequence[Any]]
     return from_db
 
 
-def _quicker(convert: Any, expression: Any, connection: Any) -> Any:
-    """What SQLite's driver has read of a column, as Django reads it, with fewer calls.
+def _together(converts: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any] | None:
+    """One after another, of a value that there is."""
+    if len(converts) < 2:
+        return converts[0] if converts else None
 
-    It keeps moments in UTC, and has read those of a column; of what is computed it says the text. Of decimals it says a
-    number, which takes Django two roundings, and of prices, steps and sums the same few come again and again.
+    def convert(value: Any) -> Any:
+        for one in converts:
+            value = one(value)
+            if value is None:
+                break
+        return value
+
+    return convert
+
+
+def _quicker(convert: Any, expression: Any, connection: Any) -> Callable[[Any], Any] | None:
+    """What SQLite's driver has read of a column, as Django reads it, with fewer calls; None where that is the same.
+
+    It has read the moments and days of a column; of what is computed it says the text. Of decimals it says a number, which
+    takes Django two roundings, and of prices, steps and sums the same few come again and again.
     """
-    if connection.vendor == "sqlite" and isinstance(getattr(expression, "output_field", None), DecimalField):
-        known = lru_cache(4_096)(lambda value: convert(value, expression, connection))
-        return lambda value, expression, connection: known(value)
-    if convert != getattr(connection.ops, "convert_datetimefield_value", None) or connection.timezone is not UTC:
-        return convert
 
-    def in_utc(value: Any, expression: Any, connection: Any) -> Any:
-        return value.replace(tzinfo=UTC) if type(value) is datetime else convert(value, expression, connection)
+    def usual(value: Any) -> Any:
+        return convert(value, expression, connection)
 
-    return in_utc
+    if connection.vendor != "sqlite":
+        return usual
+    if isinstance(getattr(expression, "output_field", None), (DecimalField, BooleanField)):
+        return lru_cache(4_096)(usual)
+    ops = connection.ops
+    reads = (getattr(ops, "convert_datetimefield_value", None), getattr(ops, "convert_datefield_value", None))
+    return None if isinstance(expression, Col) and convert in reads and connection.timezone is UTC else usual

@@ -15,15 +15,16 @@ import contextvars
 import logging
 import os
 import threading
-from collections import deque
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from itertools import chain, islice
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from algomirror.kernel import clock
-from algomirror.ops import seats
+from algomirror.ops import here, seats
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class _Act:
         self._written.acquire()
 
     def run(self) -> None:
+        connection = here.connection()
         before = len(connection.run_on_commit)
         try:
             with transaction.atomic():
@@ -71,51 +73,54 @@ class _Act:
 
 class _Scribe:
     def __init__(self) -> None:
-        self._acts: deque[_Act] = deque()
-        self._bell = threading.Semaphore(0)
+        self._acts: SimpleQueue[_Act] = SimpleQueue()
         self._alone_until = 0.0
         threading.Thread(target=self._run, name="scribe", daemon=True).start()
 
     def write(self, act: Callable[[], Any]) -> Any:
         asked = _Act(act)
-        self._acts.append(asked)
-        self._bell.release()
+        self._acts.put(asked)
         with seats.left():
             return asked.result()
 
     def _run(self) -> None:
         while True:
-            self._bell.acquire()
-            if self._acts:
-                self._write()
+            self._write(self._acts.get())
 
-    def _write(self) -> None:
+    def _write(self, first: _Act) -> None:
         most = 1 if clock.monotonic() < self._alone_until else MOST
         done: list[_Act] = []
         failed: BaseException | None = None
         try:
-            connection.close_if_unusable_or_obsolete()
+            here.connection().close_if_unusable_or_obsolete()
             # Until the commit is through: who sat down while the disk writes would have the interpreter when it has written,
             # and the other process would wait for that.
             with ExitStack() as committed, transaction.atomic():
                 # By now the other writers are through, and more acts may have come.
                 committed.enter_context(seats.closed())
-                while self._acts and len(done) < most:
-                    done.append(self._acts.popleft())
-                    done[-1].run()
+                for act in islice(chain([first], self._others()), most):
+                    done.append(act)
+                    act.run()
                 _refuse_if_lost()
         except BaseException as error:  # noqa: BLE001 - raised in every thread that waits for it
             log.warning("commit failed acts=%d error=%s", len(done), error)
             failed, self._alone_until = error, clock.monotonic() + ALONE_S
             if not done:
                 # No transaction came about, and none would for those behind.
-                done = [self._acts.popleft() for _ in range(len(self._acts))]
+                done = [first, *self._others()]
         for act in done:
             act.end(failed)
+
+    def _others(self) -> Iterator[_Act]:
+        """Those that wait by now."""
+        with suppress(Empty):
+            while True:
+                yield self._acts.get_nowait()
 
 
 def _refuse_if_lost() -> None:
     """SQLite takes a whole transaction back by itself when its disk is full; committing what is left says nothing then."""
+    connection = here.connection()
     if connection.needs_rollback or not connection.connection.in_transaction:
         raise DatabaseError("the transaction was taken back by the database")
 
@@ -129,6 +134,7 @@ def write(act: Callable[[], T]) -> T:
 
     `act` runs once, in a transaction that is not its own alone, possibly in another thread: it calls nobody outside.
     """
+    connection = here.connection()
     if not seats.is_seated() or connection.in_atomic_block or connection.vendor != "sqlite":
         with transaction.atomic():
             return act()

@@ -19,9 +19,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from algomirror.kernel import clock
+from algomirror.ops import here
 
 ON_SQLITE, ELSEWHERE = 1, 8
 # So much earlier than it did is a thread taken to have come that hurries.
@@ -74,7 +75,7 @@ class _Seats:
 
         `anew`: not only after a wait. Asking PostgreSQL whether it is still there takes a call of its own.
         """
-        _mine.own = connections[DEFAULT_DB_ALIAS]
+        _mine.own = here.connection()
         with self._lock:
             kept = self._connections.pop() if self._connections else None
         if kept is None:
@@ -82,12 +83,12 @@ class _Seats:
             kept.inc_thread_sharing()
         if anew or kept.errors_occurred:
             kept.close_if_unusable_or_obsolete()
-        connections[DEFAULT_DB_ALIAS] = kept
+        here.work_with(kept)
 
     def get_up(self) -> None:
         with self._lock:
-            self._connections.append(connections[DEFAULT_DB_ALIAS])
-        connections[DEFAULT_DB_ALIAS] = _mine.own
+            self._connections.append(here.connection())
+        here.work_with(_mine.own)
 
     def newcomers(self) -> int:
         with self._lock:
@@ -99,7 +100,7 @@ _making = threading.Lock()
 
 
 def number() -> int:
-    return ON_SQLITE if connection.vendor == "sqlite" else ELSEWHERE
+    return ON_SQLITE if here.connection().vendor == "sqlite" else ELSEWHERE
 
 
 def _all() -> _Seats:
@@ -123,7 +124,7 @@ def taken() -> Iterator[None]:
 @contextmanager
 def left() -> Iterator[None]:
     """Wait for something inside, while others compute; nothing changes for a thread without a seat, or in a transaction."""
-    if not is_seated() or connection.in_atomic_block:
+    if not is_seated() or here.connection().in_atomic_block:
         yield
         return
     _rise()

@@ -50,7 +50,7 @@ def at_once(*acts: Act) -> Iterator[list[Future[Any]]]:
             asked = []
             for act in acts:
                 asked.append(pool.submit(seated, act))
-                wait_for(lambda: len(scribe._one()._acts) == len(asked), "it to be asked", every_s=0.001)
+                wait_for(lambda: scribe._one()._acts.qsize() == len(asked) - 1, "it to be asked", every_s=0.001)
             yield asked
         for one in asked:
             one.exception(PATIENCE_S)

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Account
 from algomirror.kernel import clock
-from algomirror.ops.prepared import Prepared, Slot
+from algomirror.ops.prepared import Prepared
 from tests import cast
 from trading.models import Book, ExitGoal, Fill, Order, Run
 from trading.services import evidence, flatten, glance, poll
@@ -45,10 +45,10 @@ ASKED: dict[str, tuple[Prepared[Any], str]] = {
 @pytest.mark.parametrize("name", ASKED)
 def test_an_index_leads_to_the_rows(name: str) -> None:
     asked, index = ASKED[name]
-    sql, parameters, _ = asked._for(connection.vendor)
-    values = ["1" if isinstance(p, Slot) else p for p in parameters]
+    ready = asked._for(connection.vendor)
+    values = ready.bound(["1"] * 10, connection)
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN QUERY PLAN {sql}", values)
+        cursor.execute(f"EXPLAIN QUERY PLAN {ready.sql}", values)
         plan = [str(row[3]) for row in cursor.fetchall()]
     big = [step for step in plan if "trading_order" in step or "trading_fill" in step]
     assert big and all(step.startswith("SEARCH") for step in big), plan

@@ -14,15 +14,17 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db.backends.sqlite3 import base
-from django.utils.dateparse import parse_datetime
+from django.utils.dateparse import parse_date, parse_datetime
 
 from algomirror.kernel import clock
 
 ASK_AGAIN_S = 0.0003
+_KNOWN = 4_096
 
 
 class _Queue:
@@ -84,19 +86,28 @@ def _queue_of(name: str) -> _Queue:
         return _queues[name]
 
 
+@lru_cache(_KNOWN)
 def _moment(text: bytes) -> datetime:
     said = text.decode()
     try:
-        return datetime.fromisoformat(said)
+        found = datetime.fromisoformat(said)
     except ValueError:
-        found = parse_datetime(said)
-        if found is None:
+        other = parse_datetime(said)
+        if other is None:
             raise
-        return found
+        found = other
+    # They are kept in UTC; Django asks each of them, and takes one that says so for what it is.
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
-# Moments are most of what a row has; Django's reader of them makes four calls of each.
+@lru_cache(_KNOWN)
+def _day(text: bytes) -> date | None:
+    return parse_date(text.decode())
+
+
+# Moments and days are most of what a row has, and the same rows are read again and again; Django makes four calls of each.
 sqlite3.register_converter("datetime", _moment)
+sqlite3.register_converter("date", _day)
 
 # The stubs do not know the methods that a backend overrides.
 _Django: Any = base.DatabaseWrapper

@@ -5,20 +5,30 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from threading import get_ident
 from typing import Any, TypeVar
+
+from django.conf import settings
 
 T = TypeVar("T")
 _PLACE = re.compile(r"(?<!%)%s")
 
 
-def is_plain(connection: Any) -> bool:
-    return connection.vendor == "sqlite" and not connection.queries_logged and not connection.execute_wrappers
+@cache
+def _is_logged() -> bool:
+    return bool(settings.DEBUG)
 
 
 def run(connection: Any, sql: str, bound: list[Any], take: Callable[[Any], T], *, many: bool = False) -> T:
-    """Without Django's cursor, which costs more than the database does: its checks and its errors are kept."""
+    """What `take` finds at the cursor; `many`: once for each of these parameters.
+
+    On SQLite without Django's cursor, which costs more than the database does: its checks and its errors are kept.
+    """
+    if connection.vendor != "sqlite" or connection.force_debug_cursor or connection.execute_wrappers or _is_logged():
+        with connection.cursor() as cursor:
+            (cursor.executemany if many else cursor.execute)(sql, bound)
+            return take(cursor)
     if connection.connection is None:
         connection.ensure_connection()
     # Asked here what they ask first: most statements are for nobody's eyes but their own thread's, and nothing is broken.
