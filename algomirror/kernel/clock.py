@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
+from functools import partial
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -26,14 +27,13 @@ class Clock(Protocol):
 class SystemClock:
     """Wall time in aware UTC, shifted by a fixed offset for rehearsals on another date."""
 
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+
     def __init__(self, offset: timedelta = timedelta()) -> None:
-        self._offset = offset
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._offset
-
-    def monotonic(self) -> float:
-        return time.monotonic()
+        # Asked a hundred times in an account's turn: the interpreter's own, with nothing of ours between.
+        self.now = partial(datetime.now, UTC) if not offset else lambda: datetime.now(UTC) + offset
+        self.monotonic = time.monotonic
 
 
 class FrozenClock:

@@ -14,8 +14,9 @@ from functools import cache, lru_cache
 from operator import attrgetter, methodcaller
 from typing import Any, Generic, TypeVar, cast
 
+import orjson
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Expression, Model, QuerySet
+from django.db.models import Expression, JSONField, Model, QuerySet
 from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery, UpdateQuery
 
@@ -48,11 +49,19 @@ class Slot(Expression):
         kind = None if column is None else column.get_internal_type()
         self.as_they_are = (int, str) if column is None else (_AS_IT_IS.get(str(kind)), type(None))
         self.is_moment, self.is_text = kind == "DateTimeField", str in self.as_they_are
+        self._is_json = type(column) is JSONField and column.encoder is None
         # Prices, steps and days: the same few come again and again.
         self.known = lru_cache(_KNOWN)(self.to_column)
 
     def to_column(self, value: Any) -> Any:
-        return _text(self.column.get_db_prep_save(value, here.connection()))
+        connection = here.connection()
+        if self._is_json and connection.vendor == "sqlite":
+            # Of what is no JSON it says so, and then Django decides; NaN does not come here (`journal.plain`).
+            try:
+                return orjson.dumps(value).decode()
+            except TypeError:
+                pass
+        return _text(self.column.get_db_prep_save(value, connection))
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
         return "%s", [self]
@@ -181,7 +190,8 @@ class Prepared(_Statement, Generic[T]):
 
     def __call__(self, *values: Any) -> list[T]:
         rows, read = self._run(values, _all)
-        return cast("list[T]", read(rows))
+        found: list[T] = read(rows)
+        return found
 
     def first(self, *values: Any) -> T | None:
         """The first of them, in the order of the queryset."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts import reads
 from accounts.gateway.directory import gateway_for
@@ -68,7 +69,8 @@ class _Line(NamedTuple):
     version: int
 
 
-_accounts = Prepared(lambda account: Account.objects.filter(pk=account))
+# Of an account what its gateway is known by; a new gateway reads the rest.
+_accounts = Prepared(lambda account: Account.objects.filter(pk=account).only("name", "mode", "config_version"))
 _trades_read = Prepared(
     lambda account: BrokerRead.objects.filter(account_id=account, kind=Kind.TRADES).values_list("started_at", flat=True)
 )
@@ -81,15 +83,16 @@ _today = Prepared(
         .values_list("pk", "book_id", *_Line._fields[2:-1], "book__version")
     )
 )
-# Not "before that day": the index of days would lead through all that the account ever had.
-_of_other_days = Prepared(
-    lambda account, day: (
-        Order.objects.filter(account_id=account, state__in=[s.value for s in LIVE_STATES])
-        .exclude(trading_day=day)
-        .order_by()
-        .select_related("book")
-    )
-)
+
+
+def _live_of_other_days(account: Any, day: Any) -> QuerySet[Order]:
+    # Not "before that day": the index of days would lead through all that the account ever had.
+    live = Order.objects.filter(account_id=account, state__in=[s.value for s in LIVE_STATES])
+    return live.exclude(trading_day=day).order_by()
+
+
+_has_of_other_days = Prepared(lambda account, day: _live_of_other_days(account, day).values_list("pk", flat=True)[:1])
+_of_other_days = Prepared(lambda account, day: _live_of_other_days(account, day).select_related("book"))
 _orders_of = Among("pk", lambda mine: Order.objects.filter(mine).select_related("book").order_by())
 
 
@@ -101,7 +104,7 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     """
     row = _accounts.one(account_id)
     gateway = gateway_for(row)
-    has_old_ones = bool(_of_other_days(account_id, clock.trading_day()))
+    has_old_ones = bool(_has_of_other_days(account_id, clock.trading_day()))
     trades_known_to = _trades_read.first(account_id) if has_old_ones else None
     asked = _asked_ahead(account_id, gateway) or _Asked.of(gateway, positions=positions)
     owns = asked.owns(wanted=positions)

@@ -111,8 +111,9 @@ def say(order: Order, news: dict[str, Any]) -> bool:
     here = _gathered.get()
     if here is None:
         return False
-    here.known.setdefault(order.pk, (order.state, order.filled_units))
-    here.said.setdefault(order.pk, {}).update(news)
+    pk = order.pk
+    here.known.setdefault(pk, (order.state, order.filled_units))
+    here.said.setdefault(pk, {}).update(news)
     return True
 
 

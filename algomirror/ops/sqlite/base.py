@@ -22,6 +22,7 @@ from django.db.backends.sqlite3 import base
 from django.utils.dateparse import parse_date, parse_datetime
 
 from algomirror.kernel import clock
+from algomirror.ops.sqlite.driver import is_watched
 
 ASK_AGAIN_S = 0.0003
 _KNOWN = 4_096
@@ -147,7 +148,7 @@ class DatabaseWrapper(_Django):  # type: ignore[misc]
 
     def _say(self, what: str) -> None:
         sql = f"{what} am{len(self.savepoint_ids)}"
-        if self.queries_logged or self.execute_wrappers:
+        if is_watched(self):
             with self.cursor() as cursor:
                 cursor.execute(sql)
             return

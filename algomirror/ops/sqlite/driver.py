@@ -20,12 +20,17 @@ def _is_logged() -> bool:
     return bool(settings.DEBUG)
 
 
+def is_watched(connection: Any) -> bool:
+    """Somebody wants to see each statement."""
+    return bool(connection.force_debug_cursor or connection.execute_wrappers or _is_logged())
+
+
 def run(connection: Any, sql: str, bound: list[Any], take: Callable[[Any], T], *, many: bool = False) -> T:
     """What `take` finds at the cursor; `many`: once for each of these parameters.
 
     On SQLite without Django's cursor, which costs more than the database does: its checks and its errors are kept.
     """
-    if connection.vendor != "sqlite" or connection.force_debug_cursor or connection.execute_wrappers or _is_logged():
+    if connection.vendor != "sqlite" or is_watched(connection):
         with connection.cursor() as cursor:
             (cursor.executemany if many else cursor.execute)(sql, bound)
             return take(cursor)
