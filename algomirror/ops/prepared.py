@@ -74,6 +74,8 @@ class _Compiled:
         self.sql, self.reading = sql, reading
         self.slots = [p for p in parameters if isinstance(p, Slot)]
         self._constants = [None if isinstance(p, Slot) else p for p in parameters]
+        # Of an INSERT, by the names that a row says: where each goes.
+        self.layouts: dict[tuple[str, ...], list[tuple[int, Slot]]] = {}
         self._places = [(n, p.number, p.as_they_are, p) for n, p in enumerate(parameters) if isinstance(p, Slot)]
 
     def bound(self, values: Sequence[Any], connection: Any) -> list[Any]:
@@ -267,24 +269,24 @@ class _Insert(_Statement):
     def named(self, rows: Sequence[Mapping[str, Any]]) -> None:
         connection = here.connection()
         ready = self._for(connection.vendor)
-        slots = ready.slots
         if connection.vendor not in self._blank:
             self._blank[connection.vendor] = ready.bound(list(map(_default, self._fields)), connection)
-        blank, place = self._blank[connection.vendor], self._place
+        blank = self._blank[connection.vendor]
         # Many rows share the one object that one of their columns says.
         known: dict[tuple[int, int], Any] = {}
         bound = []
         for row in rows:
+            names = tuple(row)
+            if names not in ready.layouts:
+                ready.layouts[names] = [(n := self._place[name], ready.slots[n]) for name in names]
             parameters = blank.copy()
-            for name, value in row.items():
-                n = place[name]
-                if type(value) in slots[n].as_they_are:
-                    parameters[n] = value
-                    continue
-                key = (n, id(value))
-                if key not in known:
-                    known[key] = _plain(slots[n], value, connection)
-                parameters[n] = known[key]
+            for (n, slot), value in zip(ready.layouts[names], row.values(), strict=True):
+                if type(value) not in slot.as_they_are:
+                    key = (n, id(value))
+                    if key not in known:
+                        known[key] = _plain(slot, value, connection)
+                    value = known[key]
+                parameters[n] = value
             bound.append(parameters)
         driver.run(connection, ready.sql, bound, _count, many=True)
 

@@ -31,9 +31,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return found
 
 
-def test_a_glance_alone_asks_five_small_questions(paper: Desk, asked: list[Any]) -> None:
+def test_a_glance_alone_asks_four_small_questions(paper: Desk, asked: list[Any]) -> None:
     glance.at(paper.accounts[0].pk)
-    assert asked == [glance._reads, glance._unfinished, glance._followed, glance._goals, glance._holding]
+    assert asked == [glance._reads, glance._seen, glance._goals, glance._holding]
 
 
 def test_what_ended_lately_is_asked_once_in_a_glance_and_anew_in_the_next(paper: Desk, asked: list[Any]) -> None:
@@ -88,3 +88,19 @@ def test_the_time_of_a_later_look_is_its_own(paper: Desk) -> None:
     seen = glance.at(paper.accounts[0].pk)
     paper.advance(2.0)
     assert glance.later(seen).at - seen.at == timedelta(seconds=2)
+
+
+def test_what_is_live_and_what_follows_its_price_are_seen_together(paper: Desk) -> None:
+    paper.poll()
+    paper.advance(0.05)
+    names = ("CE", "PE")
+    book = paper.open(*(paper.line(leg, "BUY", name) for leg, name in enumerate(names, 1)))
+    first, second = paper.orders(book)
+    at = clock.now()
+    Order.objects.filter(pk=first.pk).update(state=OrderState.CANCELED, follows_price=True, finished_at=at, sent_at=at)
+    seen = {order.order_id: order for order in glance.at(book.account_id).orders}
+    assert [seen[pk].state for pk in (first.pk, second.pk)] == ["CANCELED", "INITIALIZED"]
+    assert (seen[first.pk].sent_at, seen[second.pk].sent_at) == (at, None)
+    assert seen[first.pk].wants_more is True and seen[second.pk].wants_more is False
+    paper.advance(glance.GIVEN_UP_IN.total_seconds())
+    assert [order.order_id for order in glance.at(book.account_id).orders] == [second.pk]

@@ -26,11 +26,11 @@ pytestmark = pytest.mark.django_db
 
 # Which index leads to the rows of the big tables; the numbers are how many values a question takes.
 ASKED: dict[str, tuple[Prepared[Any], str]] = {
-    "glance: unfinished": (glance._unfinished, "orders_by_account_state"),
-    "glance: followed": (glance._followed, "orders_"),
+    "glance: seen": (glance._seen, "orders_"),
     "glance: ended lately": (glance._ended_lately, "orders_by_account_end"),
     "poll: today": (poll._today, "orders_by_account_day"),
     "poll: of other days": (poll._of_other_days, "orders_by_account_state"),
+    "poll: any of other days": (poll._has_of_other_days, "orders_by_account_state"),
     "evidence: that follow": (evidence._that_follow, "orders_"),
     "evidence: ended of a goal": (evidence._ended_of, "goal_id"),
     "evidence: unacknowledged elsewhere": (evidence._unacknowledged_elsewhere, "orders_by_account_state"),
@@ -160,11 +160,11 @@ def test_postgresql_touches_few_rows(today: Book) -> None:
     assert Order.objects.count() >= ACCOUNTS * DAYS * ORDERS_A_DAY and len(symbols) == 2
     live = [s.value for s in glance.LIVE_STATES]
     values: dict[str, tuple[Any, ...]] = {
-        "glance: unfinished": (account,),
-        "glance: followed": (account, now - glance.GIVEN_UP_IN),
+        "glance: seen": (account, now - glance.GIVEN_UP_IN),
         "glance: ended lately": (account, now - glance.DOUBTED_FOR, now - glance.LOST_FOR),
         "poll: today": (account, clock.trading_day()),
         "poll: of other days": (account, clock.trading_day()),
+        "poll: any of other days": (account, clock.trading_day()),
         "evidence: that follow": (account, now - evidence.FOLLOWED_FOR),
         "evidence: ended of a goal": (goal,),
         "evidence: unacknowledged elsewhere": (account, today.pk),

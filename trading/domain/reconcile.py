@@ -152,7 +152,7 @@ def _adopt(
             changes.append(Adopt(order.order_id, adopted[order.order_id]))
             free.remove(fits[0])
             lost.remove(order)
-    return [replace(o, broker_order_id=adopted.get(o.order_id, o.broker_order_id)) for o in ours]
+    return [replace(o, broker_order_id=adopted[o.order_id]) if o.order_id in adopted else o for o in ours]
 
 
 def _could_be(order: OurOrder, seen: SeenOrder) -> bool:

@@ -93,7 +93,8 @@ def _came_back(order: Order) -> bool:
 def _views(book_id: int, orders: list[Order]) -> list[EntryView]:
     """What the hedge gate sees: a hedge that was sold again, or is on its way out, covers nothing."""
     sold: dict[int, int] = {}
-    for leg, state, units, filled in _exits(book_id):
+    covers = any(o.purpose == Purpose.HEDGE and o.filled_units for o in orders)
+    for leg, state, units, filled in _exits(book_id) if covers else ():
         may_fill = state in LIVE_STATES or state == S.LAPSED
         sold[leg] = sold.get(leg, 0) + (units if may_fill else filled)
     views: list[EntryView] = []
