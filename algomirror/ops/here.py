@@ -1,6 +1,10 @@
-"""This thread's connection to the database, which the order path asks for some three hundred times an account.
+"""The connection to the database of a thread that works for the order path, which asks for it some three hundred times an
+account.
 
-Django keeps it where coroutines are told apart, which takes three calls each time. Nothing here runs in an event loop.
+Django keeps connections where coroutines are told apart, which takes three calls each time. A thread that sits, or writes for
+those that sit, never runs an event loop: it keeps in hand the very connection that Django has for it. Everybody else asks
+Django, since a thread whose event loop runs has another connection there than while it does not, and what is written inside
+a transaction has to be written by the connection that began it.
 """
 
 from __future__ import annotations
@@ -10,17 +14,26 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-_here = threading.local()
+
+class _Hand(threading.local):
+    connection: Any = None
+
+
+_hand = _Hand()
 
 
 def connection() -> Any:
-    try:
-        return _here.connection
-    except AttributeError:
-        _here.connection = found = connections[DEFAULT_DB_ALIAS]
-        return found
+    """This thread's, as `django.db.connection` stands for it."""
+    mine = _hand.connection
+    return connections[DEFAULT_DB_ALIAS] if mine is None else mine
 
 
-def work_with(other: Any) -> None:
+def keep() -> None:
+    """From here on this thread, which never runs an event loop, has its connection in hand."""
+    _hand.connection = connections[DEFAULT_DB_ALIAS]
+
+
+def work_with(other: Any, *, in_hand: bool) -> None:
     """This thread's connection from here on; the one it had is nobody's."""
-    connections[DEFAULT_DB_ALIAS] = _here.connection = other
+    connections[DEFAULT_DB_ALIAS] = other
+    _hand.connection = other if in_hand else None

@@ -84,6 +84,7 @@ class _Scribe:
             return asked.result()
 
     def _run(self) -> None:
+        here.keep()
         while True:
             self._write(self._acts.get())
 

@@ -83,12 +83,12 @@ class _Seats:
             kept.inc_thread_sharing()
         if anew or kept.errors_occurred:
             kept.close_if_unusable_or_obsolete()
-        here.work_with(kept)
+        here.work_with(kept, in_hand=True)
 
     def get_up(self) -> None:
         with self._lock:
             self._connections.append(here.connection())
-        here.work_with(_mine.own)
+        here.work_with(_mine.own, in_hand=False)
 
     def newcomers(self) -> int:
         with self._lock:
