@@ -56,7 +56,7 @@ class Slot(Expression):
     def to_column(self, value: Any) -> Any:
         connection = here.connection()
         if self._is_json and connection.vendor == "sqlite":
-            # Of what is no JSON it says so, and then Django decides; NaN does not come here (`journal.plain`).
+            # What it cannot write Django decides. NaN is null here, where Django's text of it is none that SQLite takes.
             try:
                 return orjson.dumps(value).decode()
             except TypeError:

@@ -30,9 +30,14 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def orders() -> list[Order]:
+    return some_orders(3)
+
+
+def some_orders(number: int) -> list[Order]:
+    """Of one book."""
     account = an_account("Hdfc")
     book = Book.objects.create(kind="TICKET", account=account, mode=account.mode, opened_at=AT)
-    return [an_order(book, n) for n in range(3)]
+    return [an_order(book, n) for n in range(number)]
 
 
 def an_order(book: Book, n: int) -> Order:

@@ -10,19 +10,16 @@ import pytest
 
 from algomirror.kernel import clock
 from algomirror.ops.prepared import Prepared, PreparedUpdate
-from tests.cast import account as an_account
-from tests.ops.test_a_prepared_statement_is_the_orm import AT, an_order
+from tests.ops.test_a_prepared_statement_is_the_orm import AT, some_orders
 from trading.domain.orders import OrderState
-from trading.models import Book, Order
+from trading.models import Order
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def orders() -> list[Order]:
-    account = an_account("Hdfc")
-    book = Book.objects.create(kind="TICKET", account=account, mode=account.mode, opened_at=AT)
-    return [an_order(book, n) for n in range(2)]
+    return some_orders(2)
 
 
 JSON = [
