@@ -191,7 +191,12 @@ def measure(accounts: int) -> int:
         # One event loop that opens 800 connections at once is reset by the far side.
         wire = bare(fleet) if accounts <= JUDGED else None
     n = f"{accounts} accounts"
-    alone = [] if wire is None else [Figure("fanout", f"its calls alone, no records kept, {n}", wire, "s", None, "lower")]
+    alone = []
+    if wire is not None:
+        alone = [
+            Figure("fanout", f"its calls alone, no records kept, {n}", wire, "s", None, "lower"),
+            Figure("fanout", f"entry over its calls alone, {n}", round(entered / wire, 2), "x", None, "lower"),
+        ]
     return report(
         [
             Figure("fanout", "a million additions in the interpreter", of_the_hour, "ms", None, "lower"),
