@@ -6,7 +6,17 @@ from django.contrib import admin
 
 from algomirror.ops.admin import ReadOnlyAdmin
 from risk import margin_admin as margin_admin
-from risk.models import AccountLimits, Blindness, EntryLock, GuardState, RiskEvent, RunExtremes, RunLimits, TradingState
+from risk.models import (
+    AccountLimits,
+    Blindness,
+    EntryLock,
+    GroupLimits,
+    GuardState,
+    RiskEvent,
+    RunExtremes,
+    RunLimits,
+    TradingState,
+)
 
 
 @admin.register(TradingState)
@@ -40,6 +50,11 @@ class RiskEventAdmin(ReadOnlyAdmin):
 @admin.register(AccountLimits)
 class AccountLimitsAdmin(ReadOnlyAdmin):
     list_display = ("account", "daily_loss", "daily_profit", "max_lots", "max_notional", "changed_at", "changed_by")
+
+
+@admin.register(GroupLimits)
+class GroupLimitsAdmin(ReadOnlyAdmin):
+    list_display = ("group_id", "daily_loss", "daily_profit", "changed_at", "changed_by")
 
 
 @admin.register(EntryLock)

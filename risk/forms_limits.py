@@ -8,7 +8,7 @@ from django import forms
 
 from accounts.models import Account
 from risk.forms import AmountField
-from risk.models import AccountLimits, RiskEvent
+from risk.models import AccountLimits, GroupLimits, RiskEvent
 
 
 class CountField(forms.IntegerField):
@@ -40,6 +40,22 @@ class AccountLimitsForm(forms.Form):
         if (pair[0] is None) != (pair[1] is None):
             self.add_error("cool_down_minutes", "a cool-down needs both: how many, and how long")
         return typed
+
+
+class GroupLimitsForm(forms.Form):
+    """What the accounts of a group may lose or make together in a day. Empty is off."""
+
+    daily_loss = AmountField(
+        label="Daily loss ₹", help_text="All of them together at or below minus this: every one leaves, its entries are locked."
+    )
+    daily_profit = AmountField(
+        label="Daily profit ₹", help_text="All of them together at or above this: every one leaves, its entries are locked."
+    )
+
+
+def group_limits_form(row: GroupLimits | None) -> GroupLimitsForm:
+    names = GroupLimitsForm.base_fields
+    return GroupLimitsForm(initial={} if row is None else {name: getattr(row, name) for name in names})
 
 
 def limits_form(row: AccountLimits | None) -> AccountLimitsForm:

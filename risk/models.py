@@ -166,10 +166,34 @@ class AccountLimits(models.Model):
         return f"limits of {'account ' + str(self.account_id) if self.account_id else 'all accounts'}"
 
 
+class GroupLimits(models.Model):
+    """What the accounts of a group may lose or make together in a day. Empty is off.
+
+    The group by its number: groups belong to strategies, above this app.
+    """
+
+    group_id = models.PositiveIntegerField(unique=True)
+    daily_loss = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    daily_profit = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    changed_at = models.DateTimeField()
+    changed_by = models.CharField(max_length=80)
+
+    class Meta:
+        verbose_name_plural = "group limits"
+        constraints = [
+            models.CheckConstraint(condition=Q(daily_loss__isnull=True) | Q(daily_loss__gt=0), name="group_loss_positive"),
+            models.CheckConstraint(condition=Q(daily_profit__isnull=True) | Q(daily_profit__gt=0), name="group_profit_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"limits of group {self.group_id}"
+
+
 class EntryLock(models.Model):
     """No entries until a moment, because a limit above the run was reached. Survives restarts; ends by itself.
 
-    Written by risk.services.daily only. One row per account, day and kind: the latch of the breach.
+    Written by risk.services.daily only. One row per account, day and kind: the latch of the breach. A group's breach locks
+    each of its accounts.
     """
 
     class Kind(models.TextChoices):
@@ -178,7 +202,8 @@ class EntryLock(models.Model):
         COOL_DOWN = "COOL_DOWN"
 
     account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, null=True, related_name="entry_locks")
-    # "platform" or "account:<id>", and for cool-downs the run that began it: a unique constraint sees no two NULLs as equal.
+    # "platform", "account:<id>" or "group:<id>:account:<id>", and for cool-downs the run that began it: a unique constraint
+    # sees no two NULLs as equal.
     scope_key = models.CharField(max_length=48)
     trading_day = models.DateField()
     kind = models.CharField(max_length=12, choices=Kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -14,11 +14,12 @@ from django.db.models import QuerySet
 
 from accounts.models import Account
 from algomirror.kernel import clock
+from algomirror.ops import hooks
 from marketdata.domain.sessions import instant
 from risk.domain.ceilings import Usage
-from risk.forms_limits import AccountLimitsForm, limits_form
-from risk.models import AccountLimits, EntryLock, RiskEvent
-from risk.services import ceilings
+from risk.forms_limits import AccountLimitsForm, GroupLimitsForm, group_limits_form, limits_form
+from risk.models import AccountLimits, EntryLock, GroupLimits, RiskEvent
+from risk.services import ceilings, grouped
 from trading.pages import day as day_pages
 
 EVENTS_SHOWN = 100
@@ -30,56 +31,68 @@ COLUMNS = ("at", "kind", "run", "account", "leg", "value", "threshold", "action"
 
 @dataclass(frozen=True, slots=True)
 class CeilingRow:
-    """One account (or all together): its limits, what is used now, and what locks it."""
+    """One account, a group or all together: its limits, what is used now, and what locks it."""
 
-    account: Account | None
+    scope: str
     name: str
     # Only of the row that is being changed: fifty forms would be a page nobody can read.
-    form: AccountLimitsForm | None
-    limits: AccountLimits | None
+    form: AccountLimitsForm | GroupLimitsForm | None
+    limits: AccountLimits | GroupLimits | None
     usage: Usage
     day_pnl: Decimal | None
     lock: str
-
-    @property
-    def scope(self) -> str:
-        return PLATFORM if self.account is None else str(self.account.pk)
+    account: int | None = None
+    group: int | None = None
 
 
-def limits_page(bound: Mapping[str, AccountLimitsForm] | None = None, *, chosen: str = PLATFORM) -> dict[str, Any]:
+Bound = Mapping[str, AccountLimitsForm | GroupLimitsForm]
+
+
+def group_scope(group_id: int) -> str:
+    return f"group:{group_id}"
+
+
+def limits_page(bound: Bound | None = None, *, chosen: str = PLATFORM) -> dict[str, Any]:
     """`chosen` is the scope whose form is shown; `bound` forms as typed, by scope, when one was refused."""
     now = clock.now()
     accounts = list(Account.objects.filter(archived_at=None))
+    groups: list[tuple[int, str]] = hooks.call("groups")
     known = {row.account_id: row for row in AccountLimits.objects.all()}
+    known_of_groups = {row.group_id: row for row in GroupLimits.objects.all()}
     stands, today = ceilings.usage(now), day_pages.today()
     locked = ceilings.locked(accounts, now)
-    known_scopes = {PLATFORM, *(str(account.pk) for account in accounts)}
-    shown: Mapping[str, AccountLimitsForm | None] = bound or {chosen if chosen in known_scopes else PLATFORM: None}
-    whole = Usage()
-    for one in stands.values():
-        whole = whole.plus(one)
-    rows = [_row(None, known.get(None), whole, today.whole.total, locked.get(None, ""), shown)]
+    known_scopes = {PLATFORM, *(str(account.pk) for account in accounts), *(group_scope(pk) for pk, _ in groups)}
+    shown: Mapping[str, AccountLimitsForm | GroupLimitsForm | None] = bound or {
+        chosen if chosen in known_scopes else PLATFORM: None
+    }
+    form = (shown[PLATFORM] or limits_form(known.get(None))) if PLATFORM in shown else None
+    whole, lock = _sum(stands.values()), locked.get(None, "")
+    rows = [CeilingRow(PLATFORM, ceilings.PLATFORM, form, known.get(None), whole, today.whole.total, lock)]
+    for pk, name in groups:
+        scope, limits, members = group_scope(pk), known_of_groups.get(pk), grouped.accounts_of(pk) or {}
+        form = (shown[scope] or group_limits_form(limits)) if scope in shown else None
+        usage = _sum(stands[member] for member in members if member in stands)
+        total, lock = grouped.total_of(members, today), _locked_members(members, locked)
+        rows.append(CeilingRow(scope, f"Group {name}", form, limits, usage, total, lock, group=pk))
     for account in accounts:
-        pnl = today.by_account.get(account.pk)
-        total = Decimal(0) if pnl is None else pnl.total
-        lock = locked.get(account.pk, "")
-        rows.append(_row(account, known.get(account.pk), stands.get(account.pk, Usage()), total, lock, shown))
+        scope, row, found = str(account.pk), known.get(account.pk), today.by_account.get(account.pk)
+        form = (shown[scope] or limits_form(row)) if scope in shown else None
+        total, lock = Decimal(0) if found is None else found.total, locked.get(account.pk, "")
+        rows.append(CeilingRow(scope, account.name, form, row, stands.get(account.pk, Usage()), total, lock, account=account.pk))
     locks = EntryLock.objects.select_related("account").filter(until__gt=now, released_by="")
     return {"rows": rows, "locks": list(locks[:LOCKS_SHOWN])}
 
 
-def _row(
-    account: Account | None,
-    limits: AccountLimits | None,
-    usage: Usage,
-    pnl: Decimal | None,
-    lock: str,
-    shown: Mapping[str, AccountLimitsForm | None],
-) -> CeilingRow:
-    scope = PLATFORM if account is None else str(account.pk)
-    name = ceilings.PLATFORM if account is None else account.name
-    form = (shown[scope] or limits_form(limits)) if scope in shown else None
-    return CeilingRow(account, name, form, limits, usage, pnl, lock)
+def _sum(some: Iterable[Usage]) -> Usage:
+    total = Usage()
+    for one in some:
+        total = total.plus(one)
+    return total
+
+
+def _locked_members(members: Mapping[int, str], locked: Mapping[int | None, str]) -> str:
+    held = [name for pk, name in members.items() if pk in locked]
+    return f"entries are locked in {len(held)} of {len(members)} accounts" if held else ""
 
 
 def events(asked: Mapping[str, Any]) -> QuerySet[RiskEvent]:

@@ -12,6 +12,7 @@ urlpatterns = [
     path("risk/limits", views_limits.limits, name="risk-limits"),
     path("risk/limits/used", views_limits.limits_body, name="risk-limits-used"),
     path("risk/limits/<int:scope>", views_limits.set_account_limits, name="risk-limits-account"),
+    path("risk/limits/group/<int:scope>", views_limits.set_group_limits, name="risk-limits-group"),
     path("risk/limits/platform", views_limits.set_platform_limits, name="risk-limits-platform"),
     path("risk/locks/<int:pk>/release", views_limits.unlock, name="risk-unlock"),
     path("runs/<int:pk>/combined.json", views_signals.combined, name="run-combined"),

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import Account, User
 from algomirror.ops import sight
 from risk import pages_limits as page
-from risk.forms_limits import AccountLimitsForm, EventsFilter
-from risk.services import daily
+from risk.forms_limits import AccountLimitsForm, EventsFilter, GroupLimitsForm
+from risk.services import daily, grouped
 
 
 def _user(request: HttpRequest) -> User:
@@ -51,6 +51,19 @@ def set_account_limits(request: HttpRequest, scope: int) -> HttpResponse:
     return _set(request, account)
 
 
+@require_POST
+def set_group_limits(request: HttpRequest, scope: int) -> HttpResponse:
+    user = _user(request)
+    if not user.may_trade:
+        raise PermissionDenied
+    if grouped.accounts_of(scope) is None:
+        raise Http404
+    form = GroupLimitsForm(request.POST)
+    if not form.is_valid():
+        return _refused(request, page.group_scope(scope), form)
+    return _said(request, grouped.set_limits(scope, form.cleaned_data, by=f"user:{user.username}"))
+
+
 def _set(request: HttpRequest, account: Account | None) -> HttpResponse:
     """Other limits for one account or for all together; 422 with the form when refused."""
     user = _user(request)
@@ -58,9 +71,15 @@ def _set(request: HttpRequest, account: Account | None) -> HttpResponse:
         raise PermissionDenied
     form = AccountLimitsForm(request.POST)
     if not form.is_valid():
-        refused = {"platform" if account is None else str(account.pk): form}
-        return render(request, "risk/limits.html", _context(request, **page.limits_page(refused)), status=422)
-    changed = daily.set_limits(account, form.cleaned_data, by=f"user:{user.username}")
+        return _refused(request, page.PLATFORM if account is None else str(account.pk), form)
+    return _said(request, daily.set_limits(account, form.cleaned_data, by=f"user:{user.username}"))
+
+
+def _refused(request: HttpRequest, scope: str, form: AccountLimitsForm | GroupLimitsForm) -> HttpResponse:
+    return render(request, "risk/limits.html", _context(request, **page.limits_page({scope: form})), status=422)
+
+
+def _said(request: HttpRequest, changed: bool) -> HttpResponse:
     messages.info(request, "Limits changed." if changed else "Nothing changed.")
     return redirect("risk-limits")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,7 @@ from marketdata import calendar
 from risk.domain.ceilings import Breach, breach, losing_streak
 from risk.domain.sentences import rupees
 from risk.models import AccountLimits, EntryLock, RiskEvent
+from risk.services import grouped
 from risk.services.ceilings import PLATFORM, ceiling_of
 from trading.models import Book, ExitGoal, Position
 from trading.models.books import ExitReason
@@ -28,65 +30,120 @@ ENGINE = "engine:sweep"
 DAILY = (EntryLock.Kind.DAILY_LOSS, EntryLock.Kind.DAILY_PROFIT)
 
 
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """A day's limit that is reached, and whom it locks."""
+
+    scope_key: str
+    account_id: int | None
+    name: str
+    kind: Breach
+    level: Decimal
+    why: str
+    # None where who sees the account may not see all that was added up.
+    value: Decimal | None
+    group_id: int | None = None
+
+
 def look(now: datetime) -> None:
-    """One look at every limit above the run. One query while none is set."""
-    rows = list(AccountLimits.objects.select_related("account"))
-    if not rows:
+    """One look at every limit above the run. Two queries while none is set."""
+    rows, groups = list(AccountLimits.objects.select_related("account")), grouped.all_limits()
+    if not rows and not groups:
         return
-    if any(row.daily_loss is not None or row.daily_profit is not None for row in rows):
+    if groups or any(row.daily_loss is not None or row.daily_profit is not None for row in rows):
         today = day_pages.today()
         for row in rows:
-            found = today.whole if row.account_id is None else today.by_account.get(row.account_id)
-            total = Decimal(0) if found is None else found.total
-            reached = breach(ceiling_of(row), total)
-            if reached is not None and total is not None:
-                _lock_for_the_day(row, reached[0], level=reached[1], value=total, now=now)
+            _look_at(row, today, now)
+        for group in groups:
+            _look_at_group(group, today, now)
     _cool_down(rows, now)
     _reassert(now)
+
+
+def _look_at(row: AccountLimits, today: day_pages.Today, now: datetime) -> None:
+    found = today.whole if row.account_id is None else today.by_account.get(row.account_id)
+    total = Decimal(0) if found is None else found.total
+    reached = breach(ceiling_of(row), total)
+    if reached is None or total is None:
+        return
+    kind, level = reached
+    name = PLATFORM if row.account is None else row.account.name
+    why = f"the day's P&L {rupees(total)} {_sign(kind)} {rupees(level)}"
+    found_out = _Reached(scope_key(row.account_id), row.account_id, name, kind, level, why, total)
+    with transaction.atomic():
+        if _lock_for_the_day(found_out, now):
+            alarms.ring("ACCOUNT_LIMIT", f"{name}: {why}", key=f"{found_out.scope_key}:{kind}", account_id=row.account_id)
+
+
+def _look_at_group(group: grouped.Limited, today: day_pages.Today, now: datetime) -> None:
+    """Every account of it leaves and is locked, or none: in one transaction."""
+    total = group.day_pnl(today)
+    reached = breach(group.ceiling, total)
+    if reached is None:
+        return
+    kind, level = reached
+    why = f"the day's P&L of the group {group.name} {_sign(kind)} {rupees(level)}"
+    with transaction.atomic():
+        locked = [
+            pk
+            for pk, name in group.accounts.items()
+            if _lock_for_the_day(_Reached(group.scope_key(pk), pk, name, kind, level, why, None, group.pk), now)
+        ]
+        if not locked:
+            return
+        journal.record(
+            "risk.group_limit", actor=ENGINE, why=why, subject=f"group:{group.pk}", level=level, value=total, accounts=locked
+        )
+        text = f"Group {group.name}: its daily limit is reached; exits asked for, entries locked until the next session."
+        alarms.ring("ACCOUNT_LIMIT", text, key=f"group:{group.pk}:{kind}")
+
+
+def _sign(kind: Breach) -> str:
+    return "≤" if kind == "DAILY_LOSS" else "≥"
 
 
 def scope_key(account_id: int | None) -> str:
     return "platform" if account_id is None else f"account:{account_id}"
 
 
-def _lock_for_the_day(row: AccountLimits, kind: Breach, *, level: Decimal, value: Decimal, now: datetime) -> None:
-    """Lock, event, goals: one transaction, once per scope, day and kind."""
-    sign = "≤" if kind == "DAILY_LOSS" else "≥"
-    why = f"the day's P&L {rupees(value)} {sign} {rupees(level)}"
+def _lock_for_the_day(reached: _Reached, now: datetime) -> bool:
+    """Lock, event, goals: one transaction, once per scope, day and kind. False when it was locked before."""
     with transaction.atomic():
         _, first = EntryLock.objects.get_or_create(
-            scope_key=scope_key(row.account_id),
+            scope_key=reached.scope_key,
             trading_day=clock.trading_day(now),
-            kind=kind,
-            defaults={"account_id": row.account_id, "since": now, "until": _next_open(now), "why": why[:300]},
+            kind=reached.kind,
+            defaults={"account_id": reached.account_id, "since": now, "until": _next_open(now), "why": reached.why[:300]},
         )
         if not first:
-            return
-        name = PLATFORM if row.account is None else row.account.name
-        goals = _leave(row.account_id, why=f"{name}: {why}. Exit requested; entries are locked until the next session.")
+            return False
+        why = f"{reached.name}: {reached.why}. Exit requested; entries are locked until the next session."
+        goals = _leave(reached.account_id, why=why)
+        of_group: dict[str, Any] = {} if reached.group_id is None else {"group": reached.group_id}
         RiskEvent.objects.create(
             at=now,
-            account_id=row.account_id,
+            account_id=reached.account_id,
             kind="ACCOUNT_LIMIT",
-            threshold=level,
-            value=value,
+            threshold=reached.level,
+            value=reached.value,
             action="EXIT",
             seen_by="sweep",
-            numbers={"limit": kind, "day_pnl": str(value)},
+            numbers={"limit": reached.kind, "day_pnl": None if reached.value is None else str(reached.value), **of_group},
             goal_ids=goals,
         )
         journal.record(
             "risk.account_limit",
             actor=ENGINE,
-            why=why,
-            subject=kind,
-            account_id=row.account_id,
-            level=level,
-            value=value,
+            why=reached.why,
+            subject=reached.kind,
+            account_id=reached.account_id,
+            level=reached.level,
+            value=reached.value,
             goals=goals,
+            **of_group,
         )
-        alarms.ring("ACCOUNT_LIMIT", f"{name}: {why}", key=f"{scope_key(row.account_id)}:{kind}", account_id=row.account_id)
         push.push("risk", "changed")
+    return True
 
 
 def _next_open(now: datetime) -> datetime:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Account
 from algomirror.kernel.errors import Refused
 from algomirror.ops import journal
+from risk.services import grouped
 from strategies.models import AccountGroup, GroupMember
 
 
@@ -49,7 +50,9 @@ def save(name: str, factors: Mapping[int, Decimal], *, by: str, group: AccountGr
 
 
 def delete(group: AccountGroup, *, by: str) -> None:
+    """Refused while the group has a daily limit."""
     with transaction.atomic():
+        grouped.refuse_while_limited(group.pk)
         journal.record("group.deleted", actor=by, subject=f"group:{group.name}")
         GroupMember.objects.filter(group=group).delete()
         group.delete()

@@ -1,0 +1,100 @@
+"""Daily limits of groups: what the accounts of one may lose or make together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import Account
+from algomirror.kernel import clock
+from algomirror.kernel.errors import Refused
+from algomirror.ops import hooks, journal, push
+from risk.domain.ceilings import Ceiling
+from risk.models import GroupLimits
+from trading.pages import day as day_pages
+
+NAMES = ("daily_loss", "daily_profit")
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """A group that has limits, with its accounts as they are now: names by id."""
+
+    pk: int
+    name: str
+    accounts: Mapping[int, str]
+    ceiling: Ceiling
+
+    def day_pnl(self, today: day_pages.Today) -> Decimal | None:
+        """Rupees, of all its accounts; None while that of any is not known."""
+        return total_of(self.accounts, today)
+
+    def scope_key(self, account_id: int) -> str:
+        return f"group:{self.pk}:account:{account_id}"
+
+
+def total_of(accounts: Mapping[int, str], today: day_pages.Today) -> Decimal | None:
+    """Their P&L of the day in rupees; None while that of any is not known."""
+    total = Decimal(0)
+    for pk in accounts:
+        if (found := today.by_account.get(pk)) is None:
+            continue
+        if found.total is None:
+            return None
+        total += found.total
+    return total
+
+
+def all_limits() -> list[Limited]:
+    """Of every group that has a limit. One query while none has."""
+    rows = [row for row in GroupLimits.objects.order_by("group_id") if row.daily_loss is not None or row.daily_profit is not None]
+    if not rows:
+        return []
+    names: dict[int, str] = dict(hooks.call("groups"))
+    return [
+        Limited(row.group_id, names[row.group_id], accounts_of(row.group_id) or {}, Ceiling(row.daily_loss, row.daily_profit))
+        for row in rows
+        if row.group_id in names
+    ]
+
+
+def accounts_of(group_id: int) -> dict[int, str] | None:
+    """Names by id; None where there is no such group, or none that this person may see whole."""
+    members: list[int] | None = hooks.call("group_accounts", group_id)
+    return None if members is None else dict(Account.objects.filter(pk__in=members).order_by("pk").values_list("pk", "name"))
+
+
+def limits_of(group_id: int) -> GroupLimits | None:
+    return GroupLimits.objects.filter(group_id=group_id).first()
+
+
+def set_limits(group_id: int, values: Mapping[str, object], *, by: str) -> bool:
+    """Write a group's limits, journaled with old and new; False when nothing changed. Refused for an unknown group."""
+    if accounts_of(group_id) is None:
+        raise Refused("The limits were not set.", fields={"group": "no such group"})
+    wanted = {name: values.get(name) for name in NAMES}
+    with transaction.atomic():
+        row = limits_of(group_id)
+        before = {name: None if row is None else getattr(row, name) for name in NAMES}
+        if before == wanted:
+            return False
+        GroupLimits.objects.update_or_create(
+            group_id=group_id, defaults={**wanted, "changed_at": clock.now(), "changed_by": by[:80]}
+        )
+        moved: dict[str, Any] = {n: {"from": before[n], "to": wanted[n]} for n in NAMES if before[n] != wanted[n]}
+        journal.record("risk.limits", actor=by, subject=f"group:{group_id}", **moved)
+        push.push("risk", "changed")
+    return True
+
+
+def refuse_while_limited(group_id: int) -> None:
+    """A protection does not end because somebody tidies up: Refused while the group has a limit."""
+    row = limits_of(group_id)
+    if row is not None and (row.daily_loss is not None or row.daily_profit is not None):
+        raise Refused(
+            "The group has a daily limit. Take it off first (Risk, Limits of accounts).", fields={"group": "has a limit"}
+        )
