@@ -1,11 +1,12 @@
 from django.urls import path
 
-from risk import api
+from risk import api, api_limits
 
 urlpatterns = [
     path("risk/status", api.Status.as_view(), name="api-risk-status"),
     path("risk/events", api.Events.as_view(), name="api-risk-events"),
-    path("risk/limits", api.Limits.as_view(), name="api-risk-limits"),
+    path("risk/limits", api_limits.LimitsDoor.as_view(), name="api-risk-limits"),
+    path("risk/ceilings", api_limits.Ceilings.as_view(), name="api-risk-ceilings"),
     path("risk/kill", api.Kill.as_view(), name="api-risk-kill"),
     path("risk/release", api.Release.as_view(), name="api-risk-release"),
     path("accounts/<int:pk>/state", api.AccountState.as_view(), name="api-account-state"),
