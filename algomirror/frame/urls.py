@@ -7,6 +7,7 @@ from algomirror.frame.readiness import views as readiness
 urlpatterns = [
     path("dashboard", views.dashboard, name="dashboard"),
     path("dashboard/body", views.dashboard_body, name="dashboard-body"),
+    path("dashboard/pnl.json", views.dashboard_pnl, name="dashboard-pnl"),
     path("frame/status", views.status, name="frame-status"),
     path("alerts", views.alerts, name="alerts"),
     path("alerts/rows", views.alert_rows, name="alerts-rows"),

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -14,6 +14,7 @@ from algomirror.frame import alerts as alert_pages
 from algomirror.frame.dashboard import dashboard as read_dashboard
 from algomirror.ops import alarms
 from algomirror.ops.models import Alarm
+from strategies.pages.curve import day_chart
 
 
 def may_acknowledge(request: HttpRequest) -> bool:
@@ -35,6 +36,12 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 @require_safe
 def dashboard_body(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/_body.html", _dashboard(request))
+
+
+@require_safe
+def dashboard_pnl(request: HttpRequest) -> JsonResponse:
+    """The P&L of today over time, for the chart."""
+    return JsonResponse(day_chart())
 
 
 @require_safe

@@ -1,20 +1,24 @@
-"""The P&L chart of a run: the curve, the lines of its limits, and what happened when."""
+"""The P&L charts of a run and of today: the curve, the lines of its limits, and what happened when."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
 from algomirror.kernel import clock
 from marketdata import candles
+from marketdata import quotes as store
 from marketdata.domain.candles import MINUTE
+from marketdata.domain.sessions import instant
 from risk import pages as risk_pages
 from risk.models import RiskEvent, RunLimits
 from risk.selectors import open_runs
-from strategies.domain.curve import Close, CurveFill, curve, instants
+from strategies.domain.curve import CARRIED, Close, CurveFill, curve, instants
 from trading.models import ExitGoal, Fill, Run
+from trading.pages import day as day_pages
 
 KINDS = {"MAX_LOSS": "loss", "MAX_PROFIT": "profit", "TRAILING_STOP": "stop", "PROFIT_LOCK": "stop"}
 
@@ -32,12 +36,59 @@ def pnl_chart(run: Run) -> dict[str, Any]:
     row = next(iter(risk_pages.run_rows(open_runs([run.pk]))), None) if run.state != Run.State.CLOSED else None
     if row is not None:
         points[-1] = (now, row.total)
+    lines = _lines_in_force(row) if row is not None else _lines_of(run)
+    return {**_drawn(points), "lines": lines, "marks": _marks(run, start)}
+
+
+def day_chart() -> dict[str, Any]:
+    """What all accounts that are seen made today: their fills, and what they held when the day began, bought at the close
+    before. Ends with the present P&L; once prices stand still, with the last minute that had one."""
+    lines, now = day_pages.lines_of_today(), clock.now()
+    quotes = store.get(day_pages.keys_of(lines))
+    begins = instant(clock.trading_day(now), time()) + clock.BROKER_DAY_STARTS
+    fills = _fills_of_today()
+    closes = _closes({row.key for row in lines.values()}, begins, now)
+    times = [close.at for rows in closes.values() for close in rows]
+    carried: Counter[str] = Counter()
+    for row in lines.values():
+        carried[row.key] += row.units_before
+    began = [fill.at for fill in fills[:1]] + ([min(times) - MINUTE] if times and any(carried.values()) else [])
+    start = min(began, default=now)
+    if not lines or start >= now:
+        return {**_drawn([]), "lines": [], "marks": []}
+    opening: list[CurveFill] = []
+    for key, units in carried.items():
+        if not units:
+            continue
+        before = None if (quote := quotes.get(key)) is None else quote.prev_close
+        if before is None:
+            return {**_drawn([(start, None), (now, None)]), "lines": [], "marks": []}
+        opening.append(_of_all(start, key, "BUY" if units > 0 else "SELL", abs(units), before * abs(units)))
+    last = max([*times, *(fill.at for fill in fills)], default=now)
+    end = now if now - last <= CARRIED else last
+    points = curve([*opening, *fills], closes, instants(times, start=start, end=end))
+    if end == now:
+        points[-1] = (now, day_pages.of(lines, quotes, now).whole.total)
+    return {**_drawn(points), "lines": [], "marks": []}
+
+
+def _drawn(points: Iterable[tuple[datetime, Decimal | None]]) -> dict[str, Any]:
+    rows = list(points)
     return {
-        "t": [int(at.timestamp()) for at, _ in points],
-        "pnl": [None if value is None else f"{value:.2f}" for _, value in points],
-        "lines": _lines_in_force(row) if row is not None else _lines_of(run),
-        "marks": _marks(run, start),
+        "t": [int(at.timestamp()) for at, _ in rows],
+        "pnl": [None if value is None else f"{value:.2f}" for _, value in rows],
     }
+
+
+def _of_all(at: datetime, key: str, action: str, units: int, value: Decimal) -> CurveFill:
+    """Whose it is makes no difference to what all made together, and an instrument is marked once, not once an account."""
+    return CurveFill(at, (0, key, ""), key, "BUY" if action == "BUY" else "SELL", units, value)
+
+
+def _fills_of_today() -> list[CurveFill]:
+    rows = Fill.objects.filter(trading_day=clock.trading_day()).order_by("first_seen_at", "id")
+    columns = ("first_seen_at", "exchange", "symbol", "action", "units", "value")
+    return [_of_all(at, f"{exchange}:{symbol}", *rest) for at, exchange, symbol, *rest in rows.values_list(*columns)]
 
 
 def _fills(run: Run) -> list[CurveFill]:

@@ -10,6 +10,7 @@ import pytest
 
 from accounts.gateway.directory import far_side
 from accounts.models import Account
+from accounts.services import people
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.ops.models import Alarm, Journal
@@ -190,10 +191,9 @@ def test_who_does_not_see_the_whole_group_neither_sees_nor_sets_its_limit(client
     one, two = desk.accounts(2)
     group = family(one, two, daily_loss=D(5000))
     trudy = stage.person("trudy", "TRADER")
-    trudy.is_limited = True
-    trudy.save()
-    trudy.accounts.set([one])
+    people.assign(stage.alice(), trudy.pk, [one.pk])
     client.force_login(trudy)
+    assert one.name.encode() in client.get("/risk/limits").content
     assert b"Family" not in client.get("/risk/limits").content
     assert client.post(f"/risk/limits/group/{group.pk}", {"daily_loss": "1"}).status_code == 404
     assert GroupLimits.objects.get().daily_loss == 5000
