@@ -42,7 +42,7 @@ format: env-dev
 	$(PY) -m ruff format .
 
 css:
-	npm ci --no-audit --no-fund
+	npm install --no-save --no-audit --no-fund
 	npm run css
 
 shots: env-dev

@@ -11,6 +11,7 @@ from typing import Final
 from strategies.domain import black76
 
 POINTS: Final = 121
+FAR_POINTS: Final = 64
 USUAL_VOL: Final = 0.15
 
 
@@ -84,7 +85,8 @@ def payoff(legs: Sequence[PayoffLeg], spot: float, what_if: WhatIf, *, realised:
         return realised + _pnl(legs, level, passed=passed, vol_shift=what_if.vol_shift)
 
     curve = tuple(end(level) for level in spots)
-    breakevens = _crossings(spots, curve)
+    beyond = [(level, end(level)) for level in _far(spots)]
+    breakevens = _crossings(sorted([*zip(spots, curve, strict=True), *beyond]))
     highest, lowest = _bounds(legs, (*curve, end(0.01)))
     return Payoff(
         spots=spots,
@@ -121,9 +123,16 @@ def _grid(legs: Sequence[PayoffLeg], spot: float, vol: float, years: float) -> t
     return tuple(sorted({*even, *strikes, spot}))
 
 
-def _crossings(spots: Sequence[float], curve: Sequence[float]) -> tuple[float, ...]:
+def _far(spots: Sequence[float]) -> list[float]:
+    """Levels beyond what is drawn, down to nothing and up to thrice: there is one more breakeven there, or none."""
+    low, high = spots[0], spots[-1]
+    down = [low * n / FAR_POINTS for n in range(1, FAR_POINTS)] if low > 0 else []
+    return [*down, *(high * (1 + 2 * n / FAR_POINTS) for n in range(1, FAR_POINTS + 1))]
+
+
+def _crossings(points: Sequence[tuple[float, float]]) -> tuple[float, ...]:
     found: list[float] = []
-    for (x0, y0), (x1, y1) in zip(zip(spots, curve, strict=True), zip(spots[1:], curve[1:], strict=True), strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if (y0 < 0 <= y1) or (y1 < 0 <= y0):
             found.append(x0 if y0 == y1 else x0 + (x1 - x0) * -y0 / (y1 - y0))
     return tuple(found)
@@ -194,8 +203,8 @@ class Stroke:
 
 def silhouette(shape: Payoff, *, width: int = 200, height: int = 72) -> tuple[list[Stroke], int]:
     """The expiry curve as strokes in a box, split where it crosses zero, and the height of the zero line."""
-    xs = [*shape.spots, *shape.breakevens]
-    pairs = sorted(zip(xs, [*shape.expiry, *(0.0 for _ in shape.breakevens)], strict=True))
+    drawn = [level for level in shape.breakevens if shape.spots[0] <= level <= shape.spots[-1]]
+    pairs = sorted(zip([*shape.spots, *drawn], [*shape.expiry, *(0.0 for _ in drawn)], strict=True))
     low, high = min(0.0, *shape.expiry), max(0.0, *shape.expiry)
     tall = (high - low) or 1.0
     left, wide = pairs[0][0], (pairs[-1][0] - pairs[0][0]) or 1.0
@@ -208,7 +217,7 @@ def silhouette(shape: Payoff, *, width: int = 200, height: int = 72) -> tuple[li
     gain = pairs[0][1] > 0
     for x, y in pairs:
         current.append(place(x, y))
-        if y == 0 and x in shape.breakevens:
+        if y == 0 and x in drawn:
             strokes.append(Stroke(gain, " ".join(current)))
             current, gain = [place(x, y)], not gain
     strokes.append(Stroke(gain, " ".join(current)))

@@ -86,6 +86,16 @@ def test_every_template_has_a_silhouette(template):
     assert {stroke.is_gain for stroke in strokes} == {True, False}
 
 
+def test_a_breakeven_outside_of_what_is_drawn_counts():
+    """Three calls and one put sold at 26,000 for 100 each: 400 below, 400 / 3 above."""
+    legs = [leg("CE", 26000, -195, 100, 2 / 365, 0.1), leg("PE", 26000, -65, 100, 2 / 365, 0.1)]
+    found = payoff(legs, 26000.0, WhatIf())
+    assert found.spots[0] > 25600 and [round(level, 2) for level in found.breakevens] == [25600.0, 26133.33]
+    assert found.pop is not None and 0.70 < found.pop < 0.80, "below 26,133 is 0.69 of a deviation, 25,600 two of them"
+    strokes, _ = silhouette(found)
+    assert [stroke.is_gain for stroke in strokes] == [True, False], "the picture ends where the curve is drawn to"
+
+
 @pytest.mark.django_db
 def test_a_draft_at_present_prices_has_a_curve():
     with stage.at():
