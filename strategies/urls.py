@@ -8,6 +8,7 @@ urlpatterns = [
     path("strategies", strategies.strategies, name="strategies"),
     path("strategies/new", strategies.new, name="strategy-new"),
     path("strategies/new/from-basket", strategies.from_basket, name="strategy-from-basket"),
+    path("strategies/basket/payoff", strategies.basket_payoff, name="strategy-basket-payoff"),
     path("strategies/templates", library.templates, name="strategy-templates"),
     path("strategies/import", library.take_file, name="strategy-import"),
     path("strategies/groups", groups.groups, name="account-groups"),

@@ -61,6 +61,8 @@ function draw(tray) {
   const count = tray.querySelector("[data-basket-count]");
   if (count) count.textContent = legs.length === 1 ? "1 leg" : `${legs.length} legs`;
   tray.dispatchEvent(new CustomEvent("am:basket", { bubbles: true, detail: { legs } }));
+  const payoff = tray.querySelector("details[open][data-basket-payoff]");
+  if (legs.length) payoff?.dispatchEvent(new CustomEvent("am:payoff"));
 }
 
 function change(tray, next) {

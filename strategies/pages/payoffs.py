@@ -1,4 +1,5 @@
-"""The payoff of a draft at present prices, and of a live run at its own fills, ready to draw. Nothing here decides."""
+"""The payoff of a draft or a basket at present prices, and of a live run at its own fills, ready to draw. Nothing here
+decides."""
 
 from __future__ import annotations
 
@@ -12,9 +13,11 @@ from math import isfinite
 from algomirror.kernel import clock
 from marketdata import quotes as store
 from marketdata import selectors
+from marketdata.domain.quotes import Quote
 from marketdata.models import Instrument, Underlying
 from strategies.domain.payoff import Payoff, PayoffLeg, WhatIf, payoff, vol_of
-from strategies.services.resolving import Resolved, contracts_by_key, years_to
+from strategies.domain.tickets import TicketLeg
+from strategies.services.resolving import Resolved, contracts_by_key, fresh_quotes, years_to
 from trading.models import Position, Run
 
 ASSUMPTION = "index lognormal at the mean IV of the legs, without drift; futures at the index"
@@ -95,23 +98,59 @@ def _for_all(what_if: WhatIf, names: Collection[str]) -> WhatIf:
 
 
 def _held_curve(name: str, held: Sequence[Position], contracts: Mapping[str, Instrument], what_if: WhatIf) -> Curve | None:
-    open_now = [position for position in held if position.units]
-    if not open_now:
+    open_now = [(contracts[one.key], one.units, one.open_value / abs(one.units)) for one in held if one.units]
+    quotes = store.get([selectors.index_key(name), *(contract.key for contract, *_ in open_now)])
+    return _marked(name, open_now, quotes, what_if, sum((position.realised for position in held), Decimal(0)))
+
+
+def of_basket(chosen: Sequence[TicketLeg]) -> list[Curve]:
+    """Of contracts with their lots, entered at present prices.
+
+    A curve per underlying; none where a contract is not listed, or it or its index has no fresh price.
+    """
+    contracts = contracts_by_key(leg.key for leg in chosen)
+    if any(leg.key not in contracts for leg in chosen):
+        return []
+    by_name: dict[str, list[TicketLeg]] = defaultdict(list)
+    for leg in chosen:
+        by_name[contracts[leg.key].underlying].append(leg)
+    quotes = fresh_quotes([*map(selectors.index_key, by_name), *contracts])
+    curves = [_chosen_curve(name, by_name[name], contracts, quotes) for name in sorted(by_name)]
+    return [curve for curve in curves if curve is not None]
+
+
+def _chosen_curve(
+    name: str, chosen: Sequence[TicketLeg], contracts: Mapping[str, Instrument], quotes: Mapping[str, Quote]
+) -> Curve | None:
+    held = [(contracts[leg.key], leg.lots * contracts[leg.key].lot_units, leg.action, leg.key) for leg in chosen]
+    if any(key not in quotes for *_, key in held):
         return None
-    key = selectors.index_key(name)
-    quotes = store.get([key, *(position.key for position in open_now)])
-    if key not in quotes or any(position.key not in quotes for position in open_now):
+    entered = [
+        (contract, units if action == "BUY" else -units, quotes[key].deciding_price) for contract, units, action, key in held
+    ]
+    return _marked(name, entered, quotes, WhatIf(), Decimal(0))
+
+
+def _marked(
+    name: str,
+    held: Sequence[tuple[Instrument, int, Decimal]],
+    quotes: Mapping[str, Quote],
+    what_if: WhatIf,
+    realised: Decimal,
+) -> Curve | None:
+    """Of signed units of these contracts, each with the price it was entered at; None where nothing is held or one of them,
+    or the index, has no price."""
+    key, now = selectors.index_key(name), clock.now()
+    if not held or key not in quotes or any(contract.key not in quotes for contract, *_ in held):
         return None
-    spot, now = quotes[key].last_price, clock.now()
+    spot = quotes[key].last_price
     legs: list[PayoffLeg] = []
-    for position in open_now:
-        contract = contracts[position.key]
+    for contract, units, paid in held:
         if contract.expiry is None:
             return None
-        years = years_to(contract.exchange, contract.expiry, now)
-        entry, mark = position.open_value / abs(position.units), quotes[position.key].deciding_price
-        legs.append(_leg(contract.kind, contract.strike, position.units, entry, mark, spot, years))
-    return _curve(name, legs, spot, what_if, sum((position.realised for position in held), Decimal(0)))
+        years, mark = years_to(contract.exchange, contract.expiry, now), quotes[contract.key].deciding_price
+        legs.append(_leg(contract.kind, contract.strike, units, paid, mark, spot, years))
+    return _curve(name, legs, spot, what_if, realised)
 
 
 def _leg(kind: str, strike: Decimal | None, units: int, paid: Decimal, mark: Decimal, spot: Decimal, years: float) -> PayoffLeg:

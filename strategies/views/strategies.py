@@ -145,6 +145,14 @@ def from_basket(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+def basket_payoff(request: HttpRequest) -> HttpResponse:
+    """What the chain's basket would make over its index, entered now. Reads only."""
+    trader(request)
+    curves = payoffs.of_basket(forms.basket(request.POST.get("legs", "")))
+    return render(request, "strategies/_basket_payoff.html", {"curves": curves})
+
+
+@require_POST
 def preview(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a plan of the saved version; the answer is the drawer."""
     user = trader(request)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from strategies.domain import black76
 from strategies.domain.payoff import PayoffLeg, WhatIf, payoff, silhouette
 from strategies.domain.templates import BUILT_IN, shape_of
+from strategies.domain.tickets import TicketLeg
 from strategies.pages import payoffs
 from strategies.services.resolving import resolve
 from tests.strategies import stage
@@ -142,3 +143,34 @@ def test_several_underlyings_have_a_curve_each_and_no_level_in_common():
         run = stage.started([stage.account(1)], legs=legs)
         stage.filled(run)
         assert [curve.underlying for curve in payoffs.of_run(run, WhatIf())] == ["NIFTY", "SENSEX"]
+
+
+def chosen(strike, kind, action, lots=1):
+    return TicketLeg("NFO", stage.option(strike, kind).split(":")[1], action, lots)
+
+
+@pytest.mark.django_db
+def test_a_basket_is_drawn_as_entered_now():
+    with stage.at() as frozen:
+        stage.market()
+        short, long = chosen(24050, "CE", "SELL", lots=2), chosen(24150, "CE", "BUY", lots=2)
+        (curve,) = payoffs.of_basket([short, long])
+        assert curve.max_profit == (95 - 75) * 130 and curve.max_loss == (95 - 75 - 100) * 130
+        assert abs(curve.value_now) < Decimal("0.01"), "what is entered now has made nothing yet"
+        assert payoffs.of_basket([short, TicketLeg("NFO", "NIFTY24NOV26OLD", "BUY", 1)]) == []
+        frozen.advance(60)
+        assert payoffs.of_basket([short]) == [], "an old price draws nothing"
+
+
+@pytest.mark.django_db
+def test_the_tray_asks_for_it_and_is_told_why_there_is_none(client):
+    with stage.at() as frozen:
+        stage.market()
+        client.force_login(stage.alice())
+        legs = [{"exchange": "NFO", "symbol": stage.option(24050, "CE").split(":")[1], "side": "SELL", "lots": 1}]
+        answer = client.post("/strategies/basket/payoff", {"legs": json.dumps(legs)}).content.decode()
+        assert "data-payoff=" in answer and "unlimited" in answer
+        for nonsense in ("", "[]", "{}", '[{"symbol": 1}]'):
+            assert client.post("/strategies/basket/payoff", {"legs": nonsense}).status_code == 422
+        frozen.advance(60)
+        assert "no fresh price" in client.post("/strategies/basket/payoff", {"legs": json.dumps(legs)}).content.decode()
