@@ -69,10 +69,10 @@ def _look_at(row: AccountLimits, today: day_pages.Today, now: datetime) -> None:
     kind, level = reached
     name = PLATFORM if row.account is None else row.account.name
     why = f"the day's P&L {rupees(total)} {_sign(kind)} {rupees(level)}"
-    found_out = _Reached(scope_key(row.account_id), row.account_id, name, kind, level, why, total)
+    limit = _Reached(scope_key(row.account_id), row.account_id, name, kind, level, why, total)
     with transaction.atomic():
-        if _lock_for_the_day(found_out, now):
-            alarms.ring("ACCOUNT_LIMIT", f"{name}: {why}", key=f"{found_out.scope_key}:{kind}", account_id=row.account_id)
+        if _lock_for_the_day(limit, now):
+            alarms.ring("ACCOUNT_LIMIT", f"{name}: {why}", key=f"{limit.scope_key}:{kind}", account_id=row.account_id)
 
 
 def _look_at_group(group: grouped.Limited, today: day_pages.Today, now: datetime) -> None:
