@@ -188,6 +188,10 @@ class GroupLimits(models.Model):
     def __str__(self) -> str:
         return f"limits of group {self.group_id}"
 
+    @property
+    def is_on(self) -> bool:
+        return self.daily_loss is not None or self.daily_profit is not None
+
 
 class EntryLock(models.Model):
     """No entries until a moment, because a limit above the run was reached. Survives restarts; ends by itself.

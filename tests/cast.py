@@ -16,6 +16,7 @@ from algomirror.ops import journal
 from algomirror.ops.models import Journal
 from marketdata import quotes as store
 from marketdata.domain.quotes import Quote, Source
+from marketdata.models import Candle1m
 from trading.domain.orders import LIVE_STATES, OrderState, Purpose
 from trading.models import Book, BrokerOrder, Order, Position, Run
 from trading.services import apply
@@ -186,6 +187,12 @@ def quote(key: str, price: str, *, age_s: float = 0.5, prev_close: str | None = 
     )
     store.put([made])
     return made
+
+
+def minute(key: str, when: datetime, price: str) -> None:
+    """One minute that stood at one price."""
+    value = Decimal(price)
+    Candle1m.objects.create(key=key, minute=when, open=value, high=value, low=value, close=value, source="TICKS", covered_s=60)
 
 
 def recorded(kind: str, **of: Any) -> Journal:

@@ -234,27 +234,9 @@ def release(lock_id: int, *, user: User, why: str) -> bool:
 
 def set_limits(account: Account | None, values: dict[str, object], *, by: str) -> bool:
     """Write one row of limits, journaled with old and new; False when nothing changed."""
-    wanted = {name: values.get(name) for name in NAMES}
-    with transaction.atomic():
-        row = AccountLimits.objects.filter(account=account).first()
-        before = {name: None if row is None else getattr(row, name) for name in NAMES}
-        if before == wanted:
-            return False
-        fields = {**wanted, "changed_at": clock.now(), "changed_by": by[:80]}
-        if row is None:
-            AccountLimits.objects.create(account=account, **fields)
-        else:
-            AccountLimits.objects.filter(pk=row.pk).update(**fields)
-        moved: dict[str, Any] = {n: {"from": before[n], "to": wanted[n]} for n in NAMES if before[n] != wanted[n]}
-        journal.record(
-            "risk.limits",
-            actor=by,
-            subject=scope_key(None if account is None else account.pk),
-            account_id=None if account is None else account.pk,
-            **moved,
-        )
-        push.push("risk", "changed")
-    return True
+    account_id = None if account is None else account.pk
+    subject = scope_key(account_id)
+    return grouped.write(AccountLimits, {"account": account}, NAMES, values, by=by, subject=subject, account_id=account_id)
 
 
 NAMES = (

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Model
 
 from accounts.models import Account
 from algomirror.kernel import clock
@@ -51,7 +52,7 @@ def total_of(accounts: Mapping[int, str], today: day_pages.Today) -> Decimal | N
 
 def all_limits() -> list[Limited]:
     """Of every group that has a limit. One query while none has."""
-    rows = [row for row in GroupLimits.objects.order_by("group_id") if row.daily_loss is not None or row.daily_profit is not None]
+    rows = [row for row in GroupLimits.objects.order_by("group_id") if row.is_on]
     if not rows:
         return []
     names: dict[int, str] = dict(hooks.call("groups"))
@@ -76,17 +77,26 @@ def set_limits(group_id: int, values: Mapping[str, object], *, by: str) -> bool:
     """Write a group's limits, journaled with old and new; False when nothing changed. Refused for an unknown group."""
     if accounts_of(group_id) is None:
         raise Refused("The limits were not set.", fields={"group": "no such group"})
-    wanted = {name: values.get(name) for name in NAMES}
+    return write(GroupLimits, {"group_id": group_id}, NAMES, values, by=by, subject=f"group:{group_id}")
+
+
+def write(
+    model: type[Model], of: Mapping[str, Any], names: Iterable[str], values: Mapping[str, object], *, by: str, **journaled: Any
+) -> bool:
+    """The row of limits that is known by `of`, written and journaled with old and new; False when nothing changed."""
+    wanted = {name: values.get(name) for name in names}
     with transaction.atomic():
-        row = limits_of(group_id)
-        before = {name: None if row is None else getattr(row, name) for name in NAMES}
+        row = model._default_manager.filter(**of).first()
+        before = {name: None if row is None else getattr(row, name) for name in wanted}
         if before == wanted:
             return False
-        GroupLimits.objects.update_or_create(
-            group_id=group_id, defaults={**wanted, "changed_at": clock.now(), "changed_by": by[:80]}
-        )
-        moved: dict[str, Any] = {n: {"from": before[n], "to": wanted[n]} for n in NAMES if before[n] != wanted[n]}
-        journal.record("risk.limits", actor=by, subject=f"group:{group_id}", **moved)
+        fields = {**wanted, "changed_at": clock.now(), "changed_by": by[:80]}
+        if row is None:
+            model._default_manager.create(**of, **fields)
+        else:
+            model._default_manager.filter(pk=row.pk).update(**fields)
+        moved: dict[str, Any] = {n: {"from": before[n], "to": wanted[n]} for n in wanted if before[n] != wanted[n]}
+        journal.record("risk.limits", actor=by, **journaled, **moved)
         push.push("risk", "changed")
     return True
 
@@ -94,7 +104,7 @@ def set_limits(group_id: int, values: Mapping[str, object], *, by: str) -> bool:
 def refuse_while_limited(group_id: int) -> None:
     """A protection does not end because somebody tidies up: Refused while the group has a limit."""
     row = limits_of(group_id)
-    if row is not None and (row.daily_loss is not None or row.daily_profit is not None):
+    if row is not None and row.is_on:
         raise Refused(
             "The group has a daily limit. Take it off first (Risk, Limits of accounts).", fields={"group": "has a limit"}
         )

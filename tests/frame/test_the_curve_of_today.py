@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,6 @@ import pytest
 
 from accounts.services import people
 from algomirror.kernel import clock
-from marketdata.models import Candle1m
 from tests import cast
 from tests.strategies import stage
 from trading.models import Fill
@@ -25,11 +24,6 @@ def now(db: None) -> Iterator[clock.FrozenClock]:
     frozen = clock.FrozenClock(cast.FRIDAY)
     with clock.use(frozen):
         yield frozen
-
-
-def minute(when: datetime, price: str) -> None:
-    value = Decimal(price)
-    Candle1m.objects.create(key=CALL, minute=when, open=value, high=value, low=value, close=value, source="TICKS", covered_s=60)
 
 
 def chart(who: Any = None) -> dict[str, Any]:
@@ -49,7 +43,7 @@ def test_a_day_without_trades_has_no_curve(now: clock.FrozenClock) -> None:
 def test_two_accounts_are_one_curve_that_ends_with_the_dashboard_s_figure(now: clock.FrozenClock) -> None:
     for name in ("Anil", "Bela"):
         cast.position(cast.book(cast.account(name), cast.run()), price="104.00")
-    minute(clock.now(), "102.00")
+    cast.minute(CALL, clock.now(), "102.00")
     now.advance(90)
     cast.quote(CALL, "100.00")
     found = chart()
@@ -61,7 +55,7 @@ def test_two_accounts_are_one_curve_that_ends_with_the_dashboard_s_figure(now: c
 def test_what_was_carried_into_the_day_counts_from_the_close_before(now: clock.FrozenClock) -> None:
     cast.position(cast.book(cast.account(), cast.run()), price="104.00")
     of_yesterday()
-    minute(clock.now(), "98.00")
+    cast.minute(CALL, clock.now(), "98.00")
     now.advance(90)
     cast.quote(CALL, "97.00", prev_close="99.00")
     found = chart()
@@ -72,7 +66,7 @@ def test_what_was_carried_into_the_day_counts_from_the_close_before(now: clock.F
 def test_without_the_close_before_the_day_is_not_known(now: clock.FrozenClock) -> None:
     cast.position(cast.book(cast.account(), cast.run()), price="104.00")
     of_yesterday()
-    minute(clock.now(), "98.00")
+    cast.minute(CALL, clock.now(), "98.00")
     now.advance(90)
     cast.quote(CALL, "97.00")
     assert chart()["pnl"] == [None, None]
@@ -81,7 +75,7 @@ def test_without_the_close_before_the_day_is_not_known(now: clock.FrozenClock) -
 def test_after_the_last_price_the_curve_ends_there(now: clock.FrozenClock) -> None:
     cast.position(cast.book(cast.account(), cast.run()), price="104.00")
     start = clock.now()
-    minute(start, "102.00")
+    cast.minute(CALL, start, "102.00")
     now.advance(3600)
     found = chart()
     assert found["pnl"][-1] == "130.00" and found["t"][-1] == int((start + timedelta(minutes=1)).timestamp())
@@ -91,7 +85,7 @@ def test_who_is_limited_sees_the_curve_of_their_accounts(now: clock.FrozenClock)
     mine, other = cast.account("Anil"), cast.account("Bela")
     for account, price in ((mine, "104.00"), (other, "200.00")):
         cast.position(cast.book(account, cast.run()), price=price)
-    minute(clock.now(), "102.00")
+    cast.minute(CALL, clock.now(), "102.00")
     now.advance(90)
     cast.quote(CALL, "100.00")
     bob = cast.bob()

@@ -9,7 +9,6 @@ from decimal import Decimal
 import pytest
 
 from algomirror.kernel import clock
-from marketdata.models import Candle1m
 from risk.models import RunLimits
 from strategies.domain.curve import MOST_POINTS, Close, CurveFill, curve, instants
 from tests import cast
@@ -61,19 +60,12 @@ def now(db: None) -> Iterator[clock.FrozenClock]:
         yield frozen
 
 
-def minute(when: datetime, price: str) -> None:
-    value = Decimal(price)
-    Candle1m.objects.create(
-        key=f"NFO:{cast.CALL}", minute=when, open=value, high=value, low=value, close=value, source="TICKS", covered_s=60
-    )
-
-
 def test_the_chart_of_an_open_run_ends_with_the_present_pnl_and_shows_its_limits(now: clock.FrozenClock) -> None:
     run = cast.run()
     RunLimits.objects.create(run=run, max_loss=Decimal(5000), max_profit=Decimal(2000))
     cast.position(cast.book(cast.account(), run), price="104.00")
     start = clock.now()
-    minute(start, "102.00")
+    cast.minute(f"NFO:{cast.CALL}", start, "102.00")
     now.advance(90)
     cast.quote(f"NFO:{cast.CALL}", "100.00")
     chart = cast.signed_in(cast.bob()).get(f"/runs/{run.pk}/pnl.json").json()
