@@ -6,6 +6,7 @@ had rested would allow twice its rate. Exits may use every grant and wait; entri
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections import deque
@@ -14,13 +15,10 @@ from threading import Lock
 from typing import Literal
 
 import redis
-from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.commands.core import Script
-from redis.retry import Retry
 
 from algomirror.kernel import clock
 from algomirror.ops import queue
+from algomirror.ops.direct import Direct
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +46,8 @@ redis.call('PEXPIRE', KEYS[1], 5000)
 return 0
 """
 
-_grant: Script | None = None
+_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_redis = Direct(0.3)
 _down_until = 0.0
 _local: dict[tuple[int, Kind], deque[float]] = {}
 _local_lock = Lock()
@@ -136,17 +135,12 @@ def _wait_by_redis(account_id: int, kind: Kind, limit: int, rate: int, calls: in
 
 
 def _ask_redis(key: str, limit: int, rate: int, calls: int) -> float:
-    global _grant
-    if _grant is None:
-        client = redis.Redis.from_url(
-            settings.REDIS_URL,
-            socket_timeout=0.3,
-            socket_connect_timeout=0.3,
-            retry=Retry(NoBackoff(), 0),
-            driver_info=queue.NAMELESS,
-        )
-        _grant = client.register_script(_SCRIPT)
-    return float(_grant(keys=[key], args=[limit, max(rate, limit), WINDOW_US, calls])) / 1_000_000
+    said = (1, key, limit, max(rate, limit), WINDOW_US, calls)
+    try:
+        wait = _redis.one("EVALSHA", _SHA, *said)
+    except redis.exceptions.NoScriptError:
+        wait = _redis.one("EVAL", _SCRIPT, *said)
+    return float(wait) / 1_000_000
 
 
 def _ask_here(account_id: int, kind: Kind, limit: int) -> float:
@@ -175,7 +169,8 @@ def used(account_id: int, kind: Kind) -> int | None:
 
 def forget() -> None:
     """Drop this process's connection and counts; for tests and after a fork."""
-    global _grant, _down_until
-    _grant, _down_until = None, 0.0
+    global _down_until
+    _down_until = 0.0
+    _redis.forget()
     _local.clear()
     _together.clear()

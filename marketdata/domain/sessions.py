@@ -90,9 +90,17 @@ class Sessions:
         self._specials: dict[tuple[str, date], list[SpecialHours]] = defaultdict(list)
         for special in specials:
             self._specials[special.exchange, special.date].append(special)
+        # The same few days are asked for again and again.
+        self._windows: dict[tuple[str, date], list[Window]] = {}
 
     def windows(self, exchange: str, day: date) -> list[Window]:
-        """The sessions of a date, earliest first; empty when closed."""
+        """The sessions of a date, earliest first; empty when closed. Not to be changed."""
+        found = self._windows.get((exchange, day))
+        if found is None:
+            found = self._windows[exchange, day] = self._found(exchange, day)
+        return found
+
+    def _found(self, exchange: str, day: date) -> list[Window]:
         if specials := self._specials.get((exchange, day)):
             return sorted((_window(day, s.opens, s.closes, s.name) for s in specials), key=lambda w: w.opens_at)
         if self.holiday(exchange, day):

@@ -22,7 +22,7 @@ from tests.properties.independent import run_histories
 from tests.properties.profile import SOAK
 from tests.trading import hooks, truth
 from tests.trading.desk import LOT, PREMIUM, Desk, a_desk, asking_ahead
-from tests.trading.near import grant_everything, redis_at_hand
+from tests.trading.near import redis_at_hand
 from tests.trading.points import Crash, Points, die
 from trading.models import Book, ExitGoal, Order
 from trading.services import cancel, convert, modify
@@ -94,7 +94,6 @@ class OrderMachine(RuleBasedStateMachine):
         self.desk = self.stack.enter_context(a_desk(profile))
         if ahead:
             self.stack.enter_context(asking_ahead())
-        grant_everything()
         self.desk.poll()
         self._open(kind, lots, sliced)
 

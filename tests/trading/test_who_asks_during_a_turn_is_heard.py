@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 import pytest
 import redis
-from redis.client import Pipeline
 
 from algomirror.ops import lease, queue
+from algomirror.ops.direct import Command, Direct
 from trading.services import wake, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,13 +31,14 @@ def _while_at_work(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -
 
 def _sent_together(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     sent: list[tuple[Any, ...]] = []
-    execute = Pipeline.execute
+    ask = Direct.ask
 
-    def noted(pipe: Any) -> Any:
-        sent.extend(command[0] for command in pipe.command_stack)
-        return execute(pipe)
+    def noted(self: Direct, *commands: Command) -> list[Any]:
+        if len(commands) > 1:
+            sent.extend(commands)
+        return ask(self, *commands)
 
-    monkeypatch.setattr(Pipeline, "execute", noted)
+    monkeypatch.setattr(Direct, "ask", noted)
     return sent
 
 
@@ -72,14 +73,15 @@ def test_a_note_is_there_before_its_owner_looks_who_has_the_account(monkeypatch:
 
 def test_who_finds_the_account_free_again_after_leaving_a_note_asks_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     queue.client().set(work._held(ACCOUNT), lease.process_name(), ex=30)
-    execute = Pipeline.execute
+    ask = Direct.ask
 
-    def just_then(pipe: Any) -> Any:
-        monkeypatch.setattr(Pipeline, "execute", execute)
-        work._let_go(ACCOUNT)
-        return execute(pipe)
+    def just_then(self: Direct, *commands: Command) -> list[Any]:
+        if len(commands) > 1:
+            monkeypatch.setattr(Direct, "ask", ask)
+            work._let_go(ACCOUNT)
+        return ask(self, *commands)
 
-    monkeypatch.setattr(Pipeline, "execute", just_then)
+    monkeypatch.setattr(Direct, "ask", just_then)
     work._turn(ACCOUNT)
     assert _asked() == [ACCOUNT]
 
@@ -104,12 +106,12 @@ def test_an_account_in_the_hands_of_the_dead_is_taken_at_once() -> None:
 
 
 def test_without_redis_the_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away() -> NoReturn:
+    def away(self: Direct, *commands: Command) -> NoReturn:
         raise redis.ConnectionError("nobody there")
 
     turns: list[int] = []
     _while_at_work(monkeypatch, lambda: turns.append(ACCOUNT))
-    monkeypatch.setattr(queue, "client", away)
+    monkeypatch.setattr(Direct, "ask", away)
     work._turn(ACCOUNT)
     assert turns == [ACCOUNT]
     assert work._is_noted(ACCOUNT), "what nobody can say is looked at"

@@ -135,7 +135,7 @@ class Book(models.Model):
 class Position(models.Model):
     """The fold of a book's fills for one instrument and product; can be rebuilt. Written by trading.services.apply only."""
 
-    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="positions")
+    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="positions", db_index=False)
     exchange = models.CharField(max_length=12)
     symbol = models.CharField(max_length=50)
     product = models.CharField(max_length=4)

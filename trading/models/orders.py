@@ -18,8 +18,8 @@ class Order(models.Model):
     State = [(s.value, s.value) for s in OrderState]
     Purposes = [(p.value, p.value) for p in Purpose]
 
-    book = models.ForeignKey("trading.Book", on_delete=models.PROTECT, related_name="orders")
-    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="orders")
+    book = models.ForeignKey("trading.Book", on_delete=models.PROTECT, related_name="orders", db_index=False)
+    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="orders", db_index=False)
     goal = models.ForeignKey("trading.ExitGoal", on_delete=models.PROTECT, null=True, blank=True, related_name="orders")
     client_order_id = models.CharField(max_length=64, unique=True)
     purpose = models.CharField(max_length=8, choices=Purposes)
@@ -138,7 +138,7 @@ class Order(models.Model):
 class BrokerOrder(models.Model):
     """One row of a broker's order book as last seen, ours or not. Evidence, not truth."""
 
-    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="broker_orders")
+    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="broker_orders", db_index=False)
     trading_day = models.DateField()
     broker_order_id = models.CharField(max_length=64)
     order = models.OneToOneField(Order, on_delete=models.PROTECT, null=True, blank=True, related_name="broker_row")
@@ -181,7 +181,7 @@ class Fill(models.Model):
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="fills")
     book = models.ForeignKey("trading.Book", on_delete=models.PROTECT, related_name="fills")
-    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="fills")
+    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="fills", db_index=False)
     trading_day = models.DateField()
     broker_order_id = models.CharField(max_length=64)
     cumulative_units = models.PositiveIntegerField()

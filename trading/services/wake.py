@@ -14,9 +14,8 @@ from contextvars import ContextVar
 
 import redis
 from django.db import close_old_connections, connection, transaction
-from redis.client import Pipeline
 
-from algomirror.ops import hooks, push, queue
+from algomirror.ops import direct, hooks, push, queue
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +38,8 @@ def wake(account_ids: Iterable[int]) -> None:
 
 def _wake(ids: list[int]) -> None:
     try:
-        pipe = queue.client().pipeline(transaction=False)
-        pipe.sadd(DUE, *ids)
-        _ring(pipe, 2 if len(ids) > SHARE else 1)
-        pipe.exists(STANDING)
-        *_, is_heard = pipe.execute()
+        pumps = 2 if len(ids) > SHARE else 1
+        *_, is_heard = direct.usual.ask(("SADD", DUE, *ids), *_rings(pumps), ("EXISTS", STANDING))
     except (redis.RedisError, OSError) as error:
         log.warning("wake lost accounts=%s error=%s", ids, type(error).__name__)
         return
@@ -51,10 +47,9 @@ def _wake(ids: list[int]) -> None:
         call_a_pump()
 
 
-def _ring(pipe: Pipeline, pumps: int = 1) -> None:
+def _rings(pumps: int = 1) -> tuple[direct.Command, direct.Command]:
     """For so many that listen, two at most. Old rings are worth nothing."""
-    pipe.lpush(BELL, *[1] * pumps)
-    pipe.ltrim(BELL, 0, 1)
+    return ("LPUSH", BELL, *[1] * pumps), ("LTRIM", BELL, 0, 1)
 
 
 def expect(accounts: int) -> None:
@@ -66,9 +61,7 @@ def expect(accounts: int) -> None:
 def share() -> None:
     """There is more than the caller can do: a second pump that still listens takes some, or is called."""
     try:
-        pipe = queue.client().pipeline(transaction=False)
-        _ring(pipe)
-        pipe.execute()
+        direct.usual.ask(*_rings())
     except (redis.RedisError, OSError):
         return
     call_a_pump()
@@ -84,10 +77,7 @@ def call_a_pump() -> None:
 def take(most: int = SHARE) -> tuple[list[int], int]:
     """Some of the accounts that asked for work, and how many are left for the next to ask; none when Redis is down."""
     try:
-        pipe = queue.client().pipeline(transaction=False)
-        pipe.spop(DUE, most)
-        pipe.scard(DUE)
-        found, left = pipe.execute()
+        found, left = direct.usual.ask(("SPOP", DUE, most), ("SCARD", DUE))
     except (redis.RedisError, OSError):
         return [], 0
     return sorted(int(x) for x in found or ()), int(left)
@@ -96,12 +86,11 @@ def take(most: int = SHARE) -> tuple[list[int], int]:
 def stand_by(name: str) -> bool:
     """Say that `name` is listening; False when another one already is, or nobody can say."""
     try:
-        client = queue.client()
-        if client.set(STANDING, name, nx=True, ex=STANDING_S):
+        if direct.usual.one("SET", STANDING, name, "NX", "EX", STANDING_S):
             return True
-        if client.get(STANDING) != name.encode():
+        if direct.usual.one("GET", STANDING) != name.encode():
             return False
-        client.expire(STANDING, STANDING_S)
+        direct.usual.one("EXPIRE", STANDING, STANDING_S)
     except (redis.RedisError, OSError):
         return False
     return True
@@ -110,9 +99,9 @@ def stand_by(name: str) -> bool:
 def stand_down(name: str) -> None:
     """`name` listens no more: its relief is called, which also finds whoever asked in this very moment."""
     try:
-        if queue.client().get(STANDING) != name.encode():
+        if direct.usual.one("GET", STANDING) != name.encode():
             return
-        queue.client().delete(STANDING)
+        direct.usual.one("DEL", STANDING)
     except (redis.RedisError, OSError):
         return
     call_a_pump()
@@ -121,7 +110,7 @@ def stand_down(name: str) -> None:
 def listen(seconds: float) -> bool:
     """Until somebody asks for work, at most so long. True when somebody did."""
     try:
-        return queue.client().blpop([BELL], timeout=seconds) is not None
+        return direct.usual.one("BLPOP", BELL, str(seconds)) is not None
     except (redis.RedisError, OSError):
         time.sleep(seconds)
         return False

@@ -14,7 +14,7 @@ from django.db import OperationalError, close_old_connections, transaction
 
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
-from algomirror.ops import alarms, queue, seats, threads
+from algomirror.ops import alarms, direct, seats, threads
 from algomirror.ops.lease import has_ended, process_name
 from trading.domain.orders import LIVE_STATES, OrderState
 from trading.models import Book, ExitGoal, Order, Position
@@ -214,17 +214,15 @@ def _hold(account_id: int) -> tuple[bool, bool]:
     """
     key = _held(account_id)
     try:
-        client = queue.client()
-        if client.set(key, process_name(), nx=True, ex=HELD_S):
+        if direct.usual.one("SET", key, process_name(), "NX", "EX", HELD_S):
             return True, True
-        holder = client.get(key)
+        holder = direct.usual.one("GET", key)
         # Killed at its work: the account does not wait for the key to run out.
-        if isinstance(holder, bytes) and has_ended(holder.decode()) and client.set(key, process_name(), ex=HELD_S):
+        if isinstance(holder, bytes) and has_ended(holder.decode()):
+            direct.usual.one("SET", key, process_name(), "EX", HELD_S)
             return True, True
-        pipe = client.pipeline(transaction=False)
-        pipe.set(_note(account_id), 1, ex=NOTED_S)
-        pipe.exists(key)
-        return False, bool(pipe.execute()[1])
+        _, is_heard = direct.usual.ask(("SET", _note(account_id), 1, "EX", NOTED_S), ("EXISTS", key))
+        return False, bool(is_heard)
     except (redis.RedisError, OSError):
         return True, True
 
@@ -232,10 +230,7 @@ def _hold(account_id: int) -> tuple[bool, bool]:
 def _let_go(account_id: int) -> bool:
     """Whether somebody left a note. The account is free before that is looked for: who comes later finds it free."""
     try:
-        pipe = queue.client().pipeline(transaction=False)
-        pipe.delete(_held(account_id))
-        pipe.delete(_note(account_id))
-        return bool(pipe.execute()[1])
+        return bool(direct.usual.ask(("DEL", _held(account_id)), ("DEL", _note(account_id)))[1])
     except (redis.RedisError, OSError):
         log.warning("account not freed account=%s", account_id)
         return False
@@ -244,10 +239,7 @@ def _let_go(account_id: int) -> bool:
 def _is_noted(account_id: int) -> bool:
     """Whether somebody asked meanwhile; whoever looks goes on holding the account."""
     try:
-        pipe = queue.client().pipeline(transaction=False)
-        pipe.exists(_note(account_id))
-        pipe.expire(_held(account_id), HELD_S)
-        return bool(pipe.execute()[0])
+        return bool(direct.usual.ask(("EXISTS", _note(account_id)), ("EXPIRE", _held(account_id), HELD_S))[0])
     except (redis.RedisError, OSError):
         return True
 
