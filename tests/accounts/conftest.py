@@ -34,8 +34,6 @@ def rooms_above(settings: Any) -> None:
         "halt_account": "tests.accounts.conftest.halt_account",
     }
     settings.READS_PER_SECOND = 500
-    # Argon2 costs what it should; these tests make a hundred users.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

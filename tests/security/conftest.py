@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -10,12 +9,6 @@ from algomirror.kernel import clock
 from algomirror.kernel.clock import FrozenClock
 from tests.accounts import cast
 from tests.cast import FRIDAY
-
-
-@pytest.fixture(autouse=True)
-def _cheap_passwords(settings: Any) -> None:
-    """Argon2 costs what it should; these tests make many users."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
