@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import RLock
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-import httpx
 from django.db import connection
 from django.test import override_settings
 
-from accounts.gateway import directory
+from accounts.gateway import directory, line
+from accounts.gateway.connection import Broken, Heard
 from accounts.gateway.openalgo import OpenAlgoGateway
 from accounts.gateway.port import Gateway
+from accounts.gateway.reports import NoReply
 from accounts.models import Account
 from algomirror.kernel.clock import FrozenClock
+from algomirror.ops.prepared import Prepared
 from simulator.account import AccountServer
 from simulator.broker import Broker
+from simulator.rest.core import Outcome
 from simulator.rest.dispatch import dispatch
 from simulator.world import World
-from tests.accounts.far import Httpx
 from tests.trading.points import Points
 from trading.domain.orders import OrderState
 from trading.models import Order
+
+_submitted = Prepared(
+    lambda account, symbol, action, product, units: (
+        Order.objects.filter(
+            account_id=account, state=OrderState.SUBMITTED, symbol=symbol, action=action, product=product, units=units
+        )
+        .order_by("-sent_at", "-id")
+        .values_list("pk", flat=True)
+    )
+)
 
 
 @dataclass
@@ -64,7 +77,7 @@ class FarSide:
             yield self
 
     def _gateway(self, account: Account) -> Gateway:
-        return OpenAlgoGateway.of(account, transport=Httpx(Transport(self, account.pk, self._accounts[account.pk])))
+        return OpenAlgoGateway.of(account, transport=_Server(self, account.pk, self._accounts[account.pk]))
 
     def server(self, account_id: int) -> AccountServer:
         return self.world.accounts[self._accounts[account_id] - 1]
@@ -81,64 +94,53 @@ class FarSide:
         return {orderid for broker in self.brokers(account_id) for orderid in broker.orders}
 
 
-class Transport(httpx.BaseTransport):
-    """One account's server without a socket. Time-outs take their time on both clocks."""
+class _Server:
+    """One account's server, in the place of the line to it. Time-outs take their time on both clocks."""
 
     def __init__(self, side: FarSide, account_id: int, index: int) -> None:
         self.side, self.account_id, self.index = side, account_id, index
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        side = self.side
-        endpoint = request.url.path.rsplit("/", 1)[-1]
+    def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Heard | NoReply:
+        side, where = self.side, urlsplit(target)
+        endpoint = where.path.rsplit("/", 1)[-1]
         side.points.pass_by(f"wire before {endpoint}")
         self._nothing_uncommitted(endpoint)
         if self.account_id in side.unreachable:
-            raise httpx.ConnectError("nobody there", request=request)
+            return line.unreached(OSError("nobody there"))
         side.calls.append((self.account_id, endpoint))
-        body = request.read()
         sent = self._sending(json.loads(body)) if endpoint == "placeorder" else None
         with side.one_at_a_time:
             before = side.broker_ids(self.account_id)
-            outcome = dispatch(
-                side.world.accounts[self.index - 1],
-                request.method,
-                request.url.path,
-                request.headers.get("content-type"),
-                body,
-                dict(request.url.params),
-            )
+            account = side.world.accounts[self.index - 1]
+            outcome = dispatch(account, method, where.path, headers.get("content-type"), body, dict(parse_qsl(where.query)))
             if sent is not None:
                 sent.broker_ids = sorted(side.broker_ids(self.account_id) - before)
         if side.after_dispatch is not None:
             side.after_dispatch(self.account_id, endpoint)
         side.points.pass_by(f"wire after {endpoint}")
-        return self._carry_out(request, outcome)
+        return self._carry_out(outcome, timeout_s)
 
-    def _carry_out(self, request: httpx.Request, outcome: Any) -> httpx.Response:
-        side, limit = self.side, float(request.extensions["timeout"]["read"])
+    def close(self) -> None:
+        """Nothing is kept."""
+
+    def _carry_out(self, outcome: Outcome, limit: float) -> Heard | NoReply:
+        side = self.side
         if outcome.transport == "hang" or outcome.delay_s > limit:
             side.advance(limit / 2)
             if side.while_hanging is not None:
                 hanging, side.while_hanging = side.while_hanging, None
                 hanging()
             side.advance(limit / 2)
-            raise httpx.ReadTimeout("no answer", request=request)
+            return line.broken(TimeoutError())
         if outcome.delay_s:
             side.advance(outcome.delay_s)
         if outcome.transport == "drop":
-            raise httpx.RemoteProtocolError("dropped", request=request)
-        return httpx.Response(outcome.status, content=outcome.payload, headers={"content-type": outcome.content_type})
+            return line.broken(Broken())
+        return Heard(outcome.status, outcome.content_type, "", outcome.payload)
 
     def _sending(self, body: dict[str, Any]) -> Sent:
-        rows = Order.objects.filter(
-            account_id=self.account_id,
-            state=OrderState.SUBMITTED,
-            symbol=body["symbol"],
-            action=body["action"],
-            product=body["product"],
-            units=int(body["quantity"]),
-        )
-        order_id = rows.order_by("-sent_at", "-id").values_list("pk", flat=True).first()
+        shape = (body["symbol"], body["action"], body["product"], int(body["quantity"]))
+        order_id = _submitted.first(self.account_id, *shape)
         if order_id is None:
             self.side.broken.append(f"an order left without a committed row: {body['action']} {body['symbol']}")
         sent = Sent(order_id, self.account_id, self.side.clock.now(), body)

@@ -65,8 +65,9 @@ _orders = Prepared(
     lambda: (
         Order.objects.select_related("book")
         .only(
-            *("book__state", "book__kind", "account_id", "client_order_id", "purpose", "leg", "attempt", "hedge_legs", "symbol"),
-            *("product", "action", "units", "price", "trigger_price", "state", "broker_order_id", "filled_units", "change_state"),
+            *("book__state", "book__kind", "account_id", "client_order_id", "purpose", "leg", "attempt", "hedge_legs"),
+            *("exchange", "symbol", "product", "action", "units", "price", "trigger_price"),
+            *("state", "broker_order_id", "filled_units", "change_state"),
         )
         .order_by("id")
     )
