@@ -1,6 +1,6 @@
 from django.urls import path
 
-from strategies import api, api_margin, api_runs
+from strategies import api, api_groups, api_margin, api_runs
 from strategies.analytics import api as reports
 from strategies.webhooks import api as hooks
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("strategies/<int:pk>/archive", api.StrategyArchive.as_view(), name="api-strategy-archive"),
     path("strategies/<int:pk>/entries", api.StrategyEntries.as_view(), name="api-strategy-entries"),
     path("strategies/<int:pk>/preview", api.StrategyPreview.as_view(), name="api-strategy-preview"),
+    path("groups", api_groups.Groups.as_view(), name="api-groups"),
     path("webhooks", hooks.Webhooks.as_view(), name="api-webhooks"),
     path("webhooks/<int:pk>", hooks.WebhookOne.as_view(), name="api-webhook"),
     path("webhooks/<int:pk>/rotate", hooks.WebhookRotate.as_view(), name="api-webhook-rotate"),
