@@ -70,6 +70,11 @@ class Series:
             return False
         return now.direction is not before.direction and now.direction is self.adverse
 
+    def is_against(self) -> bool:
+        """The newest bar stands on the side that costs this structure."""
+        newest = self.trends[-1] if self.trends else None
+        return newest is not None and newest.direction is self.adverse
+
     @property
     def adverse(self) -> Direction:
         return Direction.UP if self.is_credit else Direction.DOWN
@@ -136,6 +141,8 @@ def _look_at(run: OpenRun, started_at: datetime, now: datetime, compute: Compute
     terms = None if guard is None else guard.policy.terms
     if guard is None or not isinstance(terms, SupertrendTerms) or not run.open_keys:
         return False
+    if guard.policy.is_paused(now):
+        return False
     exchange = next(iter(run.open_keys)).partition(":")[0]
     due = due_bar(exchange, terms.timeframe, now)
     if due is None or due <= started_at or guard.view.inputs.get("bar") == due.isoformat():
@@ -177,6 +184,8 @@ def _decide(
     since = max(started_at, datetime.fromisoformat(last)) if last else started_at
     fresh = [at for at, bar in enumerate(found.bars) if bar.closes_at > since]
     at = next((at for at in fresh if found.turned_against(at)), len(found.bars) - 1)
+    if _was_paused(guard, since) and not found.is_against():
+        at = len(found.bars) - 1
     trend = found.trends[at]
     assert trend is not None
     is_first = "line" not in guard.view.inputs
@@ -185,6 +194,11 @@ def _decide(
     signal = Signal(turned, found.bars[at].close, level(trend.line), memory | {"decided": found.bars[at].closes_at.isoformat()})
     quotes = store.get(run.wanted_keys)
     sweep.evaluate_run(run.run_id, quotes=quotes, now=now, seen_by="signal", signal=signal)
+
+
+def _was_paused(guard: Guard, since: datetime) -> bool:
+    """In the time of the bars that are looked at now. A turn of that time counts only while it still stands."""
+    return guard.policy.paused_until is not None and guard.policy.paused_until > since
 
 
 def _memory(found: Series, due: datetime, terms: SupertrendTerms) -> dict[str, Any]:
