@@ -1,6 +1,6 @@
 from django.urls import path
 
-from risk import api, api_limits, api_reference, api_signals
+from risk import api, api_limits, api_pauses, api_reference, api_signals
 
 urlpatterns = [
     path("risk/status", api.Status.as_view(), name="api-risk-status"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("risk/release", api.Release.as_view(), name="api-risk-release"),
     path("reference/charges", api_reference.ChargesDoor.as_view(), name="api-reference-charges"),
     path("runs/<int:pk>/combined", api_signals.Combined.as_view(), name="api-run-combined"),
+    path("runs/<int:pk>/guards/<int:guard>/pause", api_pauses.Pause.as_view(), name="api-guard-pause"),
     path("accounts/<int:pk>/state", api.AccountState.as_view(), name="api-account-state"),
     path("accounts/<int:pk>/flatten", api.AccountFlatten.as_view(), name="api-account-flatten"),
 ]
