@@ -1,6 +1,6 @@
 from django.urls import path
 
-from strategies import api, api_groups, api_margin, api_runs
+from strategies import api, api_groups, api_margin, api_notes, api_runs
 from strategies.analytics import api as reports
 from strategies.webhooks import api as hooks
 
@@ -38,6 +38,7 @@ urlpatterns = [
     path("runs/<int:pk>/positions", api_runs.RunPositions.as_view(), name="api-run-positions"),
     path("runs/<int:pk>/risk", api_runs.RunRisk.as_view(), name="api-run-risk"),
     path("runs/<int:pk>/events", api_runs.RunEvents.as_view(), name="api-run-events"),
+    path("runs/<int:pk>/notes", api_notes.RunNotes.as_view(), name="api-run-notes"),
     path("runs/<int:pk>/stop-entries", api_runs.RunStopEntries.as_view(), name="api-run-stop-entries"),
     path("runs/<int:pk>/exit", api_runs.RunExit.as_view(), name="api-run-exit"),
     path("runs/<int:pk>/limits", api_runs.RunLimitsDoor.as_view(), name="api-run-limits"),
