@@ -9,7 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.tokens.auth import person, require_accounts
+from accounts.tokens.auth import allowed, person, require_accounts
+from algomirror.ops import sight
 from algomirror.ops.api.doors import Asked, Door, command
 from algomirror.ops.api.schema import CURSOR
 from marketdata import feeds
@@ -40,7 +41,8 @@ class FailoversDoor(Door):
     def get(self, request: Request) -> Response:
         """Every change of the source, newest first: from, to, why, by whom, and how long no index ticked."""
         self.params(FailoversAsked)
-        return self.page(FailoverRecord.objects.all(), Failover)
+        with sight.limited_to(allowed(request)):
+            return self.page(FailoverRecord.objects.all(), Failover)
 
 
 class SwitchAsked(Asked):

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from django.db.models import Max
+
 from algomirror.kernel import clock
 from marketdata import calendar
 from marketdata.domain import candles
@@ -43,6 +45,14 @@ def minutes(keys: Iterable[str], since: datetime, until: datetime) -> dict[str, 
     for key, *columns in rows.values_list("key", *_COLUMNS):
         found[key].append(Minute(*columns))
     return found
+
+
+def known_until(keys: Iterable[str], now: datetime) -> datetime | None:
+    """Until when every one of these instruments is known, in one query; None while one of them has no minute at all."""
+    wanted = set(keys)
+    found = Candle1m.objects.filter(key__in=wanted, minute__lte=now).values_list("key").annotate(newest=Max("minute"))
+    newest = [minute for _, minute in found.order_by("key")]
+    return min(min(newest) + candles.MINUTE, now) if wanted and len(newest) == len(wanted) else None
 
 
 def series(key: str, timeframe: int, days: int, now: datetime) -> list[Candle]:

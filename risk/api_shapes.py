@@ -28,6 +28,7 @@ class State(serializers.Serializer[Any]):
 
 
 class Guard(serializers.Serializer[Any]):
+    id = serializers.IntegerField(source="guard_id")
     rule = serializers.CharField()
     scope = serializers.CharField()
     state = serializers.CharField()
@@ -37,6 +38,9 @@ class Guard(serializers.Serializer[Any]):
     share = serializers.DecimalField(max_digits=5, decimal_places=1, allow_null=True)
     distance = rupees()
     evaluated_at = serializers.DateTimeField(allow_null=True)
+    paused_until = serializers.DateTimeField(allow_null=True, help_text="null: it acts")
+    paused_by = serializers.CharField()
+    paused_why = serializers.CharField()
 
 
 class Pnl(serializers.Serializer[Any]):

@@ -102,7 +102,7 @@ class RunLimits(models.Model):
 
 
 class GuardState(models.Model):
-    """One rule watching one run (book empty) or one book of it. Written by risk.services.sweep only."""
+    """One rule watching one run (book empty) or one book of it. Written by risk.services.sweep only, but for its pause."""
 
     class State(models.TextChoices):
         WAITING = "WAITING"
@@ -124,9 +124,19 @@ class GuardState(models.Model):
     armed_at = models.DateTimeField(null=True)
     evaluated_at = models.DateTimeField(null=True)
     tripped_at = models.DateTimeField(null=True)
+    # Of the last pause, in the guard's own row: there is no other to look for, so none that could fail to be found.
+    # Written by risk.services.pausing; over when `paused_until` is past, without anybody's doing.
+    paused_until = models.DateTimeField(null=True)
+    paused_by = models.CharField(max_length=80, blank=True, default="")
+    paused_why = models.CharField(max_length=300, blank=True, default="")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "rule", "scope_key"], name="one_guard_per_rule_and_scope")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "rule", "scope_key"], name="one_guard_per_rule_and_scope"),
+            models.CheckConstraint(
+                condition=Q(paused_until__isnull=True) | ~Q(paused_by="") & ~Q(paused_why=""), name="pause_says_who_and_why"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.rule} of run {self.run_id} ({self.scope_key})"

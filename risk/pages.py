@@ -52,6 +52,16 @@ class LimitRow:
     due: datetime | None = None
     peak: Decimal | None = None
     ready: str = ""
+    guard_id: int = 0
+    # None: it is not paused now.
+    paused_until: datetime | None = None
+    paused_by: str = ""
+    paused_why: str = ""
+
+    @property
+    def is_hard_stop(self) -> bool:
+        """Takes the run out by itself at a loss, now."""
+        return self.rule == Rule.MAX_LOSS and self.action == "EXIT" and self.paused_until is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ class RunRow:
 
     @property
     def has_stop(self) -> bool:
-        return any(limit.rule == Rule.MAX_LOSS and limit.action == "EXIT" for limit in self.limits)
+        return any(limit.is_hard_stop for limit in self.limits)
 
 
 def run_rows(runs: Iterable[OpenRun] | None = None) -> list[RunRow]:
@@ -122,13 +132,14 @@ def _row(
         started_at=run.started_at,
         accounts=len(open_run.books),
         pnl=run_pnl(mark.pnl for mark in seen.books.values()),
-        limits=tuple(_limit(run.pk, guard, seen, of_book) for guard in guards),
+        limits=tuple(_limit(run.pk, guard, seen, of_book, now) for guard in guards),
         blind_since=blind,
     )
 
 
-def _limit(run_id: int, guard: selectors.Guard, seen: Snapshot, of_book: Mapping[int, str]) -> LimitRow:
+def _limit(run_id: int, guard: selectors.Guard, seen: Snapshot, of_book: Mapping[int, str], now: datetime) -> LimitRow:
     policy, view = guard.policy, guard.view
+    is_paused = policy.is_paused(now) and view.stage is not Stage.TRIPPED
     line = None if view.stage is Stage.TRIPPED else standing(policy, view, seen)
     level = view.level if line is None else line.level
     value = None if policy.rule in CLOCK else measure(policy, seen)
@@ -155,6 +166,10 @@ def _limit(run_id: int, guard: selectors.Guard, seen: Snapshot, of_book: Mapping
         due=policy.due,
         peak=Decimal(view.inputs["peak"]) if "peak" in view.inputs else None,
         ready=str(view.inputs.get("ready", "")),
+        guard_id=guard.guard_id,
+        paused_until=policy.paused_until if is_paused else None,
+        paused_by=guard.paused_by if is_paused else "",
+        paused_why=guard.paused_why if is_paused else "",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -60,6 +60,9 @@ class Guard:
     view: GuardView
     evaluated_at: datetime | None
     noted: int = 0
+    # Who paused it last and why; whether it is paused, its policy says.
+    paused_by: str = ""
+    paused_why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +257,10 @@ def _guards(
         )
         if policy is not None:
             view = GuardView(Stage(row.state), row.level, row.value, row.armed_at, row.tripped_at, row.inputs)
-            guards[row.run_id].append(Guard(row.pk, policy, view, row.evaluated_at, row.noted))
+            if row.paused_until is not None:
+                policy = replace(policy, paused_until=row.paused_until)
+            guard = Guard(row.pk, policy, view, row.evaluated_at, row.noted, row.paused_by, row.paused_why)
+            guards[row.run_id].append(guard)
     return guards
 
 

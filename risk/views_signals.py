@@ -7,18 +7,14 @@ from django.views.decorators.http import require_safe
 
 from algomirror.kernel import clock
 from risk import selectors
-from risk.domain.terms import SupertrendTerms, terms_of
-from risk.models import RunLimits
 from risk.services import supertrend
-from trading.models import Run
 
 
 @require_safe
 def combined(request: HttpRequest, pk: int) -> JsonResponse:
     """The very series the guard decides on; with the usual terms where the run has no Supertrend of its own."""
-    limits = RunLimits.objects.filter(run__in=Run.objects.filter(pk=pk)).first()
-    if limits is None:
+    terms = supertrend.terms_in_force(pk)
+    if terms is None:
         raise Http404
     run = selectors.open_run(pk)
-    terms = terms_of(limits.terms).supertrend or SupertrendTerms()
     return JsonResponse({"bars": [], "state": "CLOSED", "legs": {}} if run is None else supertrend.drawn(run, terms, clock.now()))

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from accounts.models import Account
 from accounts.tokens.auth import allowed, person, require_accounts, seen
 from algomirror.kernel.errors import Refused
+from algomirror.ops import sight
 from algomirror.ops.api.doors import Asked, Door, Nothing, actor, command, found
 from algomirror.ops.api.schema import CURSOR, LIMIT
 from strategies import api_definition as definition
@@ -54,7 +55,8 @@ class Strategies(Door):
     def get(self, request: Request) -> Response:
         """Strategies with their newest version."""
         asked = self.params(ListAsked)
-        return self.page(Strategy.objects.filter(archived_at__isnull=not asked["archived"]), definition.StrategyShape)
+        with sight.limited_to(allowed(request)):
+            return self.page(Strategy.objects.filter(archived_at__isnull=not asked["archived"]), definition.StrategyShape)
 
     @extend_schema(request=definition.StrategyAsked, responses={201: definition.StrategyShape})
     @command
@@ -69,7 +71,8 @@ class Strategies(Door):
 class StrategyOne(Door):
     @extend_schema(responses=definition.StrategyShape)
     def get(self, request: Request, pk: int) -> Response:
-        return Response(definition.StrategyShape(strategy_of(pk)).data)
+        with sight.limited_to(allowed(request)):
+            return Response(definition.StrategyShape(strategy_of(pk)).data)
 
     @extend_schema(request=definition.StrategyEdit, responses=definition.StrategyShape)
     @command
@@ -93,7 +96,8 @@ def _require_its_accounts(request: Request, strategy: Strategy) -> None:
 class Versions(Door):
     @extend_schema(parameters=[CURSOR, LIMIT], responses=page_of(definition.VersionShape, "Version"))
     def get(self, request: Request, pk: int) -> Response:
-        return self.page(strategy_of(pk).versions.all(), definition.VersionShape)
+        with sight.limited_to(allowed(request)):
+            return self.page(strategy_of(pk).versions.all(), definition.VersionShape)
 
 
 class StrategyRuns(Door):

@@ -92,6 +92,17 @@ class GradeAsked(Asked):
     description = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
 
 
+class GradeEdit(Asked):
+    """What is not named stays."""
+
+    name = serializers.CharField(max_length=10, required=False)
+    share = serializers.DecimalField(
+        max_digits=5, decimal_places=2, min_value=Decimal("0.01"), max_value=Decimal(100), required=False
+    )
+    basis = serializers.ChoiceField(choices=TradeGrade.Basis.values, required=False)
+    description = serializers.CharField(max_length=120, required=False, allow_blank=True)
+
+
 class CalculateAsked(Asked):
     amount = serializers.DecimalField(max_digits=16, decimal_places=2, min_value=Decimal("0.01"))
     underlying = serializers.CharField(max_length=20)
@@ -189,6 +200,16 @@ class GradeOne(Door):
         require_everything(request)
         grade = found(TradeGrade.objects.filter(archived_at=None), pk=pk)
         return Response(GradeShape(margins.save_grade(**self.body(GradeAsked), by=actor(request), grade=grade)).data)
+
+    @extend_schema(request=GradeEdit, responses=GradeShape)
+    @command
+    def patch(self, request: Request, pk: int) -> Response:
+        """Change what is named; A, B and C keep their names."""
+        require_everything(request)
+        grade = found(TradeGrade.objects.filter(archived_at=None), pk=pk)
+        as_it_is = {name: getattr(grade, name) for name in ("name", "share", "basis", "description")}
+        wanted = as_it_is | self.body(GradeEdit)
+        return Response(GradeShape(margins.save_grade(**wanted, by=actor(request), grade=grade)).data)
 
     @extend_schema(request=Nothing, responses=GradeShape)
     @command

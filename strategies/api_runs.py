@@ -134,22 +134,27 @@ class RunExit(Door):
     @extend_schema(request=shapes.ExitAsked, responses={202: shapes.Goals})
     @command
     def post(self, request: Request, pk: int) -> Response:
-        """Bring a run, its part in one account, or one leg of it, to flat. Never gated."""
+        """Bring a run, its part in one account, one leg or one instrument of it, to flat, or `units` of it. Never gated."""
         asked, run = self.body(shapes.ExitAsked), run_of(request, pk)
         account_id = asked.get("account")
         if account_id is None:
             require_whole_run(request, run)
         else:
             require_accounts(request, [account_id])
+        where = None if account_id is None else [account_id]
+        by, key = actor(request), request.headers["Idempotency-Key"]
         if "leg" in asked:
-            where = None if account_id is None else [account_id]
-            closed = byhand.close_leg(
-                run.pk, asked["leg"], by=actor(request), key=request.headers["Idempotency-Key"], account_ids=where
-            )
-            ids = [one.goal.pk for one in closed if one.goal is not None]
-            return Response({"goals": ids, "links": [f"/api/v1/goals?run={run.pk}"]}, status=202)
-        goals = stop.exit_run(run.pk, by=actor(request), why=asked["reason"], account_id=account_id)
+            goals = _asked_for(byhand.close_leg(run.pk, asked["leg"], by=by, key=key, account_ids=where))
+        elif "instrument" in asked:
+            what, units = asked["instrument"], asked.get("units")
+            goals = _asked_for(byhand.close_instrument(run.pk, what, by=by, key=key, account_ids=where, units=units))
+        else:
+            goals = stop.exit_run(run.pk, by=by, why=asked["reason"], account_id=account_id)
         return Response({"goals": goals, "links": [f"/api/v1/goals?run={run.pk}"]}, status=202)
+
+
+def _asked_for(closed: list[byhand.Asked]) -> list[int]:
+    return [one.goal.pk for one in closed if one.goal is not None]
 
 
 class RunLimitsDoor(Door):

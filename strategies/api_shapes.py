@@ -66,7 +66,18 @@ class SendAsked(Asked):
 class ExitAsked(Asked):
     account = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID, help_text="empty: all its accounts")
     leg = serializers.IntegerField(required=False, min_value=1, max_value=1000, help_text="empty: all its legs")
+    instrument = serializers.CharField(required=False, max_length=64, help_text="EXCHANGE:SYMBOL, instead of a leg")
+    units = serializers.IntegerField(
+        required=False, min_value=1, max_value=10_000_000, help_text="of the instrument, in each account; empty: all that is held"
+    )
     reason = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
+
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if "leg" in asked and "instrument" in asked:
+            raise serializers.ValidationError({"instrument": ["Name a leg or an instrument."]})
+        if "units" in asked and "instrument" not in asked:
+            raise serializers.ValidationError({"units": ["A part is closed of an instrument only."]})
+        return asked
 
 
 class EnabledAsked(Asked):

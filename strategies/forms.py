@@ -14,6 +14,7 @@ from algomirror.kernel.errors import Refused
 from risk.domain.limits import LimitTerms, amount
 from risk.forms import RiskTermsForm
 from risk.models import Action, RunLimits
+from risk.pages import LimitRow
 from strategies.domain.legs import MAX_LEGS
 from strategies.domain.payoff import WhatIf
 from strategies.domain.tickets import PRICE_TYPES, WORDS, Ticket, TicketLeg
@@ -181,6 +182,24 @@ class WhatIfForm(forms.Form):
             vol_shift=float(typed["whatif_iv"] or 0) / 100,
             days=float(typed["whatif_days"] or 0),
         )
+
+
+class PauseForm(forms.Form):
+    """Hold one guard of an open run back for a while, or let it act again."""
+
+    guard = forms.TypedChoiceField(coerce=int)
+    minutes = forms.TypedChoiceField(
+        coerce=int,
+        label="For",
+        choices=[*((n, f"{n} minutes") for n in (5, 15, 30, 60, 120, 240)), (0, "no longer, it acts again")],
+    )
+    why = forms.CharField(label="Reason", max_length=300)
+
+    def __init__(self, limits: Sequence[LimitRow], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["guard"]
+        assert isinstance(field, forms.TypedChoiceField)
+        field.choices = [(row.guard_id, f"{row.name}, {row.scope}") for row in limits if row.state != "TRIPPED"]
 
 
 class NoteForm(forms.Form):

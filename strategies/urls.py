@@ -52,6 +52,7 @@ urlpatterns = [
     path("runs/<int:pk>/exit", runs.leave, name="run-exit"),
     path("runs/<int:pk>/accounts/<int:account_id>/exit", runs.leave, name="run-exit-account"),
     path("runs/<int:pk>/limits", runs.limits, name="run-limits"),
+    path("runs/<int:pk>/guards/pause", runs.pause_guard, name="run-guard-pause"),
     path("ticket", ticket.ticket, name="ticket"),
     path("ticket/contract", ticket.contract, name="ticket-contract"),
     path("ticket/preview", ticket.preview, name="ticket-preview"),

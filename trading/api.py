@@ -13,9 +13,9 @@ from rest_framework.response import Response
 
 from accounts.api import account_of
 from accounts.models import Account
-from accounts.tokens.auth import seen
+from accounts.tokens.auth import require_accounts, seen
 from algomirror.kernel import clock
-from algomirror.ops import queue
+from algomirror.ops import hooks
 from algomirror.ops.api.doors import Door, Nothing, actor, command, found
 from algomirror.ops.api.schema import CURSOR
 from marketdata import quotes
@@ -23,7 +23,7 @@ from trading import api_shapes as shapes
 from trading.domain.pnl import book_pnl
 from trading.models import Book, ExitGoal, Fill, Order, Position
 from trading.pages.compare import compared
-from trading.services import byhand, cancel, convert, modify
+from trading.services import byhand, cancel, convert, modify, reading
 
 
 def orders_of(request: Request) -> QuerySet[Order]:
@@ -130,6 +130,12 @@ def accounts_asked(request: Request, asked: dict[str, Any]) -> list[int]:
     """The accounts that a WhereAsked names; 404 for one that is not the caller's."""
     if "account" in asked:
         return [account_of(request, asked["account"]).pk]
+    if "group" in asked:
+        members = hooks.call("group_accounts", asked["group"])
+        if members is None:
+            raise Http404
+        require_accounts(request, members)
+        return list(Account.objects.filter(pk__in=members, archived_at=None).values_list("pk", flat=True))
     if "accounts" in asked:
         return [account_of(request, pk).pk for pk in dict.fromkeys(asked["accounts"])]
     return list(seen(request, Account.objects.filter(archived_at=None), "pk").values_list("pk", flat=True))
@@ -254,8 +260,7 @@ class AccountRefresh(Door):
     def post(self, request: Request, pk: int) -> Response:
         """Have the account's books read now. `asked` 0: a reading was already asked for."""
         account = account_of(request, pk)
-        asked = queue.enqueue("orders", "trading.tasks.sync", account.pk, key=f"sync:{account.pk}")
-        return Response({"asked": int(asked)}, status=202)
+        return Response({"asked": reading.ask([account.pk])}, status=202)
 
 
 class AccountPnl(Door):

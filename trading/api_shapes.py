@@ -127,15 +127,16 @@ def _ids(**more: Any) -> serializers.ListField:
 
 
 class WhereAsked(Asked):
-    """Exactly one of the three, so that a misspelt account never means all of them."""
+    """Exactly one of the four, so that a misspelt account never means all of them."""
 
     account = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
     accounts = _ids(required=False)
+    group = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
     everywhere = serializers.BooleanField(required=False, default=False, help_text="all accounts that the caller may see")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if sum([("account" in attrs), ("accounts" in attrs), bool(attrs["everywhere"])]) != 1:
-            raise serializers.ValidationError({"account": ["Name one account, several accounts, or everywhere."]})
+        if sum([*(name in attrs for name in ("account", "accounts", "group")), bool(attrs["everywhere"])]) != 1:
+            raise serializers.ValidationError({"account": ["Name one account, several accounts, a group, or everywhere."]})
         return attrs
 
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from trading import api, api_outside
+from trading import api, api_outside, api_reconciliation
 
 urlpatterns = [
     path("orders", api.Orders.as_view(), name="api-orders"),
@@ -20,6 +20,8 @@ urlpatterns = [
     path("accounts/<int:pk>/close", api.AccountClose.as_view(), name="api-account-close"),
     path("goals", api.Goals.as_view(), name="api-goals"),
     path("reconciliation", api.Reconciliation.as_view(), name="api-reconciliation"),
+    path("reconciliation/items", api_reconciliation.Items.as_view(), name="api-reconciliation-items"),
+    path("reconciliation/run", api_reconciliation.Run.as_view(), name="api-reconciliation-run"),
     path("reconciliation/resolve", api_outside.Resolve.as_view(), name="api-reconciliation-resolve"),
     path("accounts/<int:pk>/refresh", api.AccountRefresh.as_view(), name="api-account-refresh"),
     path("accounts/<int:pk>/pnl", api.AccountPnl.as_view(), name="api-account-pnl"),

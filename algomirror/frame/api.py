@@ -15,7 +15,7 @@ from accounts.tokens.auth import allowed, require_everything
 from algomirror.frame import api_shapes as shapes
 from algomirror.frame.dashboard import dashboard
 from algomirror.kernel import clock
-from algomirror.ops import alarms
+from algomirror.ops import alarms, sight
 from algomirror.ops.api.doors import Door, Nothing, actor, command, found, username
 from algomirror.ops.api.models import Command
 from algomirror.ops.api.schema import CURSOR
@@ -119,4 +119,5 @@ class Feed(Door):
     @extend_schema(responses=shapes.Feed)
     def get(self, request: Request) -> Response:
         """Where prices come from, and how old the newest index tick is."""
-        return Response(shapes.Feed(feed_status(clock.now())).data)
+        with sight.limited_to(allowed(request)):
+            return Response(shapes.Feed(feed_status(clock.now())).data)

@@ -70,7 +70,8 @@ def evaluate(policy: Policy, state: GuardView, snapshot: Snapshot, now: datetime
 
     Arms on the first complete mark after the first fill and decides in the same look, so a level already breached
     trips at once. An unknown value changes nothing: it neither trips nor disarms nor moves a peak. A tripped guard
-    stays tripped. Rules of the clock need no price.
+    stays tripped. A paused one arms and remembers and does not trip; the first look after its pause decides as any other.
+    Rules of the clock need no price.
     """
     if state.stage is Stage.TRIPPED:
         return state, UNKNOWN
@@ -85,7 +86,7 @@ def evaluate(policy: Policy, state: GuardView, snapshot: Snapshot, now: datetime
     by_signal = policy.rule is Rule.SUPERTREND and snapshot.signal is not None
     reached = snapshot.signal.turned if by_signal and snapshot.signal else line.is_reached(value)
     armed = replace(state, stage=Stage.ARMED, level=line.level, value=value, armed_at=state.armed_at or now, inputs=line.inputs)
-    if not reached:
+    if not reached or policy.is_paused(now):
         return armed, Verdict(tripped=False, is_known=True, level=line.level, value=value)
     tripped = replace(armed, stage=Stage.TRIPPED, tripped_at=now)
     return tripped, Verdict(tripped=True, is_known=True, level=line.level, value=value)
@@ -95,7 +96,7 @@ def _by_clock(policy: Policy, state: GuardView, snapshot: Snapshot, now: datetim
     if policy.due is None or not snapshot.is_live:
         return state, UNKNOWN
     armed = replace(state, stage=Stage.ARMED, armed_at=state.armed_at or now, inputs={"due": policy.due.isoformat()})
-    if now < policy.due:
+    if now < policy.due or policy.is_paused(now):
         return armed, Verdict(tripped=False, is_known=True)
     return replace(armed, stage=Stage.TRIPPED, tripped_at=now), Verdict(tripped=True, is_known=True)
 

@@ -68,6 +68,11 @@ class Policy:
     # Rules of the clock only; None while the calendar cannot say.
     due: datetime | None = None
     expiry: str = ""
+    # A person holds it back until then. It goes on watching and remembering, and acts again by itself.
+    paused_until: datetime | None = None
+
+    def is_paused(self, now: datetime) -> bool:
+        return self.paused_until is not None and now < self.paused_until
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ class FastGuard:
         suspects: set[int] = set()
         for line in dict.fromkeys(line for key in wanted for line in index.by_key[key]):
             value = line.gauge.total(marks)
-            if value is not None and line.sees(value):
+            if value is not None and line.sees(value, now):
                 suspects.add(line.run_id)
         return sorted(suspects)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from algomirror.kernel import clock
 from marketdata.domain.quotes import Bounds
 from risk import selectors
 from risk.domain.gauges import Gauge, pnl_gauge, premium_gauge, price_gauge
@@ -27,16 +28,21 @@ Measure = tuple[str, str | int | None]
 class Line:
     """One number of one run, with the untripped guards that watch it. Ratchets learn from every value."""
 
-    def __init__(self, run_id: int, gauge: Gauge, guards: Iterable[tuple[Guard, GuardView]], seen: Snapshot) -> None:
+    def __init__(
+        self, run_id: int, gauge: Gauge, guards: Iterable[tuple[Guard, GuardView]], seen: Snapshot, now: datetime
+    ) -> None:
         self.run_id = run_id
         self.gauge = gauge
         self._seen = seen
         self._standings: dict[int, Standing] = {}
         self._ratchets: dict[int, tuple[Guard, GuardView]] = {}
         self._peaks: dict[int, Decimal | None] = {}
+        self._paused: dict[int, datetime] = {}
         for guard, view in guards:
+            if guard.policy.paused_until is not None:
+                self._paused[guard.guard_id] = guard.policy.paused_until
             self._place(guard, view, standing(guard.policy, view, seen))
-        self._bound()
+        self._bound(now)
 
     def _place(self, guard: Guard, view: GuardView, line: Standing | None) -> None:
         if line is None:
@@ -49,17 +55,22 @@ class Line:
             peak = line.inputs.get("peak")
             self._peaks[guard.guard_id] = None if peak is None else Decimal(peak)
 
-    def _bound(self) -> None:
-        self.gauge = self.gauge.between(self._standings.values())
+    def _bound(self, now: datetime) -> None:
+        """The levels of paused guards are no level yet; they count from the first value after their pause."""
+        waiting = {guard_id: until for guard_id, until in self._paused.items() if now < until}
+        self._resumes_at = min(waiting.values(), default=None)
+        self.gauge = self.gauge.between(line for guard_id, line in self._standings.items() if guard_id not in waiting)
 
-    def sees(self, value: Decimal) -> bool:
+    def sees(self, value: Decimal, now: datetime) -> bool:
         """Take one value; True when it touches a level."""
+        if self._resumes_at is not None and now >= self._resumes_at:
+            self._bound(now)
         for guard_id, (guard, view) in list(self._ratchets.items()):
             peak = self._peaks[guard_id]
             if peak is None or (value > peak if self._standings[guard_id].trips == "DOWN" else value < peak):
                 line = JUDGES[guard.policy.rule](guard.policy, view, value, self._seen)
                 self._place(guard, GuardView(view.stage, view.level, value, view.armed_at, inputs=view.inputs), line)
-                self._bound()
+                self._bound(now)
         return self.gauge.touches(value)
 
     def views(self) -> dict[int, GuardView]:
@@ -122,7 +133,7 @@ def watch(run: OpenRun, print_: Print, memories: Memories) -> Watched:
 
 
 def _lines(run: OpenRun, memories: Memories) -> Iterable[Line]:
-    seen = selectors.snapshot(run, {}, NO_QUOTES_AT, NO_BOUNDS)
+    seen, now = selectors.snapshot(run, {}, NO_QUOTES_AT, NO_BOUNDS), clock.now()
     watched: dict[Measure, list[tuple[Guard, GuardView]]] = defaultdict(list)
     for guard in run.guards:
         measure = _measure(guard, run, seen)
@@ -131,7 +142,7 @@ def _lines(run: OpenRun, memories: Memories) -> Iterable[Line]:
     for (kind, which), guards in watched.items():
         gauge = _gauge(kind, which, run, seen)
         if gauge is not None:
-            yield Line(run.run_id, gauge, guards, seen)
+            yield Line(run.run_id, gauge, guards, seen, now)
 
 
 def _measure(guard: Guard, run: OpenRun, seen: Snapshot) -> Measure | None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from algomirror.kernel import clock
-from algomirror.kernel.errors import Refused
+from algomirror.kernel.errors import Conflict, Refused
 from algomirror.kernel.money import ZERO, to_paisa
 from algomirror.ops import journal
 from risk.domain.sizing import Table
 from risk.models import ChargeRate, MarginRequirement, TradeGrade
 from trading.domain.charges import Rates
+
+RACED = "Somebody else saved this rate just now."
 
 
 def table() -> Table:
@@ -68,12 +71,59 @@ def grades() -> list[TradeGrade]:
     return list(TradeGrade.objects.filter(archived_at=None))
 
 
-def save_rate(row: ChargeRate, *, by: str) -> None:
-    """A rate from a date on; earlier days keep the rate they had."""
+def save_rate(row: ChargeRate, *, by: str) -> bool:
+    """A rate from a date on; earlier days keep the rate they had. Journaled with what it was; False: it was so already."""
+    _validated(row, "The rate was not saved.")
     with transaction.atomic():
-        row.save()
-        start = row.effective_from.isoformat()
-        journal.record("charges.rate", actor=by, subject=f"{row.item} {row.exchange}", share=row.share, start=start)
+        before = ChargeRate.objects.filter(pk=row.pk).first()
+        if before is None:
+            row.save()
+        elif _told(before) == _told(row):
+            return False
+        elif not ChargeRate.objects.filter(pk=row.pk, **_columns(before)).update(**_columns(row)):
+            raise Conflict(RACED)
+        was: dict[str, Any] = {} if before is None else {"was": _told(before)}
+        journal.record("charges.rate", actor=by, subject=f"{row.item} {row.exchange}", **_told(row), **was)
+    return True
+
+
+def put_rate(*, item: str, exchange: str, is_future: bool, effective_from: date, share: Decimal, by: str) -> bool:
+    """The share (of the value; 0.0015 is 0.15 %) that counts from a day on. Item, exchange, kind and day name the row.
+
+    False: it was so already. Refused with fields when there is no such charge.
+    """
+    if is_future and item == ChargeRate.Item.EXERCISE_STT:
+        raise Refused("The rate was not saved.", fields={"item": "futures are not exercised"})
+    key = {"item": item, "exchange": exchange, "is_future": is_future, "effective_from": effective_from}
+    row = ChargeRate.objects.filter(**key).first() or ChargeRate(**key)
+    row.share = share
+    try:
+        return save_rate(row, by=by)
+    except (IntegrityError, Refused) as error:
+        if row._state.adding and ChargeRate.objects.filter(**key).exists():
+            raise Conflict(RACED) from error
+        raise
+
+
+def _columns(row: ChargeRate) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("item", "exchange", "is_future", "effective_from", "share")}
+
+
+def _told(row: ChargeRate) -> dict[str, Any]:
+    named = {"item": row.item, "exchange": row.exchange, "is_future": row.is_future}
+    return {**named, "start": row.effective_from.isoformat(), "share": f"{row.share.normalize():f}"}
+
+
+def dated_rates() -> list[ChargeRate]:
+    """All rates, the newest of each kind first, each with `in_force`: whether it counts today."""
+    today, current = clock.today(), set[tuple[str, bool, str]]()
+    rows = list(ChargeRate.objects.all())
+    for row in rows:
+        kind = (row.exchange, row.is_future, row.item)
+        row.in_force = row.effective_from <= today and kind not in current  # type: ignore[attr-defined]
+        if row.effective_from <= today:
+            current.add(kind)
+    return rows
 
 
 class RateBook:
@@ -102,7 +152,7 @@ class RateBook:
         return shares[-1] if shares else None
 
 
-def _validated(row: MarginRequirement | TradeGrade, message: str) -> None:
+def _validated(row: MarginRequirement | TradeGrade | ChargeRate, message: str) -> None:
     try:
         row.full_clean()
     except ValidationError as error:

@@ -23,7 +23,8 @@ from risk import selectors
 from risk.domain.guards import Rule, Signal, Stage
 from risk.domain.supertrend import Direction, Trend, bars_to_be_ready, batch
 from risk.domain.terms import SupertrendTerms
-from risk.models import GuardState
+from risk.domain.terms import terms_of as more_of
+from risk.models import GuardState, RunLimits
 from risk.selectors import Guard, OpenRun
 from risk.services import sweep
 from trading.models import Run
@@ -69,6 +70,11 @@ class Series:
             return False
         return now.direction is not before.direction and now.direction is self.adverse
 
+    def is_against(self) -> bool:
+        """The newest bar stands on the side that costs this structure."""
+        newest = self.trends[-1] if self.trends else None
+        return newest is not None and newest.direction is self.adverse
+
     @property
     def adverse(self) -> Direction:
         return Direction.UP if self.is_credit else Direction.DOWN
@@ -92,6 +98,19 @@ def series(run: OpenRun, terms: SupertrendTerms, now: datetime, *, compute: Comp
         forming=made[-1] if made and not made[-1].is_closed else None,
         needed=bars_to_be_ready(terms.period),
     )
+
+
+def terms_in_force(run_id: int) -> SupertrendTerms | None:
+    """The run's own Supertrend, or the usual one where it has none; None for a run without limits."""
+    limits = RunLimits.objects.filter(run__in=Run.objects.filter(pk=run_id)).first()
+    return None if limits is None else more_of(limits.terms).supertrend or SupertrendTerms()
+
+
+def drawn_days(found: Series, days: int, now: datetime) -> list[tuple[Candle, Trend | None]]:
+    """Closed bars of the last `days` trading days with their lines, as they stand in the whole series."""
+    sessions = candles.windows(next(iter(found.weights)).partition(":")[0], days, now)
+    since = sessions[0].opens_at if sessions else now
+    return [pair for pair in zip(found.bars, found.trends, strict=True) if pair[0].opens_at >= since]
 
 
 def due_bar(exchange: str, timeframe: int, now: datetime) -> datetime | None:
@@ -121,6 +140,8 @@ def _look_at(run: OpenRun, started_at: datetime, now: datetime, compute: Compute
     guard = next((g for g in run.guards if g.policy.rule is Rule.SUPERTREND and g.view.stage is not Stage.TRIPPED), None)
     terms = None if guard is None else guard.policy.terms
     if guard is None or not isinstance(terms, SupertrendTerms) or not run.open_keys:
+        return False
+    if guard.policy.is_paused(now):
         return False
     exchange = next(iter(run.open_keys)).partition(":")[0]
     due = due_bar(exchange, terms.timeframe, now)
@@ -163,14 +184,21 @@ def _decide(
     since = max(started_at, datetime.fromisoformat(last)) if last else started_at
     fresh = [at for at, bar in enumerate(found.bars) if bar.closes_at > since]
     at = next((at for at in fresh if found.turned_against(at)), len(found.bars) - 1)
+    if _was_paused(guard, since) and not found.is_against():
+        at = len(found.bars) - 1
     trend = found.trends[at]
     assert trend is not None
     is_first = "line" not in guard.view.inputs
     turned = found.turned_against(at) or (terms.adverse_at_arming and is_first and trend.direction is found.adverse)
     memory = _memory(found, due, terms)
-    signal = Signal(turned, found.bars[at].close, _level(trend.line), memory | {"decided": found.bars[at].closes_at.isoformat()})
+    signal = Signal(turned, found.bars[at].close, level(trend.line), memory | {"decided": found.bars[at].closes_at.isoformat()})
     quotes = store.get(run.wanted_keys)
     sweep.evaluate_run(run.run_id, quotes=quotes, now=now, seen_by="signal", signal=signal)
+
+
+def _was_paused(guard: Guard, since: datetime) -> bool:
+    """In the time of the bars that are looked at now. A turn of that time counts only while it still stands."""
+    return guard.policy.paused_until is not None and guard.policy.paused_until > since
 
 
 def _memory(found: Series, due: datetime, terms: SupertrendTerms) -> dict[str, Any]:
@@ -184,12 +212,13 @@ def _memory(found: Series, due: datetime, terms: SupertrendTerms) -> dict[str, A
         "invalid": 0,
     }
     if trend is not None and found.is_ready:
-        memory |= {"value": str(found.bars[-1].close), "line": str(_level(trend.line)), "direction": trend.direction.value}
+        memory |= {"value": str(found.bars[-1].close), "line": str(level(trend.line)), "direction": trend.direction.value}
         memory["ready"] = f"{trend.direction.value} at the bar that closed"
     return memory
 
 
-def _level(line: float) -> Decimal:
+def level(line: float) -> Decimal:
+    """A line as it is stored, shown and compared: exact to a millionth."""
     return Decimal(repr(line)).quantize(LEVEL_STEP)
 
 
@@ -218,6 +247,6 @@ def _bar(bar: Candle, trend: Trend | None) -> dict[str, Any]:
         "l": str(bar.low),
         "c": str(bar.close),
         "carried": bar.carried,
-        "line": None if trend is None else str(_level(trend.line)),
+        "line": None if trend is None else str(level(trend.line)),
         "up": None if trend is None else trend.direction is Direction.UP,
     }

@@ -34,6 +34,7 @@ class Sum:
     turnover: Decimal
     orders: int
     runs: int
+    cuts: tuple[Cut, ...] = ()
 
     @property
     def slippage_share(self) -> Decimal | None:
@@ -117,6 +118,7 @@ def _sum(name: str, key: Any, cuts: Iterable[Cut]) -> Sum:
         turnover=sum((cut.earned.turnover for cut in cuts), ZERO),
         orders=sum(cut.orders for cut in cuts),
         runs=len({cut.run_id for cut in cuts if cut.run_id is not None}),
+        cuts=tuple(cuts),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ from risk.models import RunExtremes
 from risk.services import margins
 from strategies.domain.returns import Earned, Filled, earned
 from strategies.models import RunNote, RunTags, Strategy
-from trading.domain.charges import Rates, charges
+from trading.domain.charges import Charges, Rates, charges
 from trading.models import Book, Fill, Order, Run
 from trading.services import expire
 
@@ -42,6 +42,9 @@ class Cut:
     earned: Earned
     charges: Decimal | None = ZERO
     orders: int = 0
+    # Of each order whose rates are known, and the tax on what was exercised: what `charges` is made of.
+    parts: list[Charges] = field(default_factory=list)
+    exercise: Decimal = ZERO
 
     @property
     def gross(self) -> Decimal:
@@ -127,7 +130,9 @@ def _charge(cuts: dict[tuple[int, date], Cut], book_ids: list[int]) -> None:
             cut.charges = None
             continue
         side = "BUY" if action == "BUY" else "SELL"
-        cut.charges += charges(side, value, orders=1, brokerage_per_order=brokerage, rates=known).total  # type: ignore[arg-type]
+        cost = charges(side, value, orders=1, brokerage_per_order=brokerage, rates=known)  # type: ignore[arg-type]
+        cut.parts.append(cost)
+        cut.charges += cost.total
     _charge_exercise(cuts, book_ids, book)
 
 
@@ -141,3 +146,4 @@ def _charge_exercise(cuts: dict[tuple[int, date], Cut], book_ids: list[int], rat
         if cut is not None and cut.charges is not None:
             tax = rates.exercise_tax(exchange, action, value, day)
             cut.charges = None if tax is None else cut.charges + tax
+            cut.exercise += tax or ZERO

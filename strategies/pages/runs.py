@@ -182,7 +182,11 @@ class RunPage:
 
     @property
     def has_stop(self) -> bool:
-        return any(limit.rule == "MAX_LOSS" and limit.action == "EXIT" for limit in self.limits)
+        return any(limit.is_hard_stop for limit in self.limits)
+
+    @property
+    def is_stop_paused(self) -> bool:
+        return any(limit.rule == "MAX_LOSS" and limit.paused_until is not None for limit in self.limits)
 
     @property
     def net(self) -> Decimal | None:

@@ -23,7 +23,7 @@ class Said:
 DECISIONS = frozenset(
     {"run", "run.started", "run.exit_asked", "risk.tripped", "risk.blind", "exit.requested", "exit.done", "exit.stuck"}
     | {"kill.asked", "guard.armed", "limits.changed", "book.frozen", "book.thawed", "book.reducing", "book.settled"}
-    | {"entries.stopped"}
+    | {"entries.stopped", "guard.paused", "guard.resumed"}
 )
 
 # The words that docs/WORDS.md gives the states of orders; others are their own words.
@@ -61,6 +61,11 @@ def _text(row: Journal) -> str:
             if numbers.get("level") is None:
                 return f"{name} armed."
             return f"{name} armed at {_rupees(numbers.get('level'))} (P&L {_rupees(numbers.get('value'))})."
+        case "guard.paused":
+            name, until = RULE_NAMES.get(row.subject, row.subject), datetime.fromisoformat(str(numbers.get("until")))
+            return f"{row.actor} paused {name} for {(until - row.at).total_seconds() / 60:.0f} minutes: {row.why}."
+        case "guard.resumed":
+            return f"{row.actor} let {RULE_NAMES.get(row.subject, row.subject)} act again{': ' + row.why if row.why else ''}."
         case "entries.stopped":
             return f"{row.actor} stopped the entries of {len(numbers.get('books', []))} accounts."
         case "book.settled":

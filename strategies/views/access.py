@@ -35,6 +35,14 @@ def whole_trader(request: HttpRequest) -> User:
     return user
 
 
+def owner(request: HttpRequest) -> User:
+    """Who alone releases and pauses."""
+    user = user_of(request)
+    if not user.is_owner:
+        raise PermissionDenied
+    return user
+
+
 def reducer(request: HttpRequest) -> User:
     """Whoever may bring positions to flat: risk officers too."""
     user = user_of(request)

@@ -50,8 +50,7 @@ def groups(request: HttpRequest) -> HttpResponse:
             except Refused as refused:
                 for name, what in refused.fields.items():
                     form.add_error(name if name in form.fields else None, what)
-    rows = AccountGroup.objects.prefetch_related("members__account")
-    context = {"form": form, "groups": rows, "may_trade": user_of(request).may_trade}
+    context = {"form": form, "groups": service.listed(), "may_trade": user_of(request).may_trade}
     return render(request, "strategies/groups.html", context, status=422 if form.errors else 200)
 
 

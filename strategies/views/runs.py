@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -10,11 +11,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
+from algomirror.kernel import clock
 from algomirror.ops.sheets import csv_response
 from risk.domain.terms import terms_of
 from risk.forms import risk_initial
 from risk.models import RunLimits
-from risk.services import arming
+from risk.services import arming, pausing
 from strategies import forms
 from strategies.pages import payoffs
 from strategies.pages import runs as page
@@ -22,7 +24,7 @@ from strategies.pages.curve import pnl_chart
 from strategies.pages.runs_table import runs_table
 from strategies.services import start as starting
 from strategies.services import stop
-from strategies.views.access import actor, checked, is_fragment, reducer, run_or_404, trader
+from strategies.views.access import actor, checked, is_fragment, owner, reducer, run_or_404, trader
 from trading.models import Run
 
 
@@ -49,6 +51,8 @@ def _context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "may_reduce": user is not None and user.may_reduce,
         "may_trade": user is not None and user.may_trade,
     }
+    if user is not None and user.is_owner and shown.limits:
+        context["pause_form"] = forms.PauseForm(shown.limits)
     context["note_form"] = forms.NoteForm()
     context["tags_form"] = forms.TagsForm(initial={"words": ", ".join(shown.tags)})
     if shown.terms is not None:
@@ -141,4 +145,21 @@ def limits(request: HttpRequest, pk: int) -> HttpResponse:
     terms = RunLimits.objects.filter(run=found).first()
     arming.change(found.pk, form.terms(scope=terms.scope if terms else "RUN"), by=actor(user), why=form.cleaned_data["why"])
     messages.info(request, "Limits changed.")
+    return redirect("run", pk=pk)
+
+
+@require_POST
+def pause_guard(request: HttpRequest, pk: int) -> HttpResponse:
+    """Hold one guard back for some minutes, or let it act again."""
+    user, found = owner(request), run_or_404(pk)
+    form = forms.PauseForm(page.run_page(found).limits, request.POST)
+    checked(form)
+    asked = form.cleaned_data
+    if asked["minutes"]:
+        until = clock.now() + timedelta(minutes=asked["minutes"])
+        pausing.pause(asked["guard"], until=until, by=actor(user), why=asked["why"])
+        messages.info(request, "Paused. It acts again by itself.")
+    else:
+        pausing.resume(asked["guard"], by=actor(user), why=asked["why"])
+        messages.info(request, "It acts again.")
     return redirect("run", pk=pk)

@@ -131,6 +131,22 @@ def _answers(client: Client, world: walk.World, methods: tuple[str, ...]) -> Ite
             yield route, method, asked(client, method, world.url(route))
 
 
+def test_no_route_of_the_api_tells_a_lent_token_of_another_account(world: walk.World, others: Others) -> None:
+    """A token of the owner, lent for every account but the marked one."""
+    lent = list(Account.objects.exclude(name=MARK).values_list("pk", flat=True))
+    made = tokens.issue(world.users["OWNER"], name="lent", scopes=["read", "trade", "exit", "admin"], account_ids=lent)
+    client = Client(headers={"Authorization": f"Bearer {made.secret}", "Idempotency-Key": "k"}, raise_request_exception=False)
+    wrong = [
+        f"{method} {route.path}: {answer.status_code}"
+        for route, method, answer in _answers(client, world, ("GET", "POST"))
+        if route.path.startswith("/api/v1/")
+        and ((answer.status_code >= 500 and answer.status_code != 503) or MARK in _told(answer))
+    ]
+    assert wrong == []
+    for path in ("", "/versions"):
+        assert client.get(f"/api/v1/strategies/{others.strategy.pk}{path}").status_code == 404
+
+
 def test_no_route_tells_a_limited_person_of_another_account(world: walk.World, limited: User) -> None:
     client = walk.browser(limited)
     wrong = [

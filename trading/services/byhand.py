@@ -131,6 +131,33 @@ def close_leg(run_id: int, leg: int, *, by: str, key: str, account_ids: Collecti
     return [_close(book, targets[pk], by=by, key=key) for pk, book in books.items()]
 
 
+def close_instrument(
+    run_id: int,
+    instrument: str,
+    *,
+    by: str,
+    key: str,
+    account_ids: Collection[int] | None = None,
+    units: int | None = None,
+) -> list[Asked]:
+    """Ask that "EXCHANGE:SYMBOL" of a run be brought to flat in every account, or in those named; or be made smaller by
+    `units` of whole lots in each. Refused for all when one of them cannot. Hedges of open shorts are refused.
+    """
+    exchange, _, symbol = instrument.partition(":")
+    held = Position.objects.filter(book__run_id=run_id, exchange=exchange, symbol=symbol).exclude(units=0)
+    if account_ids is not None:
+        held = held.filter(book__account_id__in=account_ids)
+    found = list(held.select_related("book").order_by("book__account_id", "pk"))
+    if not found:
+        raise Refused("Nothing was asked.", fields={"instrument": "nothing of it is held"})
+    targets: dict[int, dict[str, int]] = {}
+    for position in found:
+        _refuse_bare_shorts(position)
+        targets.setdefault(position.book_id, {})[_target(position)] = 0 if units is None else _left(position, units)
+    books = {position.book_id: position.book for position in found}
+    return [_close(book, targets[pk], by=by, key=key) for pk, book in books.items()]
+
+
 def close_accounts(account_ids: Collection[int], *, by: str, key: str) -> list[Asked]:
     """Ask that every book of these accounts that holds or awaits anything be brought to flat. What is outside stays.
 

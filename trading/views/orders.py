@@ -9,12 +9,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import Account
-from algomirror.ops import queue
 from trading.forms import CancelAllClick, CancelClick, OrdersFilter, TradesFilter
 from trading.pages import orders as page
 from trading.pages import trades as trades_page
 from trading.pages.working import by_hand
-from trading.services import byhand
+from trading.services import byhand, reading
 from trading.views.access import asked_query, before_of, checked, is_fragment, may_reduce, may_trade, reducing
 
 
@@ -77,10 +76,10 @@ def sync(request: HttpRequest) -> HttpResponse:
     """Ask the poller to read every account's books now; the page never reads a broker itself."""
     reducing(request)
     ids = list(Account.objects.filter(archived_at=None).values_list("pk", flat=True))
-    asked = [queue.enqueue("orders", "trading.tasks.sync", pk, key=f"sync:{pk}") for pk in ids]
+    asked = reading.ask(ids)
     if is_fragment(request):
         return HttpResponse(status=204)
-    if ids and not any(asked):
+    if ids and not asked:
         messages.warning(request, "A reading was asked already, or the queue is down. The ages show when it is done.")
     back = request.META.get("HTTP_REFERER", "").rstrip("/").rpartition("/")[2]
     return HttpResponseRedirect(f"/{back}" if back in {"orders", "positions", "trades"} else "/orders")
