@@ -32,6 +32,17 @@ LOT = 5
 LEGS = (1, 2, 3, 4)  # 1 and 2 are hedges of 3 and 4
 
 
+# Made once: thousands of examples draw from each of them a dozen times.
+LOTS, SOME, UP_TO_TWO, ONE_TO_THREE, NONE_OR_ONE = (st.integers(*ends) for ends in ((0, 6), (0, 3), (0, 2), (1, 3), (0, 1)))
+EITHER = st.booleans()
+FREEZES = st.sampled_from([None, 3, 5, 12, 30])
+SOME_LEGS, ONE_LEG_AT_MOST = st.sets(st.sampled_from(LEGS)), st.sets(st.sampled_from(LEGS), max_size=1)
+HEDGED = st.sampled_from([{}, {1: [3]}, {1: [3], 2: [4]}, {1: [3, 4], 2: [3]}])
+STATES = st.sampled_from(sorted(LIVE_STATES | {S.LAPSED, S.INITIALIZED}))
+AGES_S = st.sampled_from([0.2, 5])
+PURPOSES = {leg: st.sampled_from([Purpose.EXIT, Purpose.HEDGE if leg <= 2 else Purpose.ENTRY]) for leg in LEGS}
+
+
 def name(leg: int) -> Instrument:
     return ("NFO", f"L{leg}", "NRML")
 
@@ -42,27 +53,24 @@ def facts(draw: st.DrawFn) -> Facts:
     orders: list[OrderView] = []
     for leg in LEGS:
         side = 1 if leg <= 2 else -1
-        lots = draw(st.integers(0, 6))
+        lots = draw(LOTS)
         if lots:
-            freeze = draw(st.sampled_from([None, 3, 5, 12, 30]))
+            freeze = draw(FREEZES)
             positions.append(PositionView(name(leg), leg, side * lots * LOT, LOT, Decimal("0.05"), freeze))
-        for _ in range(draw(st.integers(0, 2))):
+        for _ in range(draw(UP_TO_TWO)):
             orders.append(_order(draw, len(orders) + 1, leg, side))
     targets: dict[Instrument, int] | None = None
-    if draw(st.booleans()):
-        targets = {name(leg): draw(st.integers(0, 3)) * LOT for leg in draw(st.sets(st.sampled_from(LEGS)))}
-    evidence = {
-        name(leg): Evidence(draw(st.integers(0, 6)) * LOT, draw(st.integers(0, 1)) * LOT, draw(st.booleans()))
-        for leg in draw(st.sets(st.sampled_from(LEGS)))
-    }
+    if draw(EITHER):
+        targets = {name(leg): draw(SOME) * LOT for leg in draw(SOME_LEGS)}
+    evidence = {name(leg): Evidence(draw(LOTS) * LOT, draw(NONE_OR_ONE) * LOT, draw(EITHER)) for leg in draw(SOME_LEGS)}
     return Facts(
         positions=positions,
         orders=orders,
         targets=targets,
-        hedges=draw(st.sampled_from([{}, {1: [3]}, {1: [3], 2: [4]}, {1: [3, 4], 2: [3]}])),
+        hedges=draw(HEDGED),
         evidence=evidence,
-        needs_evidence=frozenset(name(leg) for leg in draw(st.sets(st.sampled_from(LEGS)))),
-        taken=frozenset((name(leg), _out(leg)) for leg in draw(st.sets(st.sampled_from(LEGS), max_size=1))),
+        needs_evidence=frozenset(name(leg) for leg in draw(SOME_LEGS)),
+        taken=frozenset((name(leg), _out(leg)) for leg in draw(ONE_LEG_AT_MOST)),
         now=NOW,
         repeg=timedelta(seconds=1),
     )
@@ -73,12 +81,12 @@ def _out(leg: int) -> Action:
 
 
 def _order(draw: st.DrawFn, order_id: int, leg: int, side: int) -> OrderView:
-    purpose = draw(st.sampled_from([Purpose.EXIT, Purpose.HEDGE if leg <= 2 else Purpose.ENTRY]))
+    purpose = draw(PURPOSES[leg])
     action: Action = _out(leg) if purpose is Purpose.EXIT else ("BUY" if side > 0 else "SELL")
-    state = draw(st.sampled_from(sorted(LIVE_STATES | {S.LAPSED, S.INITIALIZED})))
-    filled = draw(st.integers(0, 2)) * LOT if state in WORKING else 0
-    sent_at = None if state is S.INITIALIZED else NOW - timedelta(seconds=draw(st.sampled_from([0.2, 5])))
-    return OrderView(order_id, purpose, name(leg), action, state, draw(st.integers(1, 3)) * LOT, filled, sent_at, leg)
+    state = draw(STATES)
+    filled = draw(UP_TO_TWO) * LOT if state in WORKING else 0
+    sent_at = None if state is S.INITIALIZED else NOW - timedelta(seconds=draw(AGES_S))
+    return OrderView(order_id, purpose, name(leg), action, state, draw(ONE_TO_THREE) * LOT, filled, sent_at, leg)
 
 
 def live_exits(f: Facts, instrument: Instrument) -> int:
