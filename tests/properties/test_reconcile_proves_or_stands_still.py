@@ -140,51 +140,61 @@ CHANGES = st.one_of(
 )
 
 
+# Made once: thousands of examples draw from each of them a dozen times.
+EITHER, NONE_TO_THREE = st.booleans(), st.integers(0, 3)
+ONE_TO_THREE, ONE_TO_FIVE, TWO_TO_FIVE = st.integers(1, 3), st.integers(1, 5), st.integers(2, 5)
+UP_TO_FOUR, UP_TO_FIVE = st.integers(0, 4), st.integers(0, 5)
+ANY_STATE, ANY_WORD, SYMBOLS = st.sampled_from(STATES), st.sampled_from(Word), st.sampled_from("AB")
+SENT = st.sampled_from([0.05, 5, 20, 60]).map(ago)
+CANCEL_ASKED, SINCE = st.sampled_from([None, ago(1), ago(9)]), st.sampled_from([None, ago(0.2), ago(3)])
+FILLED = st.sampled_from([None, 0, 2, 4])
+
+
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[list[OurOrder], list[SeenOrder], dict[str, TradedSum]]:
     """Orders of ours in any state the table knows, beside a book with rows of ours, of others and lookalikes."""
     mine: list[OurOrder] = []
     book: list[SeenOrder] = []
     trades: dict[str, TradedSum] = {}
-    for number in range(1, draw(st.integers(1, 5)) + 1):
-        state = draw(st.sampled_from(STATES))
-        has_id = state not in UNACKNOWLEDGED | {S.LAPSED} or draw(st.booleans())
+    for number in range(1, draw(ONE_TO_FIVE) + 1):
+        state = draw(ANY_STATE)
+        has_id = state not in UNACKNOWLEDGED | {S.LAPSED} or draw(EITHER)
         broker_id = f"B{number}" if has_id else ""
-        filled = draw(st.integers(0, 4)) if has_id else 0
+        filled = draw(UP_TO_FOUR) if has_id else 0
         mine.append(
             ours(
                 number,
-                book_id=draw(st.integers(1, 3)),
-                symbol=draw(st.sampled_from("AB")),
+                book_id=draw(ONE_TO_THREE),
+                symbol=draw(SYMBOLS),
                 state=state,
                 broker_order_id=broker_id,
                 filled_units=filled,
                 filled_value=Decimal(100 * filled),
-                sent_at=ago(draw(st.sampled_from([0.05, 5, 20, 60]))),
-                cancel_asked_at=draw(st.sampled_from([None, ago(1), ago(9)])),
-                missing_reads=draw(st.integers(0, 5)),
+                sent_at=draw(SENT),
+                cancel_asked_at=draw(CANCEL_ASKED),
+                missing_reads=draw(UP_TO_FIVE),
                 change=draw(CHANGES) if has_id else None,
             )
         )
-        if draw(st.booleans()):
+        if draw(EITHER):
             shown = broker_id or f"X{number}"
             book.append(_seen_like(mine[-1], shown, draw))
-            units = draw(st.integers(0, 5))
+            units = draw(UP_TO_FIVE)
             if units:
                 trades[shown] = TradedSum(units, Decimal(101 * units))
-    for number in range(draw(st.integers(0, 3))):
+    for number in range(draw(NONE_TO_THREE)):
         book.append(_seen_like(draw(st.sampled_from(mine)), f"Y{number}", draw))
     return mine, book, trades
 
 
 def _seen_like(order: OurOrder, broker_id: str, draw: st.DrawFn) -> SeenOrder:
-    word = draw(st.sampled_from(Word))
+    word = draw(ANY_WORD)
     asked = order.terms if order.change is None else order.change.asked
     units, price = draw(st.sampled_from([order.units, asked.units])), draw(st.sampled_from([order.price, asked.price]))
-    filled = draw(st.sampled_from([None, 0, 2, 4]))
+    filled = draw(FILLED)
     like = row(broker_id, word, symbol=order.symbol, units=units, price=price, filled_units=filled)
-    since = draw(st.sampled_from([None, ago(0.2), ago(3)]))
-    return SeenOrder(like, draw(st.integers(2, 5)), None, since)
+    since = draw(SINCE)
+    return SeenOrder(like, draw(TWO_TO_FIVE), None, since)
 
 
 # --- what no read may do -------------------------------------------------------------------------
