@@ -290,6 +290,7 @@ HOOKS = {
     "is_halted": "risk.services.switch.is_halted",
     "books_changed": "strategies.services.settle.books_changed",
     "account_in_use": "trading.selectors.account_in_use",
+    "books_forgotten": "trading.services.poll.forget",
     "open_symbols": "trading.selectors.open_symbols",
     "seal": "accounts.crypto.seal",
     "unseal": "accounts.crypto.unseal",

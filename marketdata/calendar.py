@@ -73,6 +73,12 @@ def is_open(exchange: str, at: datetime | None = None) -> bool:
     return market_state(exchange, at).is_open
 
 
+def is_surely_closed(exchange: str, at: datetime) -> bool:
+    """False also where the calendar does not reach: nobody knows."""
+    state = market_state(exchange, at)
+    return state.covered and not state.is_open
+
+
 def session_close(exchange: str, day: date) -> datetime | None:
     """The instant of the last close of a date; None when there is no session."""
     return sessions().close_of(trading_exchange(exchange), day)

@@ -127,9 +127,20 @@ def edit_account(actor: User, account_id: int, wanted: Wanted, *, config_version
             raise Conflict("This account was changed meanwhile. Look at it again.")
         if tried is not None:
             _keep_funds(account_id, tried)
+            _change_world(before, wanted, tried)
         changes = {name: [str(old), str(value)] for name, (old, value) in changed.items()}
         _say("account.edited", actor, before, key="changed" if is_new_key else "same", changes=changes)
     return Account.objects.get(pk=account_id)
+
+
+def _change_world(before: Account, wanted: Wanted, tried: Tried) -> None:
+    """What was read of the old server says nothing of the new one. Where something is open the world is the same, and what
+    was read of it is what its orders are recognised by."""
+    in_use = hooks.call("account_in_use", before.pk)
+    if not in_use:
+        hooks.call("books_forgotten", before.pk)
+    elif wanted.mode != before.mode or tried.broker != before.broker:
+        raise Conflict(f"Something was begun on this account just now: {in_use}")
 
 
 def _retested(before: Account, wanted: Wanted, key: str) -> Tried:

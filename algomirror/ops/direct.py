@@ -58,7 +58,8 @@ class Direct:
                 retry=Retry(NoBackoff(), 0),
                 driver_info=queue.NAMELESS,
             )
-        return self._pool.make_connection()
+        # Not its `make_connection`, which counts what it ever made and has an end.
+        return self._pool.connection_class(**self._pool.connection_kwargs)
 
     def _exchange(self, connection: Any, commands: tuple[Command, ...]) -> list[Any]:
         answers: list[Any] = []

@@ -141,6 +141,43 @@ def test_an_account_in_use_keeps_its_world(first: Account, alice: User, world: W
     assert caught.value.fields == {"mode": "run 1 is open"}
 
 
+def _moved(alice: User, account: Account, world: World) -> None:
+    server = wanted(world, host_url="http://127.0.0.1:5602", key=world.accounts[1].api_key)
+    services.edit_account(alice, account.pk, server, config_version=1)
+
+
+def test_what_was_read_of_another_server_is_forgotten_but_for_its_funds(first: Account, alice: User, world: World) -> None:
+    BrokerRead.objects.create(account=first, kind="ORDERS", rows=[], sequence=7)
+    services.edit_account(alice, first.pk, wanted(world, name="Renamed", key=""), config_version=1)
+    assert BrokerRead.objects.get(kind="ORDERS").sequence == 7, "a new name is no new server"
+    Account.objects.update(config_version=1)
+    _moved(alice, first, world)
+    assert list(BrokerRead.objects.values_list("kind", flat=True)) == ["FUNDS"]
+
+
+def test_while_something_is_open_its_orders_are_recognised_by_what_was_read(first: Account, alice: User, world: World) -> None:
+    BrokerRead.objects.create(account=first, kind="ORDERS", rows=[], sequence=7)
+    IN_USE[first.pk] = "run 1 is open"
+    _moved(alice, first, world)
+    assert BrokerRead.objects.get(kind="ORDERS").sequence == 7
+
+
+def test_a_run_that_begins_while_the_new_mode_is_tested_keeps_its_world(
+    first: Account, alice: User, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.accounts[0].analyze = False
+    tested = services._tested
+
+    def meanwhile(asked: services.Wanted, key: str) -> Any:
+        IN_USE[first.pk] = "run 1 is open"
+        return tested(asked, key)
+
+    monkeypatch.setattr(services, "_tested", meanwhile)
+    with pytest.raises(Conflict, match="run 1 is open"):
+        services.edit_account(alice, first.pk, wanted(world, key="", mode="LIVE"), config_version=1)
+    assert Account.objects.get().mode == "PAPER"
+
+
 def test_there_is_always_exactly_one_primary(first: Account, alice: User, world: World) -> None:
     second = services.add_account(alice, wanted(world, 2))
     services.make_primary(alice, second.pk)

@@ -52,6 +52,23 @@ def test_a_connection_that_was_closed_meanwhile_is_made_anew(direct: Direct) -> 
     assert direct.one("CLIENT", "ID") != mine
 
 
+def test_connections_that_were_closed_do_not_count_against_those_to_come(direct: Direct) -> None:
+    for _ in range(120):
+        queue.client().client_kill_filter(_id=str(direct.one("CLIENT", "ID")))
+    assert direct.one("PING") in (b"PONG", "PONG")
+
+
+def test_after_an_outage_it_is_asked_again(settings: Any, direct: Direct) -> None:
+    there, settings.REDIS_URL = settings.REDIS_URL, "redis://127.0.0.1:1/0"
+    for _ in range(120):
+        with pytest.raises(redis.ConnectionError):
+            direct.one("PING")
+    kept = direct._pool
+    assert kept is not None
+    kept.connection_kwargs["port"] = redis.ConnectionPool.from_url(there).connection_kwargs["port"]
+    assert direct.one("PING") in (b"PONG", "PONG")
+
+
 def test_an_answer_that_comes_too_late_is_nobody_elses() -> None:
     hasty = Direct(0.05)
     with pytest.raises(redis.TimeoutError):

@@ -6,7 +6,8 @@ from hypothesis import given
 
 from accounts.gateway.reports import Word
 from tests.properties.profile import examples
-from tests.properties.test_reconcile_proves_or_stands_still import judge, worlds
+from tests.properties.test_reconcile_proves_or_stands_still import judge
+from tests.properties.worlds import worlds
 from trading.domain.orders import OrderState
 from trading.domain.reconcile import Modified, Move, Odd, OurOrder, SeenOrder, Traded, TradedSum, Unmodified
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 import redis
 
-from algomirror.ops import lease, queue
+from algomirror.ops import direct, lease, queue
 from algomirror.ops.direct import Command, Direct
 from trading.services import wake, work
 
@@ -102,7 +102,28 @@ def test_an_account_in_the_hands_of_the_dead_is_taken_at_once() -> None:
     ended.wait()
     queue.client().set(work._held(ACCOUNT), f"{lease.process_name().rpartition(':')[0]}:{ended.pid}", ex=30)
     assert work._hold(ACCOUNT) == (True, True)
-    assert queue.client().get(work._held(ACCOUNT)) == lease.process_name().encode()
+    holder = queue.client().get(work._held(ACCOUNT))
+    assert isinstance(holder, bytes)
+    assert holder.decode().startswith(f"{lease.process_name()} ")
+
+
+def test_an_account_that_was_taken_is_ours_though_the_answer_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kept connection breaks after Redis took the key and before it said so; the question is sent again."""
+    direct.usual.one("PING")
+    broken: list[str] = []
+    exchange = Direct._exchange
+
+    def breaks(self: Direct, connection: Any, commands: tuple[Command, ...]) -> list[Any]:
+        found = exchange(self, connection, commands)
+        if commands[0][0] == "SET" and not broken:
+            broken.append("reset by peer")
+            raise redis.ConnectionError(broken[0])
+        return found
+
+    monkeypatch.setattr(Direct, "_exchange", breaks)
+    assert work._hold(ACCOUNT) == (True, True)
+    assert broken
+    assert work._hold(ACCOUNT) == (False, True), "the next turn is another"
 
 
 def test_without_redis_the_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

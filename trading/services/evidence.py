@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -17,6 +17,7 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.kernel.money import Action, parse_quantity
 from algomirror.ops.prepared import Prepared
+from marketdata.models import Instrument as Listed
 from trading.domain import exits
 from trading.domain.exits import Instrument
 from trading.domain.orders import UNACKNOWLEDGED, UNFINISHED, OrderState, Purpose
@@ -115,6 +116,15 @@ def _news_of(symbols: int) -> tuple[Prepared[Any], Prepared[Any]]:
 
 
 @cache
+def _freezes_of(symbols: int) -> Prepared[tuple[str, str, int]]:
+    def listed(*names: Any) -> QuerySet[Any, Any]:
+        rows = Listed.objects.filter(symbol__in=names, freeze_units__gt=0)
+        return rows.order_by().values_list("exchange", "symbol", "freeze_units")
+
+    return Prepared(listed, slots=symbols)
+
+
+@cache
 def _owned_of(symbols: int) -> Prepared[tuple[str, str, str, int, int]]:
     def owned(account: Any, *names: Any) -> QuerySet[Any, Any]:
         rows = Position.objects.filter(book__account_id=account, symbol__in=names)
@@ -136,7 +146,7 @@ def facts(goal: ExitGoal, now: datetime) -> exits.Facts:
     positions = _open(book.pk)
     instruments = [_of(p) for p in positions]
     orders = _of_interest(book.pk, goal.pk)
-    traded = _terms(book.pk, instruments)
+    traded = _as_of_today(positions, _terms(book.pk, instruments))
     return exits.Facts(
         positions=[_position(p, traded[_of(p)]) for p in positions],
         orders=[_order(o) for o in orders if o.state in OF_INTEREST],
@@ -169,6 +179,21 @@ def _terms(book_id: int, instruments: Sequence[Instrument]) -> dict[Instrument, 
     ]:
         raise Refused(f"book {book_id} never had an order in {', '.join(lacking)}")
     return found
+
+
+def _as_of_today(positions: Sequence[Position], terms: dict[Instrument, Terms]) -> dict[Instrument, Terms]:
+    """With the smaller of the quantities that one order could have then and can have today: the exchange rejects more than
+    today's. Of what is no more than a lot it is not asked."""
+    large = {p.symbol for p in positions if abs(p.units) > terms[_of(p)].lot_units}
+    if not large:
+        return terms
+    today = {(exchange, symbol): freeze for exchange, symbol, freeze in _freezes_of(len(large))(*large)}
+
+    def least(instrument: Instrument, known: Terms) -> Terms:
+        found = [units for units in (known.freeze_units, today.get(instrument[:2])) if units is not None]
+        return replace(known, freeze_units=min(found, default=None))
+
+    return {instrument: least(instrument, known) for instrument, known in terms.items()}
 
 
 def _taken(book: Book) -> Iterable[tuple[Instrument, Action]]:

@@ -211,16 +211,18 @@ def _of(tried: list[Order], ask: exits.Exit) -> list[Order]:
 
 
 def _backs_off(tried: list[Order], ask: exits.Exit, now: datetime) -> bool:
-    """After rejections in a row the same instrument waits 1, 2, 4, 8 s, then a minute while the market is closed."""
+    """After rejections in a row the same instrument waits 1, 2, 4, 8 s, then a minute while the market is closed; there also
+    after an attempt that was cancelled: some brokers take orders all night, and none fills."""
     newest = [o for o in _of(tried, ask) if o.sent_at is not None][: len(BACK_OFF_S)]
+    cancelled = newest[0].sent_at if newest and newest[0].state == S.CANCELED else None
+    if cancelled and calendar.is_surely_closed(ask.instrument[0], now):
+        return now < cancelled + timedelta(seconds=CLOSED_BACK_OFF_S)
     rejected = [o.finished_at for o in takewhile(lambda o: o.state == S.REJECTED, newest) if o.finished_at is not None]
     if not rejected:
         return False
     pause = BACK_OFF_S[len(rejected) - 1]
-    if len(rejected) == len(BACK_OFF_S):
-        market = calendar.market_state(ask.instrument[0], now)
-        if market.covered and not market.is_open:
-            pause = CLOSED_BACK_OFF_S
+    if len(rejected) == len(BACK_OFF_S) and calendar.is_surely_closed(ask.instrument[0], now):
+        pause = CLOSED_BACK_OFF_S
     return now < rejected[0] + timedelta(seconds=pause)
 
 

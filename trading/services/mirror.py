@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from accounts.gateway.reports import BookOrder, Read
+from algomirror.kernel import clock
 from algomirror.ops import prepared
 from algomirror.ops.prepared import Prepared
 from trading.domain import reconcile as truth
 from trading.models import BrokerOrder
+
+# No exchange trades before, and no broker's book is yesterday's any more.
+TRADING_BEGINS = timedelta(hours=9)
 
 
 class Kept(NamedTuple):
@@ -30,6 +34,7 @@ class Kept(NamedTuple):
     traded_units: int
     traded_value: Decimal
     first_read: int
+    first_seen_at: datetime
     last_seen_at: datetime
 
 
@@ -49,11 +54,17 @@ class Mirror:
     _changed: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
 
     def lacks_orders(self, answer: Read[list[BookOrder]]) -> bool:
-        """The read does not show an order that an earlier one showed."""
-        return not self.known.keys() <= {row.broker_order_id for row in answer.value}
+        """The read does not show an order that an earlier one showed, since the day's trading began."""
+        return not self._todays().keys() <= {row.broker_order_id for row in answer.value}
 
     def lacks_trades(self, sums: Mapping[str, truth.TradedSum]) -> bool:
-        return any(kept.traded_units > _units(sums, pk) for pk, kept in self.known.items())
+        return any(kept.traded_units > _units(sums, pk) for pk, kept in self._todays().items())
+
+    def _todays(self) -> Mapping[str, Kept]:
+        """Brokers empty their books at an hour of their own, by a clock of their own: before trading, yesterday's may still
+        have stood there."""
+        since = clock.start_of(self.day) + TRADING_BEGINS
+        return {pk: kept for pk, kept in self.known.items() if kept.first_seen_at >= since}
 
     def reflect(
         self, answer: Read[list[BookOrder]], sums: Mapping[str, truth.TradedSum], *, sequence: int, owners: Mapping[str, int]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,12 +28,18 @@ from algomirror.ops.prepared import Prepared
 from marketdata import calendar
 from trading.domain import reconcile as truth
 from trading.domain.orders import CHANGE_IN_DOUBT, LIVE_STATES, WORKING, OrderState
-from trading.models import Order
+from trading.models import BrokerOrder, Order
 from trading.services import abreast, apply, differences, evidence, halt, mirror, terms, versions
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+class _Edited(Exception):
+    """The account was given another server, key or mode while its books were on their way."""
+
+
 # Books that were asked for ahead are no news any more after this.
 AHEAD_S = 0.5
 Kind = BrokerRead.Kind
@@ -71,6 +77,7 @@ class _Line(NamedTuple):
 
 # Of an account what its gateway is known by; a new gateway reads the rest.
 _accounts = Prepared(lambda account: Account.objects.filter(pk=account).only("name", "mode", "config_version"))
+_config = Prepared(lambda account: Account.objects.filter(pk=account).order_by().values_list("config_version", flat=True))
 _trades_read = Prepared(
     lambda account: BrokerRead.objects.filter(account_id=account, kind=Kind.TRADES).values_list("started_at", flat=True)
 )
@@ -110,13 +117,39 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     owns = asked.owns(wanted=positions)
     order_answer, trade_answer = (_of_this_world(row, answer) for answer in asked.books.all())
     owned = [_of_this_world(row, answer) for answer in owns.all()] if owns is not None else []
-    _take_in(row, order_answer, trade_answer, has_old_ones=has_old_ones, trades_known_to=trades_known_to)
     good = all(isinstance(answer, Read) for answer in (order_answer, trade_answer))
-    for answer in owned:
-        good = _compare(row, answer) and good
-        if evidence.lacks_proof(row.pk):
-            good = _compare(row, _of_this_world(row, gateway.position_book())) and good
+    try:
+        _take_in(row, order_answer, trade_answer, has_old_ones=has_old_ones, trades_known_to=trades_known_to)
+        for answer in owned:
+            good = _compare(row, answer) and good
+            if evidence.lacks_proof(row.pk):
+                good = _compare(row, _of_this_world(row, gateway.position_book())) and good
+    except _Edited:
+        log.info("read dropped account=%s: it has another server by now", account_id)
+        return False
     return good
+
+
+def forget(account_id: int) -> None:
+    """What was read of this account is another world's: until its books were read anew nothing is sent for it, and no row of
+    the old ones is missed, or taken for new, in the new ones. In the transaction that gives it another server, key or mode;
+    not while anything of it is open."""
+    # In this order: a poll that has written its reads is through before its rows are looked for.
+    BrokerRead.objects.filter(account_id=account_id).exclude(kind=Kind.FUNDS).delete()
+    BrokerOrder.objects.filter(account_id=account_id, trading_day=clock.trading_day()).delete()
+
+
+def _of_this_server(row: Account, keep: Callable[[], T]) -> Callable[[], T]:
+    """`keep`, taken back where the account has another server by now. Looked at last: `forget` has waited for what was kept,
+    or what it belongs to is seen here."""
+
+    def kept() -> T:
+        found = keep()
+        if _config.first(row.pk) != row.config_version:
+            raise _Edited
+        return found
+
+    return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +218,7 @@ def is_asked_ahead(account_id: int) -> bool:
 
 def _compare(row: Account, answer: Answer[list[BookPosition]]) -> bool:
     rows = _rows(answer)
-    kept = scribe.write(lambda: _store(row, Kind.POSITIONS, answer, rows))
+    kept = scribe.write(_of_this_server(row, lambda: _store(row, Kind.POSITIONS, answer, rows)))
     if isinstance(answer, Failed):
         return False
     # What is newer was compared when it came.
@@ -224,7 +257,7 @@ def _take_in(
             return error
         return None
 
-    failed = scribe.write(take_in)
+    failed = scribe.write(_of_this_server(row, take_in))
     if failed is not None:
         raise failed
 

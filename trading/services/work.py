@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
+from itertools import count
 
 import redis
 from django.conf import settings
@@ -40,6 +41,7 @@ HELD_S = 20
 NOTED_S = 30
 
 LIVE = [s.value for s in LIVE_STATES]
+_turns = count(1)
 
 
 def account(account_id: int, *, turn_s: float = TURN_S, sleep: Callable[[float], None] = time.sleep) -> bool:
@@ -212,14 +214,18 @@ def _hold(account_id: int) -> tuple[bool, bool]:
 
     Spares double reads; safety does not depend on it, so no Redis means go on.
     """
-    key = _held(account_id)
+    key, mine = _held(account_id), f"{process_name()} {next(_turns)}"
     try:
-        if direct.usual.one("SET", key, process_name(), "NX", "EX", HELD_S):
+        if direct.usual.one("SET", key, mine, "NX", "EX", HELD_S):
             return True, True
-        holder = direct.usual.one("GET", key)
+        said = direct.usual.one("GET", key)
+        holder = said.decode() if isinstance(said, bytes) else ""
+        # Taken by this very turn, where the answer was lost and the question asked again.
+        if holder == mine:
+            return True, True
         # Killed at its work: the account does not wait for the key to run out.
-        if isinstance(holder, bytes) and has_ended(holder.decode()):
-            direct.usual.one("SET", key, process_name(), "EX", HELD_S)
+        if holder and has_ended(holder.partition(" ")[0]):
+            direct.usual.one("SET", key, mine, "EX", HELD_S)
             return True, True
         _, is_heard = direct.usual.ask(("SET", _note(account_id), 1, "EX", NOTED_S), ("EXISTS", key))
         return False, bool(is_heard)
