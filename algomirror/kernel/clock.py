@@ -71,6 +71,11 @@ def now() -> datetime:
     return _clock.now()
 
 
+def current() -> Clock:
+    """The clock that is asked now."""
+    return _clock
+
+
 def ahead_s() -> float:
     """Seconds by which this clock runs ahead of the machine's: not 0 in rehearsals on another date only."""
     return round((now() - datetime.now(UTC)).total_seconds(), 1) + 0.0

@@ -25,6 +25,7 @@ from algomirror.ops import alarms, scribe
 from algomirror.ops.among import Among
 from algomirror.ops.lease import has_ended
 from algomirror.ops.prepared import Prepared
+from algomirror.ops.steps import steps
 from marketdata import calendar
 from trading.domain import reconcile as truth
 from trading.domain.orders import CHANGE_IN_DOUBT, LIVE_STATES, WORKING, OrderState
@@ -109,6 +110,8 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     Positions are read once more where something has just ended and only a newer read can say what is left of it. True when
     every read asked for was complete. A failed read is recorded and changes nothing else.
     """
+    if step := steps.look():
+        alarms.ring("CLOCK_STEPPED", f"this host's clock was moved by {step:+.1f} s; check its time service", seconds=step)
     row = _accounts.one(account_id)
     gateway = gateway_for(row)
     has_old_ones = bool(_has_of_other_days(account_id, clock.trading_day()))
@@ -350,7 +353,7 @@ def _apply(row: Account, proof: Proof) -> None:
 def rules() -> truth.Rules:
     return truth.Rules(
         lapse_reads=settings.LAPSE_READS,
-        lapse_after=timedelta(seconds=settings.LAPSE_AFTER_S),
+        lapse_after=timedelta(seconds=settings.LAPSE_AFTER_S + steps.ahead_s()),
         # Waiting for the call budget is part of a sender's way too.
         sender=timedelta(seconds=EXIT_WAIT_S + settings.CONNECT_TIMEOUT_S + settings.ORDER_TIMEOUT_S + 2),
     )

@@ -1,0 +1,46 @@
+"""Steps of this host's wall clock, as a process notices them between two looks: what waits by the clock must not be over
+because somebody set it. A host that slept shows as one too, and what waits then waits a little longer.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from algomirror.kernel import clock
+
+# What is less a clock's keeper does all day.
+NOTICED_S = 2.0
+# Whatever was in doubt when the clock moved is decided within this, or told.
+REMEMBERED_S = 60.0
+
+
+class Steps:
+    """Of one clock; another one (in tests and rehearsals) begins anew."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._clock: clock.Clock | None = None
+        self._offset = 0.0
+        self._ahead: list[tuple[float, float]] = []  # when on the monotonic clock, and by how many seconds
+
+    def look(self) -> float:
+        """Seconds that the wall clock was moved since the last look, minus for back; 0.0 for none."""
+        with self._lock:
+            at, is_other = clock.monotonic(), self._clock is not clock.current()
+            offset = clock.now().timestamp() - at
+            step, self._offset = offset - self._offset, offset
+            if is_other:
+                self._clock, self._ahead = clock.current(), []
+            if is_other or abs(step) < NOTICED_S:
+                return 0.0
+            if step > 0:
+                self._ahead.append((at, step))
+            return step
+
+    def ahead_s(self) -> float:
+        """By how much it was moved ahead lately: so much older than they are things look that began before."""
+        since = clock.monotonic() - REMEMBERED_S
+        return sum(step for at, step in self._ahead if at >= since) if self._clock is clock.current() else 0.0
+
+
+steps = Steps()
