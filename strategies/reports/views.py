@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from algomirror.ops.sheets import csv_response, xlsx_response
 from strategies.reports import tables, year_tables
 from strategies.reports.brokers import beside
 from strategies.reports.day import day_report
-from strategies.reports.forms import DayForm, YearForm
+from strategies.reports.forms import DayForm, NoteForm, YearForm
 from strategies.reports.kinds import LABELS
 from strategies.reports.year import year_report
+from strategies.services import notecheck
+from strategies.views.access import actor, user_of
 
 
 @require_safe
@@ -71,3 +74,22 @@ def tax_year_file(request: HttpRequest, kind: str) -> HttpResponseBase:
     if kind == "xlsx":
         return xlsx_response(f"tax year {report.year} {report.mode}", year_tables.all_tables(report))
     return csv_response(year_tables.table(report, kind))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def note(request: HttpRequest) -> HttpResponse:
+    """Account and day stand in the address, the note's totals in the form; open to whoever may see the account."""
+    asked = DayForm(request.GET)
+    account = asked.asked_account()
+    context: dict[str, Any] = {"asked": asked, "form": NoteForm(), "account": account}
+    if account is None or not asked.is_valid():
+        return render(request, "strategies/reports/note.html", context, status=200 if account is None else 422)
+    day = asked.cleaned_data["day"]
+    context |= {"day": day, "query": urlencode({"account": account.pk, "day": day.isoformat()})}
+    if request.method != "POST":
+        return render(request, "strategies/reports/note.html", context)
+    context["form"] = form = NoteForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return render(request, "strategies/reports/note.html", context, status=422)
+    context["items"] = notecheck.check(account, day, form.cleaned_data["totals"], by=actor(user_of(request)))
+    return render(request, "strategies/reports/note.html", context)
