@@ -97,9 +97,10 @@ def text_of(report: DayReport, books: Beside) -> str:
 
 def _agreement(books: Beside) -> str:
     if books.as_of is None:
-        return "the broker's books were never read"
+        return f"the broker's books were never read{', not everything is explained' if books.is_explained is False else ''}"
     minutes = int((clock.now() - books.as_of).total_seconds() // 60)
-    said = "everything is explained" if books.is_explained else "not everything is explained"
+    words = {True: "everything is explained", False: "not everything is explained", None: "too old to tell"}
+    said = words[books.is_explained]
     return f"broker's books of {_count(minutes, 'minute')} ago: {said}{', the last reading failed' if books.error else ''}"
 
 

@@ -102,6 +102,22 @@ def test_it_does_not_ring_repeat_or_wait_for_anybody(now: clock.FrozenClock, inb
     assert not alarms.acknowledge(Alarm.objects.get().pk, who="user:alice")
 
 
+def test_it_says_whether_the_broker_agrees_and_how_old_that_is(now: clock.FrozenClock) -> None:
+    anil, bina, chet = (cast.account(name) for name in ("Anil", "Bina", "Chet"))
+    cast.read(bina, "POSITIONS", [])
+    now.advance(10)
+    for account in (anil, bina, chet):
+        cast.position(cast.book(account, cast.run()), price="104.00")
+    now.set(DUE)
+    cast.read(anil, "POSITIONS", [cast.shown(cast.CALL, -65)], ago_s=240)
+    cast.read(chet, "POSITIONS", [cast.shown(cast.CALL, 65)], ago_s=60, error="timed out")
+    reporting.sweep()
+    said = {row.account_id: row.text.rpartition("; ")[2] for row in Alarm.objects.all()}
+    assert said[anil.pk] == "broker's books of 4 minutes ago: everything is explained."
+    assert said[bina.pk].endswith("minutes ago: too old to tell.")
+    assert said[chet.pk] == "broker's books of 1 minute ago: not everything is explained, the last reading failed."
+
+
 def test_each_account_has_its_own(now: clock.FrozenClock) -> None:
     anil, bina = cast.account("Anil"), cast.account("Bina")
     round_trip(anil)

@@ -22,6 +22,7 @@ from strategies.reports.day import day_report
 from tests import cast, page_rules
 from tests.strategies import stage
 from trading.domain.positions import Traded, fold
+from trading.services.outside import LEFT
 
 pytestmark = pytest.mark.django_db
 FRIDAY, THURSDAY = date(2026, 11, 20), date(2026, 11, 19)
@@ -194,6 +195,36 @@ def test_the_broker_s_books_say_whether_everything_is_explained(now: clock.Froze
     assert "Not everything is explained" in shown and "20 Nov 10:41:16" in shown
     cast.read(anil, "POSITIONS", [cast.shown(cast.CALL, -65)], error="timed out")
     assert "The last reading failed: timed out" in page(anil)
+
+
+def test_what_traded_after_the_reading_is_not_called_explained(now: clock.FrozenClock) -> None:
+    anil = cast.account()
+    cast.read(anil, "POSITIONS", [])
+    now.advance(10)
+    short(anil)
+    shown = page(anil)
+    assert "Nobody can say yet: 1 instrument moved after this reading" in shown
+    assert "verything is explained" not in shown
+
+
+def test_an_order_of_which_nothing_is_known_is_not_explained(now: clock.FrozenClock) -> None:
+    anil = cast.account()
+    cast.order(cast.book(anil, cast.run()), state="UNKNOWN")
+    now.advance(10)
+    cast.read(anil, "POSITIONS", [])
+    shown = page(anil)
+    assert "Not everything is explained" in shown and "1 order of which nobody can say what became of it" in shown
+
+
+def test_what_a_person_left_outside_is_explained(now: clock.FrozenClock) -> None:
+    anil = cast.account()
+    short(anil)
+    now.advance(10)
+    cast.read(anil, "POSITIONS", [cast.shown(cast.CALL, -65), cast.shown(cast.PUT, 65)])
+    assert "Not everything is explained" in page(anil)
+    cast.recorded(LEFT, actor="user:alice", subject=f"NFO:{cast.PUT}:NRML", account_id=anil.pk, units=65)
+    shown = page(anil)
+    assert "Everything is explained: 1 left outside" in shown and "left outside by alice" in shown
 
 
 def test_the_day_is_the_last_that_has_begun_when_none_is_asked(now: clock.FrozenClock) -> None:
