@@ -336,6 +336,7 @@ BEATS = {
     "risk.beats.enqueue": 1.0,
     "risk.beats.track_margin": 60.0,
     "strategies.beats.enqueue": 1.0,
+    "strategies.beats.report": 60.0,
     "algomirror.ops.beats.enqueue": 2.0,
     "algomirror.frame.beats.enqueue": 2.0,
     "accounts.beats.enqueue": 5.0,

@@ -12,6 +12,7 @@ from algomirror.ops.admin import ReadOnlyAdmin
 from strategies.models import (
     AccountGroup,
     BasketFigure,
+    DayTold,
     GroupMember,
     Leg,
     Plan,
@@ -76,6 +77,12 @@ class StrategyAccountAdmin(ReadOnlyAdmin):
 @admin.register(Schedule)
 class ScheduleAdmin(ReadOnlyAdmin):
     list_display = ("version", "weekdays", "entry_time", "latest_entry_time", "days_to_expiry_min", "days_to_expiry_max")
+
+
+@admin.register(DayTold)
+class DayToldAdmin(ReadOnlyAdmin):
+    list_display = ("trading_day", "account", "at", "was_told")
+    list_filter = ("was_told",)
 
 
 @admin.register(ScheduledStart)

@@ -1,10 +1,11 @@
-"""Every second, one look at the open runs and at what is scheduled, if none is waiting already."""
+"""Every second, one look at the open runs and at what is scheduled, if none is waiting already; each minute at days to report."""
 
 from __future__ import annotations
 
 from algomirror.ops import queue
 from risk.models import MarginReservation
 from strategies.models import Strategy
+from strategies.services import reporting
 from trading.models import Run
 
 
@@ -14,3 +15,8 @@ def enqueue() -> None:
         queue.enqueue("risk", "strategies.tasks.sweep", key="runs-settle", waits_s=5)
     if Strategy.objects.filter(scheduled_at__isnull=False, archived_at=None).exists():
         queue.enqueue("signals", "strategies.tasks.scheduled", key="schedules", waits_s=10)
+
+
+def report() -> None:
+    if reporting.waiting() is not None:
+        queue.enqueue("signals", "strategies.tasks.report", key="day-reports", waits_s=120)

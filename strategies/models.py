@@ -177,6 +177,25 @@ class ScheduledStart(models.Model):
         return f"{self.strategy_id} on {self.trading_day}: {self.state}"
 
 
+class DayTold(models.Model):
+    """The end-of-day report of one account and day was told, or there was nothing to tell. One row a day: the claim."""
+
+    account = models.ForeignKey("accounts.Account", on_delete=models.PROTECT, related_name="days_told")
+    trading_day = models.DateField()
+    at = models.DateTimeField()
+    was_told = models.BooleanField(help_text="no: nothing happened that day")
+
+    objects = Sighted["DayTold"]()
+
+    class Meta:
+        verbose_name_plural = "days told"
+        ordering = ["-trading_day", "account"]
+        constraints = [models.UniqueConstraint(fields=["account", "trading_day"], name="one_report_per_account_and_day")]
+
+    def __str__(self) -> str:
+        return f"{self.trading_day} of account {self.account_id}"
+
+
 class GroupManager(Sighted["AccountGroup"]):
     def within(self, ids: frozenset[int]) -> Q:
         others = GroupMember.objects.filter(group=models.OuterRef("pk")).exclude(account_id__in=ids)

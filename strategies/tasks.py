@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from risk.services import reserving
-from strategies.services import schedules, settle
+from strategies.services import reporting, schedules, settle
 
 
 def sweep() -> None:
@@ -13,3 +13,7 @@ def sweep() -> None:
 
 def scheduled() -> None:
     schedules.sweep()
+
+
+def report() -> None:
+    reporting.sweep()

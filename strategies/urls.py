@@ -5,6 +5,7 @@ from strategies.views import groups, library, margin, margin_file, notes, runs, 
 urlpatterns = [
     path("", include("strategies.webhooks.urls")),
     path("", include("strategies.analytics.urls")),
+    path("", include("strategies.reports.urls")),
     path("strategies", strategies.strategies, name="strategies"),
     path("strategies/new", strategies.new, name="strategy-new"),
     path("strategies/new/from-basket", strategies.from_basket, name="strategy-from-basket"),

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from algomirror.kernel import clock
 from algomirror.ops import alarms
+from algomirror.ops.alerts import deliver
 from algomirror.ops.models import Alarm
 
 SHOWN_AT_MOST = 200
@@ -31,14 +32,17 @@ class Event:
 class AlertsPage:
     ringing: list[Event]
     snoozed: list[Alarm]
-    silenced: list[Alarm]
+    silenced: list[tuple[Alarm, str]]  # each with the page of its subject, "" without one
 
 
 def alerts_page(*, may_acknowledge: bool) -> AlertsPage:
     return AlertsPage(
         ringing=events(may_acknowledge=may_acknowledge, at_most=SHOWN_AT_MOST),
         snoozed=list(Alarm.objects.filter(state=Alarm.State.NEW, snoozed_until__gt=clock.now())[:SHOWN_AT_MOST]),
-        silenced=list(Alarm.objects.filter(state=Alarm.State.ACKNOWLEDGED).order_by("-acknowledged_at")[:SHOWN_AT_MOST]),
+        silenced=[
+            (alarm, deliver.page_of(alarm))
+            for alarm in Alarm.objects.filter(state=Alarm.State.ACKNOWLEDGED).order_by("-acknowledged_at")[:SHOWN_AT_MOST]
+        ],
     )
 
 
@@ -49,7 +53,7 @@ def events(*, may_acknowledge: bool, at_most: int = TRAY_AT_MOST) -> list[Event]
             text=alarm.text,
             severity="alarm",
             at=alarm.last_at,
-            url=f"/runs/{alarm.run_id}" if alarm.run_id else "",
+            url=deliver.page_of(alarm),
             ack=f"/alerts/{alarm.pk}/ack" if may_acknowledge else "",
             snooze=f"/alerts/{alarm.pk}/snooze" if may_acknowledge else "",
             snooze_min=alarms.SNOOZE_CRITICAL_MIN,

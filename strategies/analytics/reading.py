@@ -9,12 +9,11 @@ from decimal import Decimal
 
 from accounts.models import Account
 from risk.models import RunExtremes
-from risk.services import margins
+from strategies.analytics.charging import charged
 from strategies.domain.returns import Earned, Filled, earned
 from strategies.models import RunNote, RunTags, Strategy
-from trading.domain.charges import Charges, Rates, charges
+from trading.domain.charges import Charges
 from trading.models import Book, Fill, Order, Run
-from trading.services import expire
 
 ZERO = Decimal(0)
 
@@ -112,38 +111,16 @@ def _cuts(wish: Wish, books: dict[int, list[int | None]]) -> dict[tuple[int, dat
 
 
 def _charge(cuts: dict[tuple[int, date], Cut], book_ids: list[int]) -> None:
-    """Add what the filled orders cost; orders that were filled elsewhere cost here nothing that we know of."""
-    book, rates = margins.RateBook(), dict[tuple[str, bool, date], Rates | None]()
-    orders = Order.objects.filter(book_id__in=book_ids, filled_units__gt=0).exclude(broker_order_id="")
-    for book_id, day, exchange, symbol, action, value, brokerage in orders.values_list(
-        "book_id", "trading_day", "exchange", "symbol", "action", "filled_value", "account__brokerage_per_order"
-    ):
-        cut = cuts.get((book_id, day))
+    for one in charged(Order.objects.filter(book_id__in=book_ids)):
+        cut = cuts.get((one.book_id, one.day))
         if cut is None:
             continue
-        cut.orders += 1
-        when = (exchange, symbol.endswith("FUT"), day)
-        if when not in rates:
-            rates[when] = book.on(*when)
-        known = rates[when]
-        if known is None or cut.charges is None:
+        cut.orders += not one.is_exercise
+        if one.cost is None or cut.charges is None:
             cut.charges = None
             continue
-        side = "BUY" if action == "BUY" else "SELL"
-        cost = charges(side, value, orders=1, brokerage_per_order=brokerage, rates=known)  # type: ignore[arg-type]
-        cut.parts.append(cost)
-        cut.charges += cost.total
-    _charge_exercise(cuts, book_ids, book)
-
-
-def _charge_exercise(cuts: dict[tuple[int, date], Cut], book_ids: list[int], rates: margins.RateBook) -> None:
-    """What expired in the money was no order; its holder pays the tax on exercise."""
-    settled = Order.objects.filter(book_id__in=book_ids, price_type=expire.PRICE_TYPE).exclude(symbol__endswith="FUT")
-    for book_id, day, exchange, action, value in settled.values_list(
-        "book_id", "trading_day", "exchange", "action", "filled_value"
-    ):
-        cut = cuts.get((book_id, day))
-        if cut is not None and cut.charges is not None:
-            tax = rates.exercise_tax(exchange, action, value, day)
-            cut.charges = None if tax is None else cut.charges + tax
-            cut.exercise += tax or ZERO
+        cut.charges += one.cost.total
+        if one.is_exercise:
+            cut.exercise += one.cost.stt
+        else:
+            cut.parts.append(one.cost)

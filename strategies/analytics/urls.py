@@ -5,7 +5,6 @@ from strategies.analytics import views
 urlpatterns = [
     path("analytics", views.analytics, name="analytics"),
     path("journal", views.journal, name="journal"),
-    path("reports", views.reports, name="reports"),
     path("analytics/equity.json", views.equity, name="analytics-equity"),
     path("analytics/export/<slug:kind>", views.export, name="analytics-export"),
 ]

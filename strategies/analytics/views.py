@@ -28,11 +28,6 @@ def journal(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def reports(request: HttpRequest) -> HttpResponse:
-    return redirect("/analytics")
-
-
-@require_safe
 def equity(request: HttpRequest) -> JsonResponse:
     return JsonResponse(page.equity_series(AnalyticsFilter(request.GET).wish()))
 

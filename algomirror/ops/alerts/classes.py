@@ -16,8 +16,11 @@ NAMES: Final = {
     "ORDER": "Order unknown or lost",
     "SECURITY": "Sign-in and journal",
     "REFERENCE": "Calendar and contracts",
+    "REPORT": "End-of-day reports",
     OTHER: "Everything else",
 }
+# News: sent once, never counted among alarms, and nobody has to acknowledge it.
+NEWS: Final = frozenset({"REPORT"})
 # Quiet hours do not count for these, and they are repeated until acknowledged.
 CRITICAL: Final = frozenset({"EXIT", "BLIND", "STOP", "KILL", "ENGINE", "RECONCILE", "ORDER"})
 _BEGINS: Final = (
@@ -30,6 +33,7 @@ _BEGINS: Final = (
     ("ORDER", ("ORDER_", "ENTRY_", "UNKNOWN", "LAPSED", "LATE_", "QUEUED", "LOST_")),
     ("SECURITY", ("SIGN_IN", "JOURNAL_", "TOKEN_")),
     ("REFERENCE", ("REFERENCE", "INSTRUMENTS", "CALENDAR")),
+    ("REPORT", ("DAY_REPORT",)),
 )
 
 

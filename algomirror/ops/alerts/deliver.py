@@ -13,9 +13,9 @@ from django.db import models
 from django.db.models import Q
 
 from algomirror.kernel import clock
-from algomirror.ops import alarms, hooks, journal
+from algomirror.ops import alarms, hooks, journal, push
 from algomirror.ops.alerts import wire
-from algomirror.ops.alerts.classes import CRITICAL, class_of, quiet_until
+from algomirror.ops.alerts.classes import CRITICAL, NEWS, class_of, quiet_until
 from algomirror.ops.alerts.models import AlertChannel, AlertDelivery, AlertRule
 from algomirror.ops.models import Alarm
 
@@ -99,7 +99,7 @@ def _claim(row: AlertDelivery) -> bool:
     if row.alarm.state == Alarm.State.NEW and row.alarm.snoozed_until is not None and row.alarm.snoozed_until > clock.now():
         mine.update(not_before=row.alarm.snoozed_until)
         return False
-    if row.alarm.state != Alarm.State.NEW:
+    if row.alarm.state != Alarm.State.NEW and class_of(row.alarm.kind) not in NEWS:
         mine.update(state=State.DROPPED, error="acknowledged before it was sent")
         return False
     row.attempts += 1
@@ -143,7 +143,7 @@ def config_of(channel: AlertChannel) -> dict[str, Any]:
 def message_of(alarm: Alarm, *, repeat: int = 0) -> dict[str, Any]:
     """Account, run, numbers, age and a link."""
     age = max(0, round((clock.now() - alarm.at).total_seconds()))
-    path = f"/runs/{alarm.run_id}" if alarm.run_id else "/alerts"
+    path = page_of(alarm) or "/alerts"
     lines = [alarm.text, f"since {age} s, seen {alarm.seen_times} times"]
     lines += [f"run {alarm.run_id}"] if alarm.run_id else []
     lines += [f"account {alarm.account_id}"] if alarm.account_id else []
@@ -163,6 +163,40 @@ def message_of(alarm: Alarm, *, repeat: int = 0) -> dict[str, Any]:
         "numbers": journal.plain(alarm.numbers),
         "repeat": repeat,
     }
+
+
+def tell(kind: str, text: str, *, key: str, account_id: int | None = None, **numbers: Any) -> None:
+    """News for people, in the caller's transaction: through each channel that carries its class, once, after its quiet hours.
+
+    It stands in the list of alerts as one that is settled: it does not ring, repeat or wait for anybody.
+    """
+    if class_of(kind) not in NEWS:
+        raise ValueError(f"{kind} is no news: it has to ring")
+    now = clock.now()
+    alarm = Alarm.objects.create(
+        at=now,
+        last_at=now,
+        kind=kind,
+        text=text[:500],
+        key=f"{kind}:{key}"[:120],
+        numbers=journal.plain(numbers),
+        account_id=account_id,
+        state=Alarm.State.ACKNOWLEDGED,
+        acknowledged_by="nobody has to",
+        acknowledged_at=now,
+    )
+    channels = {c.pk: c for c in AlertChannel.objects.filter(enabled=True)}
+    rules = set(AlertRule.objects.filter(channel__in=channels).values_list("channel_id", "event_class"))
+    AlertDelivery.objects.bulk_create(_rows(alarm, channels, rules, now))
+    push.push("alarms", "changed")
+
+
+def page_of(alarm: Alarm) -> str:
+    """Where its subject is shown; "" where there is no such page."""
+    if alarm.run_id:
+        return f"/runs/{alarm.run_id}"
+    day = alarm.numbers.get("day")
+    return f"/reports?account={alarm.account_id}&day={day}" if class_of(alarm.kind) in NEWS and day else ""
 
 
 def failing() -> list[AlertChannel]:
