@@ -296,7 +296,8 @@ class RiskEventManager(Sighted["RiskEvent"]):
 
 
 class RiskEvent(models.Model):
-    """One decision of the risk engine with the numbers it used. Never changed, never deleted."""
+    """One decision of the risk engine with the numbers it used. Never deleted, and never changed but for `goal_ids` of a limit
+    above the run: it locks first, and writes them down when its books were asked to leave."""
 
     at = models.DateTimeField(db_index=True)
     run = models.ForeignKey("trading.Run", on_delete=models.PROTECT, null=True, related_name="risk_events")

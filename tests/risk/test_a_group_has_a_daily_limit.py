@@ -22,7 +22,6 @@ from tests.risk import desk
 from tests.risk.test_limits_above_the_run import codes, entries, lost
 from tests.strategies import stage
 from trading.models import Book, ExitGoal
-from trading.services import flatten
 
 pytestmark = pytest.mark.django_db
 D = Decimal
@@ -90,28 +89,6 @@ def test_while_one_account_is_not_known_no_limit_is_reached(frozen: Any) -> None
     desk.at_entry()
     watch.sweep()
     assert EntryLock.objects.count() == 2
-
-
-def test_all_of_it_or_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    on = desk.accounts(2)
-    family(*on, daily_loss=D(3000))
-    lost(desk.a_run(on, max_loss=D(90_000)), 3250)
-    asked = flatten.request
-    calls: list[int] = []
-
-    def dies_at_the_second(book_id: int, **more: Any) -> Any:
-        calls.append(book_id)
-        if len(calls) == 2:
-            raise OSError("killed")
-        return asked(book_id, **more)
-
-    with monkeypatch.context() as broken:
-        broken.setattr(flatten, "request", dies_at_the_second)
-        with pytest.raises(OSError, match="killed"):
-            daily.look(clock.now())
-    assert not EntryLock.objects.exists() and not ExitGoal.objects.exists() and not Alarm.objects.exists()
-    daily.look(clock.now())
-    assert leaving() == {account.pk for account in on}
 
 
 def test_an_exit_under_the_lock_is_asked_again_until_flat() -> None:
