@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -16,7 +15,6 @@ from algomirror.kernel.errors import Refused
 from algomirror.ops import hooks, journal, push
 from risk.domain.ceilings import Ceiling
 from risk.models import GroupLimits
-from trading.pages import day as day_pages
 
 NAMES = ("daily_loss", "daily_profit")
 
@@ -30,24 +28,8 @@ class Limited:
     accounts: Mapping[int, str]
     ceiling: Ceiling
 
-    def day_pnl(self, today: day_pages.Today) -> Decimal | None:
-        """Rupees, of all its accounts; None while that of any is not known."""
-        return total_of(self.accounts, today)
-
     def scope_key(self, account_id: int) -> str:
         return f"group:{self.pk}:account:{account_id}"
-
-
-def total_of(accounts: Mapping[int, str], today: day_pages.Today) -> Decimal | None:
-    """Their P&L of the day in rupees; None while that of any is not known."""
-    total = Decimal(0)
-    for pk in accounts:
-        if (found := today.by_account.get(pk)) is None:
-            continue
-        if found.total is None:
-            return None
-        total += found.total
-    return total
 
 
 def all_limits() -> list[Limited]:

@@ -127,14 +127,14 @@ def test_a_group_that_cannot_be_looked_at_holds_up_no_other(monkeypatch: pytest.
     one, two = desk.accounts(2)
     broken, _ = family(one, name="Broken"), family(two, name="Whole")
     lost(desk.a_run([one, two], max_loss=D(90_000)), 3250)
-    added = grouped.total_of
+    made = day_pages.Today.made
 
-    def breaks(accounts: Any, *more: Any) -> Any:
+    def breaks(today: Any, mode: str, accounts: Any = None) -> Any:
         if one.pk in accounts:
             raise ValueError("no sum")
-        return added(accounts, *more)
+        return made(today, mode, accounts)
 
-    monkeypatch.setattr(grouped, "total_of", breaks)
+    monkeypatch.setattr(day_pages.Today, "made", breaks)
     watch.sweep()
     assert leaving() == {two.pk} and len(rung()) == 1 and broken.name in rung()[0]
 
