@@ -134,6 +134,30 @@ def test_a_group_with_a_limit_is_not_deleted() -> None:
     assert not AccountGroup.objects.exists() and grouped.all_limits() == []
 
 
+def test_who_lost_is_not_taken_out_of_a_group_that_has_a_limit() -> None:
+    one, two, three = desk.accounts(3)
+    group = family(one, two, daily_loss=D(3000))
+    with pytest.raises(Refused, match="daily limit") as refused:
+        groups.save("Family", {two.pk: D(1), three.pk: D(1)}, by="user:trudy", group=group)
+    assert set(refused.value.fields) == {f"factor-{one.pk}"}
+    assert set(group.members.values_list("account_id", flat=True)) == {one.pk, two.pk}
+    groups.save("Relatives", {one.pk: D(2), two.pk: D(1), three.pk: D(1)}, by="user:alice", group=group)
+    assert group.members.count() == 3, "who joins, and other factors, lift no limit"
+    grouped.set_limits(group.pk, {}, by="user:alice")
+    groups.save("Relatives", {two.pk: D(1)}, by="user:alice", group=group)
+    assert group.members.count() == 1
+
+
+def test_the_page_says_beside_the_account_why_it_stays(client: Any) -> None:
+    one, two = desk.accounts(2)
+    group = family(one, two, daily_loss=D(3000))
+    client.force_login(stage.alice())
+    answer = client.post("/strategies/groups", {"name": "Family", f"factor-{two.pk}": "1"})
+    assert answer.status_code == 422 and group.members.count() == 2
+    assert "has a daily limit" in answer.context["form"].errors[f"factor-{one.pk}"][0]
+    assert "has a daily limit" in answer.content.decode()
+
+
 def test_changes_are_journaled_with_old_and_new() -> None:
     (one,) = desk.accounts(1)
     group = family(one, daily_loss=D(3000))
