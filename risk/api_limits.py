@@ -59,7 +59,10 @@ class Ceiling(serializers.Serializer[Any]):
     scope = serializers.ChoiceField(choices=SCOPES)
     target = serializers.IntegerField(allow_null=True, help_text="the account or group; null: all accounts together")
     name = serializers.CharField()
-    day_pnl = shapes.rupees(help_text="null: unknown")
+    day_pnl = shapes.rupees(help_text="of live books if there are any, else of paper ones; null: unknown")
+    day_pnl_by_mode = serializers.DictField(
+        child=serializers.CharField(allow_null=True), help_text="LIVE and PAPER, those that are there: each is judged by itself"
+    )
     entries_locked = serializers.CharField(help_text="why; empty: they are not")
     limits = serializers.DictField(child=serializers.CharField(allow_null=True), help_text="those that are on")
     changed_at = serializers.DateTimeField(allow_null=True)
@@ -147,6 +150,7 @@ def _row(row: page.CeilingRow) -> dict[str, Any]:
         "target": row.group if row.group is not None else row.account,
         "name": row.name,
         "day_pnl": row.day_pnl,
+        "day_pnl_by_mode": {mode: None if total is None else f"{total:.2f}" for mode, total in row.day.items()},
         "entries_locked": row.lock,
         "limits": {name: str(value) for name, value in values.items() if value is not None},
         "changed_at": None if row.limits is None else row.limits.changed_at,

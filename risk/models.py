@@ -206,7 +206,7 @@ class GroupLimits(models.Model):
 class EntryLock(models.Model):
     """No entries until a moment, because a limit above the run was reached. Survives restarts; ends by itself.
 
-    Written by risk.services.daily only. One row per account, day and kind: the latch of the breach. A group's breach locks
+    Written by risk.services.daily only. One row per account, mode, day and kind: the latch of the breach. A group's breach locks
     each of its accounts.
     """
 
@@ -220,6 +220,8 @@ class EntryLock(models.Model):
     # sees no two NULLs as equal.
     scope_key = models.CharField(max_length=48)
     trading_day = models.DateField()
+    # Of the books that reached the limit, whose entries it locks; empty: whatever the account's mode.
+    mode = models.CharField(max_length=5, blank=True, default="")
     kind = models.CharField(max_length=12, choices=Kind)
     since = models.DateTimeField()
     until = models.DateTimeField()
@@ -231,7 +233,7 @@ class EntryLock(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["scope_key", "trading_day", "kind"], name="one_lock_per_day_and_kind"),
+            models.UniqueConstraint(fields=["scope_key", "mode", "trading_day", "kind"], name="one_lock_per_day_and_kind"),
         ]
 
     def __str__(self) -> str:
@@ -296,7 +298,8 @@ class RiskEventManager(Sighted["RiskEvent"]):
 
 
 class RiskEvent(models.Model):
-    """One decision of the risk engine with the numbers it used. Never changed, never deleted."""
+    """One decision of the risk engine with the numbers it used. Never deleted, and never changed but for `goal_ids` of a limit
+    above the run: it locks first, and writes them down when its books were asked to leave."""
 
     at = models.DateTimeField(db_index=True)
     run = models.ForeignKey("trading.Run", on_delete=models.PROTECT, null=True, related_name="risk_events")

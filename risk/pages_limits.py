@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -39,10 +39,15 @@ class CeilingRow:
     form: AccountLimitsForm | GroupLimitsForm | None
     limits: AccountLimits | GroupLimits | None
     usage: Usage
-    day_pnl: Decimal | None
+    # By mode, live first: never added up. The first is the one figure where there is room for one.
+    day: Mapping[str, Decimal | None]
     lock: str
     account: int | None = None
     group: int | None = None
+
+    @property
+    def day_pnl(self) -> Decimal | None:
+        return next(iter(self.day.values()))
 
 
 Bound = Mapping[str, AccountLimitsForm | GroupLimitsForm]
@@ -67,20 +72,27 @@ def limits_page(bound: Bound | None = None, *, chosen: str = PLATFORM) -> dict[s
     }
     form = (shown[PLATFORM] or limits_form(known.get(None))) if PLATFORM in shown else None
     whole, lock = _sum(stands.values()), locked.get(None, "")
-    rows = [CeilingRow(PLATFORM, ceilings.PLATFORM, form, known.get(None), whole, today.whole.total, lock)]
+    modes = {account.pk: account.mode for account in accounts}
+    rows = [CeilingRow(PLATFORM, ceilings.PLATFORM, form, known.get(None), whole, _day(today, modes), lock)]
     for pk, name in groups:
         scope, limits, members = group_scope(pk), known_of_groups.get(pk), grouped.accounts_of(pk) or {}
         form = (shown[scope] or group_limits_form(limits)) if scope in shown else None
         usage = _sum(stands[member] for member in members if member in stands)
-        total, lock = grouped.total_of(members, today), _locked_members(members, locked)
-        rows.append(CeilingRow(scope, f"Group {name}", form, limits, usage, total, lock, group=pk))
+        day = _day(today, modes, members)
+        rows.append(CeilingRow(scope, f"Group {name}", form, limits, usage, day, _locked_members(members, locked), group=pk))
     for account in accounts:
-        scope, row, found = str(account.pk), known.get(account.pk), today.by_account.get(account.pk)
+        scope, row = str(account.pk), known.get(account.pk)
         form = (shown[scope] or limits_form(row)) if scope in shown else None
-        total, lock = Decimal(0) if found is None else found.total, locked.get(account.pk, "")
-        rows.append(CeilingRow(scope, account.name, form, row, stands.get(account.pk, Usage()), total, lock, account=account.pk))
+        day, lock = _day(today, modes, {account.pk}), locked.get(account.pk, "")
+        rows.append(CeilingRow(scope, account.name, form, row, stands.get(account.pk, Usage()), day, lock, account=account.pk))
     locks = EntryLock.objects.select_related("account").filter(until__gt=now, released_by="")
     return {"rows": rows, "locks": list(locks[:LOCKS_SHOWN])}
+
+
+def _day(today: day_pages.Today, modes: Mapping[int, str], of: Collection[int] | None = None) -> dict[str, Decimal | None]:
+    """What the books of these accounts, or of all, made today: by mode, of the modes that they are or traded in."""
+    are = {mode for pk, mode in modes.items() if of is None or pk in of}
+    return {mode: today.made(mode, of).total for mode in day_pages.modes_of(today, are, of)}
 
 
 def _sum(some: Iterable[Usage]) -> Usage:

@@ -39,6 +39,7 @@ class Dashboard(Door):
         body = {
             "platform": page.platform,
             "pnl_today": page.today.total,
+            "pnl_by_mode": {mode: None if made.total is None else f"{made.total:.2f}" for mode, made in page.days.items()},
             "cash": page.cash,
             "safety": page.safety,
             "accounts": [

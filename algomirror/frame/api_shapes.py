@@ -35,7 +35,8 @@ class AccountToday(serializers.Serializer[Any]):
 
 class Dashboard(serializers.Serializer[Any]):
     platform = serializers.CharField()
-    pnl_today = rupees(help_text="null: unknown")
+    pnl_today = rupees(help_text="of live books if there are any, else of paper ones; null: unknown")
+    pnl_by_mode = serializers.DictField(child=serializers.CharField(allow_null=True), help_text="LIVE and PAPER, never added up")
     cash = rupees(help_text="null: an account was never read")
     safety = Safety()
     accounts = AccountToday(many=True)

@@ -32,7 +32,6 @@ from trading.models import Book, ExitGoal, Order, Run
 from trading.pages import compare, day
 from trading.pages.tags import Tag, tag_of
 
-NOBODY = DayPnl(Decimal(0))
 # Limits whose used share is a share of rupees; the others stand on the risk page.
 MEASURED = frozenset({Rule.MAX_LOSS, Rule.MAX_PROFIT})
 
@@ -123,10 +122,25 @@ class Dashboard:
     accounts: list[AccountCard]
     runs: list[RunRow]
     platform: str
-    today: DayPnl
+    # By mode, live first: never added up.
+    days: dict[str, DayPnl]
     cash: Decimal | None
     steps: list[Step]
     timed: list[Timed]
+
+    @property
+    def today(self) -> DayPnl:
+        """The one figure where there is room for one."""
+        return next(iter(self.days.values()))
+
+    @property
+    def mode(self) -> str:
+        """Of that figure; empty where there is no other."""
+        return next(iter(self.days)) if len(self.days) > 1 else ""
+
+    @property
+    def paper_too(self) -> DayPnl | None:
+        return self.days.get(day.PAPER) if len(self.days) > 1 else None
 
     @property
     def cash_note(self) -> str:
@@ -143,7 +157,7 @@ def dashboard() -> Dashboard:
     states = {row.account_id: row for row in TradingState.objects.all()}
     found = cards()
     blind = set(Blindness.objects.exclude(since=None).values_list("run_id", flat=True))
-    accounts = [_card(card, states, today.by_account, open_runs) for card in found]
+    accounts = [_card(card, states, today, open_runs) for card in found]
     tags = {a.tag.account_id: a.tag for a in accounts}
     marks = {run.run_id: run_pnl(book_pnl(b.positions, quotes, now, bounds) for b in run.books) for run in open_runs}
     return Dashboard(
@@ -151,7 +165,7 @@ def dashboard() -> Dashboard:
         accounts=accounts,
         runs=_run_rows(open_runs, blind, tags, marks),
         platform=_state(states.get(None)),
-        today=today.whole,
+        days={mode: today.made(mode) for mode in day.modes_of(today, {card.account.mode for card in found})},
         cash=_cash(found),
         steps=_steps(found),
         timed=timed_acts(open_runs),
@@ -184,7 +198,7 @@ def _has_stop(run: OpenRun) -> bool:
     return any(g.policy.rule is Rule.MAX_LOSS and g.policy.action == "EXIT" for g in run.guards)
 
 
-def _card(card: Card, states: Mapping[int | None, TradingState], today: Mapping[int, DayPnl], runs: list[OpenRun]) -> AccountCard:
+def _card(card: Card, states: Mapping[int | None, TradingState], today: day.Today, runs: list[OpenRun]) -> AccountCard:
     account: Account = card.account
     state = states.get(account.pk)
     books = [book for run in runs for book in run.books if book.account_id == account.pk and book.is_live]
@@ -193,7 +207,7 @@ def _card(card: Card, states: Mapping[int | None, TradingState], today: Mapping[
         tag=tag_of(account),
         trading=_state(state),
         why="" if state is None else state.why,
-        pnl_today=today.get(account.pk, NOBODY),
+        pnl_today=today.made(account.mode, {account.pk}),
         open_runs=len(books),
         open_legs=sum(bool(p.units) for book in books for p in book.positions),
     )
@@ -266,14 +280,17 @@ def _steps(found: list[Card]) -> list[Step]:
 def live_values() -> dict[str, Any]:
     """What open pages patch: the header's and the cards' numbers."""
     today = day.today()
-    accounts = list(Account.objects.filter(archived_at=None).values_list("pk", "link"))
-    up = sum(link == Account.Link.UP for _, link in accounts)
+    accounts = list(Account.objects.filter(archived_at=None).values_list("pk", "link", "mode"))
+    up = sum(link == Account.Link.UP for _, link, _ in accounts)
+    shown, *others = day.modes_of(today, {mode for *_, mode in accounts})
     values: dict[str, Any] = {
-        "frame:pnl_today": _text(today.whole),
+        "frame:pnl_today": _text(today.made(shown)),
         "frame:links": f"{up}/{len(accounts)}",
         "frame:alarms": ringing().count(),
     }
-    values |= {f"account:{pk}:pnl_today": _text(today.by_account.get(pk, NOBODY)) for pk, _ in accounts}
+    values |= {f"account:{pk}:pnl_today": _text(today.made(mode, {pk})) for pk, _, mode in accounts}
+    if others:
+        values["frame:pnl_paper"] = _text(today.made(day.PAPER))
     return values
 
 

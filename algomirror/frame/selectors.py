@@ -68,6 +68,9 @@ def header(request: HttpRequest) -> dict[str, Any]:
     lines = day.lines_of_today()
     quotes = store.get([*index_keys.values(), *day.keys_of(lines)])
     markets = market.markets(now)
+    modes = {a["mode"] for a in accounts}
+    today = day.of(lines, quotes, now)
+    shown, *others = day.modes_of(today, modes)
     return {
         "version": settings.VERSION,
         "nav": nav(request.path),
@@ -75,10 +78,12 @@ def header(request: HttpRequest) -> dict[str, Any]:
         "indices": market.indices(index_keys, quotes),
         "feed": feed(feed_status(now), is_open=any(one["open"] for one in markets)),
         "links": {"up": sum(a["link"] == Account.Link.UP for a in accounts), "total": len(accounts)},
-        "pnl_today": day.of(lines, quotes, now).whole.total,
+        "pnl_today": today.made(shown).total,
+        # Named where there is another that it leaves out.
+        "pnl_mode": shown if others else "",
         # A run of this moment has not been swept yet: the last sweep is of the run before it.
         "engine": engine(now, is_sweeping=any((now - at).total_seconds() > SLOW_S for _, _, at in runs)),
-        "world": world({a["mode"] for a in accounts}),
+        "world": world(modes),
         "alarms": alarms.ringing().count(),
         "kill_scopes": kill_scopes(request.path, accounts, [(pk, name) for pk, name, _ in runs], groups.named()),
         "status_url": reverse("frame-status"),

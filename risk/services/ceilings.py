@@ -31,7 +31,7 @@ _locks_of = Among(
     lambda mine, now: (
         EntryLock.objects.filter(Q(account=None) | mine, until__gt=now, released_by="")
         .order_by()
-        .values_list("pk", "account_id", "until", "why")
+        .values_list("pk", "account_id", "mode", "until", "why")
     ),
 )
 
@@ -76,12 +76,23 @@ def denials(
 
 
 def locked(accounts: Sequence[Account], now: datetime) -> dict[int | None, str]:
-    """Why entries are locked, by account, each by its first lock; None is the lock over all of them."""
+    """Why entries are locked in these accounts, each by its first lock, its own before one over all of its mode.
+
+    None: the first lock over all of a mode.
+    """
     held = _locks_of([account.pk for account in accounts], now)
-    return {
-        account_id: f"entries are locked until {clock.trading_day(until):%d %b}: {why}"
-        for _, account_id, until, why in sorted(held, key=itemgetter(0), reverse=True)
+    said: dict[tuple[int | None, str], str] = {
+        (account_id, mode): f"entries are locked until {clock.trading_day(until):%d %b}: {why}"
+        for _, account_id, mode, until, why in sorted(held, key=itemgetter(0), reverse=True)
     }
+    found: dict[int | None, str] = {}
+    if of_all := [why for (account_id, _), why in said.items() if account_id is None]:
+        found[None] = of_all[-1]
+    for account in accounts:
+        whose = ((account.pk, account.mode), (account.pk, ""), (None, account.mode), (None, ""))
+        if why := next((said[one] for one in whose if one in said), ""):
+            found[account.pk] = why
+    return found
 
 
 def usage(now: datetime) -> dict[int, Usage]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from django.db import models, transaction
+from django.db.models import Q, QuerySet
 
 from accounts.models import Account, User
 from algomirror.kernel import clock
@@ -19,14 +23,17 @@ from risk.domain.ceilings import Breach, breach, losing_streak
 from risk.domain.sentences import rupees
 from risk.models import AccountLimits, EntryLock, RiskEvent
 from risk.services import grouped
-from risk.services.ceilings import PLATFORM, ceiling_of
-from trading.models import Book, ExitGoal, Position
+from risk.services.ceilings import MAY_FILL, PLATFORM, ceiling_of
+from trading.models import Book, ExitGoal, Order, Position
 from trading.models.books import ExitReason
 from trading.pages import day as day_pages
-from trading.services import flatten, wake
+from trading.services import flatten
 
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 EXCHANGE = "NFO"
 ENGINE = "engine:sweep"
+AGAIN = "the day's limit was reached earlier; not flat yet"
 DAILY = (EntryLock.Kind.DAILY_LOSS, EntryLock.Kind.DAILY_PROFIT)
 
 
@@ -36,6 +43,8 @@ class _Reached:
 
     scope_key: str
     account_id: int | None
+    # Of the books that were added up: those leave, and the entries of accounts of this mode are locked.
+    mode: str
     name: str
     kind: Breach
     level: Decimal
@@ -46,56 +55,98 @@ class _Reached:
 
 
 def look(now: datetime) -> None:
-    """One look at every limit above the run. Two queries while none is set."""
-    rows, groups = list(AccountLimits.objects.select_related("account")), grouped.all_limits()
-    if not rows and not groups:
-        return
-    if groups or any(row.daily_loss is not None or row.daily_profit is not None for row in rows):
-        today = day_pages.today()
-        for row in rows:
-            _look_at(row, today, now)
-        for group in groups:
-            _look_at_group(group, today, now)
+    """One look at every limit above the run. Three queries while none is set.
+
+    What fails for one of them is told to a person and holds up no other; the next sweep tries again.
+    """
+    rows = (
+        _tried("limits of accounts", lambda: list(AccountLimits.objects.select_related("account").order_by("account_id"))) or []
+    )
+    groups = _tried("limits of groups", grouped.all_limits) or []
+    is_daily = bool(groups) or any(row.daily_loss is not None or row.daily_profit is not None for row in rows)
+    today = _tried("the day's P&L", day_pages.today) if is_daily else None
+    if today is not None:
+        for mode in day_pages.MODES:
+            for row in rows:
+                _tried(f"limits of {_name_of(row)}", partial(_look_at, row, mode, today, now))
+            for group in groups:
+                _tried(f"limits of group {group.name}", partial(_look_at_group, group, mode, today, now))
     _cool_down(rows, now)
-    _reassert(now)
+    _tried("what is locked and not flat", lambda: _reassert(now))
 
 
-def _look_at(row: AccountLimits, today: day_pages.Today, now: datetime) -> None:
-    found = today.whole if row.account_id is None else today.by_account.get(row.account_id)
-    total = Decimal(0) if found is None else found.total
+def _tried(what: str, do: Callable[[], T]) -> T | None:
+    """None where it failed, which rings: a limit that cannot act is no limit."""
+    try:
+        return do()
+    except Exception as error:
+        log.exception("limit above the run failed what=%s", what)
+        text = f"Limits above the run, {what}: {type(error).__name__}: {error}. It is tried again at every sweep."
+        try:
+            alarms.ring("LIMIT_FAILED", text, key=what)
+        except Exception:
+            log.exception("alarm not rung what=%s", what)
+    return None
+
+
+def _name_of(row: AccountLimits) -> str:
+    return PLATFORM if row.account is None else row.account.name
+
+
+def _look_at(row: AccountLimits, mode: str, today: day_pages.Today, now: datetime) -> None:
+    total = today.made(mode, None if row.account_id is None else {row.account_id}).total
     reached = breach(ceiling_of(row), total)
     if reached is None or total is None:
         return
     kind, level = reached
-    name = PLATFORM if row.account is None else row.account.name
-    why = f"the day's P&L {rupees(total)} {_sign(kind)} {rupees(level)}"
-    limit = _Reached(scope_key(row.account_id), row.account_id, name, kind, level, why, total)
+    name = _name_of(row)
+    why = f"the day's {mode.lower()} P&L {rupees(total)} {_sign(kind)} {rupees(level)}"
+    limit = _Reached(scope_key(row.account_id), row.account_id, mode, name, kind, level, why, total)
     with transaction.atomic():
-        if _lock_for_the_day(limit, now):
-            alarms.ring("ACCOUNT_LIMIT", f"{name}: {why}", key=f"{limit.scope_key}:{kind}", account_id=row.account_id)
+        event = _lock_for_the_day(limit, now)
+        if event is not None:
+            alarms.ring("ACCOUNT_LIMIT", f"{name}: {why}", key=f"{limit.scope_key}:{mode}:{kind}", account_id=row.account_id)
+    if event is not None:
+        _take_out(limit, event)
 
 
-def _look_at_group(group: grouped.Limited, today: day_pages.Today, now: datetime) -> None:
-    """Every account of it leaves and is locked, or none: in one transaction."""
-    total = group.day_pnl(today)
+def _look_at_group(group: grouped.Limited, mode: str, today: day_pages.Today, now: datetime) -> None:
+    """Its accounts of this mode are locked, all or none: in one transaction. Then each of their books is asked to leave."""
+    total = today.made(mode, group.accounts).total
     reached = breach(group.ceiling, total)
     if reached is None:
         return
     kind, level = reached
-    why = f"the day's P&L of the group {group.name} {_sign(kind)} {rupees(level)}"
+    why = f"the day's {mode.lower()} P&L of the group {group.name} {_sign(kind)} {rupees(level)}"
+    are = set(Account.objects.filter(pk__in=group.accounts, mode=mode).values_list("pk", flat=True))
+    limits = [
+        _Reached(group.scope_key(pk), pk, mode, name, kind, level, why, None, group.pk)
+        for pk, name in sorted(group.accounts.items())
+        # It may have changed its mode since it traded.
+        if pk in are or (pk, mode) in today.pairs
+    ]
     with transaction.atomic():
-        locked = [
-            pk
-            for pk, name in group.accounts.items()
-            if _lock_for_the_day(_Reached(group.scope_key(pk), pk, name, kind, level, why, None, group.pk), now)
-        ]
+        locked = [(limit, event) for limit in limits if (event := _lock_for_the_day(limit, now)) is not None]
         if not locked:
             return
+        accounts = [limit.account_id for limit, _ in locked]
         journal.record(
-            "risk.group_limit", actor=ENGINE, why=why, subject=f"group:{group.pk}", level=level, value=total, accounts=locked
+            "risk.group_limit",
+            actor=ENGINE,
+            why=why,
+            subject=f"group:{group.pk}",
+            mode=mode,
+            level=level,
+            value=total,
+            accounts=accounts,
         )
-        text = f"Group {group.name}: its daily limit is reached; exits asked for, entries locked until the next session."
-        alarms.ring("ACCOUNT_LIMIT", text, key=f"group:{group.pk}:{kind}")
+        text = (
+            f"Group {group.name}: its daily limit is reached by its {mode.lower()} books; exits asked for, entries locked "
+            "until the next session."
+        )
+        alarms.ring("ACCOUNT_LIMIT", text, key=f"group:{group.pk}:{mode}:{kind}")
+    for limit, event in locked:
+        _tried(f"exits of {limit.name}", partial(_take_out, limit, event))
 
 
 def _sign(kind: Breach) -> str:
@@ -106,21 +157,20 @@ def scope_key(account_id: int | None) -> str:
     return "platform" if account_id is None else f"account:{account_id}"
 
 
-def _lock_for_the_day(reached: _Reached, now: datetime) -> bool:
-    """Lock, event, goals: one transaction, once per scope, day and kind. False when it was locked before."""
+def _lock_for_the_day(reached: _Reached, now: datetime) -> RiskEvent | None:
+    """Lock and event, once per scope, day and kind. None when it was locked before."""
     with transaction.atomic():
         _, first = EntryLock.objects.get_or_create(
             scope_key=reached.scope_key,
+            mode=reached.mode,
             trading_day=clock.trading_day(now),
             kind=reached.kind,
             defaults={"account_id": reached.account_id, "since": now, "until": _next_open(now), "why": reached.why[:300]},
         )
         if not first:
-            return False
-        why = f"{reached.name}: {reached.why}. Exit requested; entries are locked until the next session."
-        goals = _leave(reached.account_id, why=why)
+            return None
         of_group: dict[str, Any] = {} if reached.group_id is None else {"group": reached.group_id}
-        RiskEvent.objects.create(
+        event = RiskEvent.objects.create(
             at=now,
             account_id=reached.account_id,
             kind="ACCOUNT_LIMIT",
@@ -128,8 +178,12 @@ def _lock_for_the_day(reached: _Reached, now: datetime) -> bool:
             value=reached.value,
             action="EXIT",
             seen_by="sweep",
-            numbers={"limit": reached.kind, "day_pnl": None if reached.value is None else str(reached.value), **of_group},
-            goal_ids=goals,
+            numbers={
+                "limit": reached.kind,
+                "mode": reached.mode,
+                "day_pnl": None if reached.value is None else str(reached.value),
+                **of_group,
+            },
         )
         journal.record(
             "risk.account_limit",
@@ -137,13 +191,21 @@ def _lock_for_the_day(reached: _Reached, now: datetime) -> bool:
             why=reached.why,
             subject=reached.kind,
             account_id=reached.account_id,
+            mode=reached.mode,
             level=reached.level,
             value=reached.value,
-            goals=goals,
+            event=event.pk,
             **of_group,
         )
         push.push("risk", "changed")
-    return True
+    return event
+
+
+def _take_out(reached: _Reached, event: RiskEvent) -> None:
+    """After the lock is committed: whatever is not asked now, or was not when the process died, the re-assertion asks."""
+    why = f"{reached.name}: {reached.why}. Exit requested; entries are locked until the next session."
+    goals = _leave(_books(reached.account_id, reached.mode), why=why)
+    RiskEvent.objects.filter(pk=event.pk).update(goal_ids=goals)
 
 
 def _next_open(now: datetime) -> datetime:
@@ -152,68 +214,84 @@ def _next_open(now: datetime) -> datetime:
     return calendar.sessions().next_open(EXCHANGE, max(now, close or now)) or now + timedelta(days=1)
 
 
-def _leave(account_id: int | None, *, why: str, without_goal_only: bool = False) -> list[int]:
-    """Exit goals of every book of AlgoMirror in the scope that holds or may still hold something."""
+def _books(account_id: int | None, mode: str) -> QuerySet[Book]:
+    """Every book of AlgoMirror in the scope that holds or may still hold something."""
     books = Book.objects.exclude(state=Book.State.FLAT)
-    if account_id is not None:
-        books = books.filter(account_id=account_id)
-    if without_goal_only:
-        working = ExitGoal.objects.exclude(state=ExitGoal.State.DONE).values("book_id")
-        books = books.filter(pk__in=Position.objects.exclude(units=0).values("book_id")).exclude(pk__in=working)
-    found = list(books.order_by("id").values_list("pk", "account_id"))
-    goals = [
-        flatten.request(pk, reason=ExitReason.ACCOUNT_LIMIT, asked_by=ENGINE, why=why, numbers={"account": owner})
-        for pk, owner in found
-    ]
-    wake.wake({owner for _, owner in found})
-    return [goal.pk for goal in goals if goal is not None]
+    books = books.filter(mode=mode) if mode else books
+    return books if account_id is None else books.filter(account_id=account_id)
+
+
+def _leave(books: QuerySet[Book], *, why: str) -> list[int]:
+    """Each is asked in a transaction of its own, so that no two sweeps wait for each other's books. The goals that stand."""
+    goals: list[int] = []
+    for pk, owner in list(books.order_by("account_id", "id").values_list("pk", "account_id")):
+        ask = partial(flatten.request, pk, reason=ExitReason.ACCOUNT_LIMIT, asked_by=ENGINE, why=why, numbers={"account": owner})
+        goal = _tried(f"book {pk} is not asked to leave", ask)
+        if goal is not None:
+            goals.append(goal.pk)
+    return goals
 
 
 def _reassert(now: datetime) -> None:
-    """While a day's lock stands, what is open without a goal is asked to leave again."""
+    """While a day's lock stands, what is open or may still fill without a goal is asked to leave again."""
     standing = EntryLock.objects.filter(kind__in=DAILY, trading_day=clock.trading_day(now), until__gt=now, released_by="")
-    for account_id in set(standing.values_list("account_id", flat=True)):
-        with transaction.atomic():
-            _leave(account_id, why="the day's limit was reached earlier; not flat yet", without_goal_only=True)
+    scopes = set(standing.order_by().values_list("account_id", "mode"))
+    if not scopes:
+        return
+    working = ExitGoal.objects.exclude(state=ExitGoal.State.DONE).values("book_id")
+    held = Position.objects.exclude(units=0).values("book_id")
+    may_fill = Order.objects.filter(state__in=MAY_FILL).values("book_id")
+    for account_id, mode in sorted(scopes, key=lambda one: (one[0] or 0, one[1])):
+        left = _books(account_id, mode).filter(Q(pk__in=held) | Q(pk__in=may_fill)).exclude(pk__in=working)
+        _tried(f"exits of {scope_key(account_id)}", partial(_leave, left, why=AGAIN))
 
 
 def _cool_down(rows: list[AccountLimits], now: datetime) -> None:
     asked = [row for row in rows if row.losing_exits and row.cool_down_minutes]
     if not asked:
         return
+    results = _tried("results of today", lambda: _results_of_today(now)) or {}
+    for row in asked:
+        for mode in day_pages.MODES:
+            found = results.get((row.account_id, mode), [])
+            streak = losing_streak([total for *_, total in found])
+            if streak >= (row.losing_exits or 0):
+                until = found[0][1] + timedelta(minutes=row.cool_down_minutes or 0)
+                lock = partial(_lock_for_a_while, row, mode, found[0][0], until, streak, now)
+                _tried(f"cool-down of {_name_of(row)}", lock)
+
+
+def _results_of_today(now: datetime) -> dict[tuple[int | None, str], list[tuple[int, datetime, Decimal]]]:
+    """Books that closed today, newest first, with what they made: by account and mode, and of all of a mode."""
     today = clock.trading_day(now)
     closed = Book.objects.filter(kind=Book.Kind.RUN, state=Book.State.FLAT, flat_at__gte=now - timedelta(days=1))
     made = closed.annotate(total=models.Sum("positions__realised")).order_by("-flat_at", "-id")
-    results: dict[int | None, list[tuple[int, datetime, Decimal]]] = defaultdict(list)
-    for pk, account_id, flat_at, total in made.values_list("pk", "account_id", "flat_at", "total"):
+    results: dict[tuple[int | None, str], list[tuple[int, datetime, Decimal]]] = defaultdict(list)
+    for pk, account_id, mode, flat_at, total in made.values_list("pk", "account_id", "mode", "flat_at", "total"):
         if flat_at is not None and total is not None and clock.trading_day(flat_at) == today:
-            results[account_id].append((pk, flat_at, total))
-            results[None].append((pk, flat_at, total))
-    for row in asked:
-        found = results[row.account_id]
-        streak = losing_streak([total for *_, total in found])
-        if streak >= (row.losing_exits or 0):
-            _lock_for_a_while(row, found[0][0], found[0][1] + timedelta(minutes=row.cool_down_minutes or 0), streak, now)
+            results[account_id, mode].append((pk, flat_at, total))
+            results[None, mode].append((pk, flat_at, total))
+    return results
 
 
-def _lock_for_a_while(row: AccountLimits, book_id: int, until: datetime, streak: int, now: datetime) -> None:
+def _lock_for_a_while(row: AccountLimits, mode: str, book_id: int, until: datetime, streak: int, now: datetime) -> None:
     if until <= now:
         return
+    why = f"{streak} losing {mode.lower()} exits in a row"
     with transaction.atomic():
         _, first = EntryLock.objects.get_or_create(
             scope_key=f"{scope_key(row.account_id)}:after:{book_id}",
+            mode=mode,
             trading_day=clock.trading_day(now),
             kind=EntryLock.Kind.COOL_DOWN,
-            defaults={"account_id": row.account_id, "since": now, "until": until, "why": f"{streak} losing exits in a row"},
+            defaults={"account_id": row.account_id, "since": now, "until": until, "why": why},
         )
         if first:
-            numbers: dict[str, Any] = {"limit": "COOL_DOWN", "streak": streak, "until": until.isoformat()}
+            numbers: dict[str, Any] = {"limit": "COOL_DOWN", "mode": mode, "streak": streak, "until": until.isoformat()}
             RiskEvent.objects.create(
                 at=now, account_id=row.account_id, kind="LIMIT_LOCK", action="NONE", seen_by="sweep", numbers=numbers
             )
-            journal.record(
-                "risk.cool_down", actor=ENGINE, why=f"{streak} losing exits in a row", account_id=row.account_id, **numbers
-            )
+            journal.record("risk.cool_down", actor=ENGINE, why=why, account_id=row.account_id, **numbers)
             push.push("risk", "changed")
 
 

@@ -96,7 +96,7 @@ def account_facts(
             mode=account.mode,
             planned_mode=mode,
             books_read_age_s=_age_s(read_at.get(account.pk), now),
-            locked=locked.get(account.pk) or locked.get(None, ""),
+            locked=locked.get(account.pk, ""),
             skew_s=skews.get(account.pk),
             own_skew_s=own_skew,
             unready=RedLine(red[account.pk].name, red[account.pk].sentence) if account.pk in red else NOTHING_RED,

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Model
 
 from accounts.models import Account
 from algomirror.kernel import clock
-from algomirror.kernel.errors import Refused
+from algomirror.kernel.errors import Conflict, Refused
 from algomirror.ops import hooks, journal, push
 from risk.domain.ceilings import Ceiling
 from risk.models import GroupLimits
-from trading.pages import day as day_pages
 
 NAMES = ("daily_loss", "daily_profit")
 
@@ -30,24 +28,8 @@ class Limited:
     accounts: Mapping[int, str]
     ceiling: Ceiling
 
-    def day_pnl(self, today: day_pages.Today) -> Decimal | None:
-        """Rupees, of all its accounts; None while that of any is not known."""
-        return total_of(self.accounts, today)
-
     def scope_key(self, account_id: int) -> str:
         return f"group:{self.pk}:account:{account_id}"
-
-
-def total_of(accounts: Mapping[int, str], today: day_pages.Today) -> Decimal | None:
-    """Their P&L of the day in rupees; None while that of any is not known."""
-    total = Decimal(0)
-    for pk in accounts:
-        if (found := today.by_account.get(pk)) is None:
-            continue
-        if found.total is None:
-            return None
-        total += found.total
-    return total
 
 
 def all_limits() -> list[Limited]:
@@ -83,7 +65,10 @@ def set_limits(group_id: int, values: Mapping[str, object], *, by: str) -> bool:
 def write(
     model: type[Model], of: Mapping[str, Any], names: Iterable[str], values: Mapping[str, object], *, by: str, **journaled: Any
 ) -> bool:
-    """The row of limits that is known by `of`, written and journaled with old and new; False when nothing changed."""
+    """The row of limits that is known by `of`, written and journaled with old and new; False when nothing changed.
+
+    Conflict when somebody else wrote the first at the same moment.
+    """
     wanted = {name: values.get(name) for name in names}
     with transaction.atomic():
         row = model._default_manager.filter(**of).first()
@@ -92,7 +77,7 @@ def write(
             return False
         fields = {**wanted, "changed_at": clock.now(), "changed_by": by[:80]}
         if row is None:
-            model._default_manager.create(**of, **fields)
+            _first(model, of, fields)
         else:
             model._default_manager.filter(pk=row.pk).update(**fields)
         moved: dict[str, Any] = {n: {"from": before[n], "to": wanted[n]} for n in wanted if before[n] != wanted[n]}
@@ -101,10 +86,19 @@ def write(
     return True
 
 
-def refuse_while_limited(group_id: int) -> None:
-    """A protection does not end because somebody tidies up: Refused while the group has a limit."""
+def _first(model: type[Model], of: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    try:
+        with transaction.atomic():
+            model._default_manager.create(**of, **fields)
+    except IntegrityError as error:
+        if not model._default_manager.filter(**of).exists():
+            raise
+        raise Conflict("Somebody else set these limits at the same moment. Look at them again.") from error
+
+
+def refuse_while_limited(group_id: int, *fields: str) -> None:
+    """A protection does not end because somebody tidies up: Refused, at these fields, while the group has a limit."""
     row = limits_of(group_id)
-    if row is not None and row.is_on:
-        raise Refused(
-            "The group has a daily limit. Take it off first (Risk, Limits of accounts).", fields={"group": "has a limit"}
-        )
+    if fields and row is not None and row.is_on:
+        said = "The group has a daily limit. Take it off first (Risk, Limits of accounts)."
+        raise Refused(said, fields=dict.fromkeys(fields, said))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from algomirror.kernel.money import to_paisa
-from algomirror.ops import journal, push
+from algomirror.ops import alarms, journal, push
 from marketdata.domain.quotes import Quote
 from risk.domain import sentences
 from risk.domain.guards import Policy, Rule, reason_of
@@ -18,6 +19,8 @@ from risk.models import RiskEvent
 from risk.selectors import OpenBook, OpenRun
 from trading.models import ExitGoal
 from trading.services import flatten, wake
+
+log = logging.getLogger(__name__)
 
 Targets = Mapping[int, Mapping[str, int]]
 
@@ -141,15 +144,27 @@ def reassert(runs: Iterable[OpenRun]) -> list[int]:
             continue
         reason = reason_of(Rule(kind)) if kind in Rule.__members__ else kind
         why = f"{sentences.RULE_NAMES.get(kind, kind)} decided earlier (event {event_id}); not flat yet."
+        for book in without:
+            asked += _ask_again(run_id, book, reason=reason, why=why, event_id=event_id, targets=part)
+        working.update(book.book_id for book in without)
+    return asked
+
+
+def _ask_again(run_id: int, book: OpenBook, *, reason: str, why: str, event_id: int, targets: Targets) -> list[int]:
+    """In a transaction of its own. A book that cannot be asked rings, holds up no other, and comes again at the next sweep."""
+    try:
         with transaction.atomic():
             goals = ask_to_leave(
-                without, reason=reason, asked_by="engine:sweep", why=why, numbers={"event": event_id}, targets=part
+                [book], reason=reason, asked_by="engine:sweep", why=why, numbers={"event": event_id}, targets=targets
             )
             if goals:
-                announce(run_id, [book.account_id for book in without])
-        working.update(book.book_id for book in without)
-        asked += goals
-    return asked
+                announce(run_id, [book.account_id])
+    except Exception as error:
+        log.exception("exit not asked again run=%s book=%s", run_id, book.book_id)
+        text = f"Run {run_id}: its book {book.book_id} cannot be asked to leave: {type(error).__name__}: {error}"
+        alarms.ring("EXIT_NOT_ASKED", text, key=f"book:{book.book_id}", run_id=run_id, account_id=book.account_id)
+        return []
+    return goals
 
 
 def _still_owns(book: OpenBook, part: Targets) -> bool:

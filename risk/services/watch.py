@@ -38,7 +38,7 @@ def sweep() -> None:
     if unmarked and _asked(unmarked, quotes):
         unmarked = _look_at(unmarked, store.get(key for run in unmarked for key in run.wanted_keys))
     _watch_blindness(runs)
-    leaving.reassert(runs)
+    _ask_again(runs)
     _watch_days()
     heartbeat.beat("risk-sweep", runs=len(runs), unmarked=len(unmarked))
 
@@ -101,6 +101,13 @@ def _ask_for(runs: Sequence[OpenRun], quotes: Mapping[str, Quote]) -> bool:
         log.warning("refresh not coordinated error=%s", type(error).__name__)
         found = rest.refresh(stale)
     return bool(found)
+
+
+def _ask_again(runs: Sequence[OpenRun]) -> None:
+    try:
+        leaving.reassert(runs)
+    except Exception:
+        log.exception("exits of runs not asked again")
 
 
 def _watch_days() -> None:

@@ -204,21 +204,23 @@ class Stroke:
 def silhouette(shape: Payoff, *, width: int = 200, height: int = 72) -> tuple[list[Stroke], int]:
     """The expiry curve as strokes in a box, split where it crosses zero, and the height of the zero line."""
     drawn = [level for level in shape.breakevens if shape.spots[0] <= level <= shape.spots[-1]]
-    pairs = sorted(zip([*shape.spots, *drawn], [*shape.expiry, *(0.0 for _ in drawn)], strict=True))
+    points = sorted({**dict(zip(shape.spots, shape.expiry, strict=True)), **dict.fromkeys(drawn, 0.0)}.items())
     low, high = min(0.0, *shape.expiry), max(0.0, *shape.expiry)
     tall = (high - low) or 1.0
-    left, wide = pairs[0][0], (pairs[-1][0] - pairs[0][0]) or 1.0
+    left, wide = points[0][0], (points[-1][0] - points[0][0]) or 1.0
 
     def place(x: float, y: float) -> str:
         return f"{(x - left) / wide * width:.1f},{4 + (high - y) / tall * (height - 8):.1f}"
 
+    # No piece between two points crosses zero: a breakeven stands between, or is one of them. What lies on zero goes on.
+    pieces = [(start, end, start[1] + end[1]) for start, end in pairwise(points)]
+    gain = next((side > 0 for *_, side in pieces if side), False)
     strokes: list[Stroke] = []
-    current: list[str] = []
-    gain = pairs[0][1] > 0
-    for x, y in pairs:
-        current.append(place(x, y))
-        if y == 0 and x in drawn:
+    current = [place(*points[0])]
+    for start, end, side in pieces:
+        if side and (side > 0) != gain:
             strokes.append(Stroke(gain, " ".join(current)))
-            current, gain = [place(x, y)], not gain
+            current, gain = [place(*start)], not gain
+        current.append(place(*end))
     strokes.append(Stroke(gain, " ".join(current)))
     return strokes, round(4 + high / tall * (height - 8))

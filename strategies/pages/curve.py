@@ -8,6 +8,7 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
+from accounts.models import Account
 from algomirror.kernel import clock
 from marketdata import candles
 from marketdata import quotes as store
@@ -41,12 +42,16 @@ def pnl_chart(run: Run) -> dict[str, Any]:
 
 
 def day_chart() -> dict[str, Any]:
-    """What all accounts that are seen made today: their fills, and what they held when the day began, bought at the close
-    before. Ends with the present P&L; once prices stand still, with the last minute that had one."""
+    """What all accounts that are seen made today in the mode of the dashboard's figure: their fills, and what they held when
+    the day began, bought at the close before. Ends with the present P&L; once prices stand still, with the last minute that
+    had one."""
     lines, now = day_pages.lines_of_today(), clock.now()
     quotes = store.get(day_pages.keys_of(lines))
+    today = day_pages.of(lines, quotes, now)
+    mode = day_pages.modes_of(today, Account.objects.filter(archived_at=None).order_by().values_list("mode", flat=True))[0]
+    lines = {line: row for line, row in lines.items() if line[1] == mode}
     begins = instant(clock.trading_day(now), time()) + clock.BROKER_DAY_STARTS
-    fills = _fills_of_today()
+    fills = _fills_of_today(mode)
     closes = _closes({row.key for row in lines.values()}, begins, now)
     times = [close.at for rows in closes.values() for close in rows]
     carried: Counter[str] = Counter()
@@ -68,7 +73,7 @@ def day_chart() -> dict[str, Any]:
     end = now if now - last <= CARRIED else last
     points = curve([*opening, *fills], closes, instants(times, start=start, end=end))
     if end == now:
-        points[-1] = (now, day_pages.of(lines, quotes, now).whole.total)
+        points[-1] = (now, today.made(mode).total)
     return {**_drawn(points), "lines": [], "marks": []}
 
 
@@ -85,8 +90,8 @@ def _of_all(at: datetime, key: str, action: str, units: int, value: Decimal) -> 
     return CurveFill(at, (0, key, ""), key, "BUY" if action == "BUY" else "SELL", units, value)
 
 
-def _fills_of_today() -> list[CurveFill]:
-    rows = Fill.objects.filter(trading_day=clock.trading_day()).order_by("first_seen_at", "id")
+def _fills_of_today(mode: str) -> list[CurveFill]:
+    rows = Fill.objects.filter(trading_day=clock.trading_day(), book__mode=mode).order_by("first_seen_at", "id")
     columns = ("first_seen_at", "exchange", "symbol", "action", "units", "value")
     return [_of_all(at, f"{exchange}:{symbol}", *rest) for at, exchange, symbol, *rest in rows.values_list(*columns)]
 

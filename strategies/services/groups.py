@@ -18,7 +18,7 @@ def accounts_of(group_id: int) -> list[int] | None:
     """Its members; None when there is no such group, or none that this person may see whole."""
     if not AccountGroup.objects.filter(pk=group_id).exists():
         return None
-    return list(GroupMember.objects.filter(group_id=group_id).order_by("account_id").values_list("account_id", flat=True))
+    return _members(group_id)
 
 
 def listed(within: Collection[int] | None = None) -> list[AccountGroup]:
@@ -32,7 +32,10 @@ def named() -> list[tuple[int, str]]:
 
 
 def save(name: str, factors: Mapping[int, Decimal], *, by: str, group: AccountGroup | None = None) -> AccountGroup:
-    """Factor by account id. Refused with fields when the name is taken, nobody is in it, or an account is unknown."""
+    """Factor by account id. Refused with fields when the name is taken, nobody is in it, or an account is unknown.
+
+    Nobody is taken out while the group has a daily limit: without who lost, it would be lifted for the rest.
+    """
     name = name.strip()
     if not 1 <= len(name) <= 40:
         raise Refused("The group was not saved.", fields={"name": "1 to 40 letters"})
@@ -44,6 +47,8 @@ def save(name: str, factors: Mapping[int, Decimal], *, by: str, group: AccountGr
         raise Refused("The group was not saved.", fields={"accounts": "an account is unknown or archived"})
     try:
         with transaction.atomic():
+            if group is not None:
+                grouped.refuse_while_limited(group.pk, *(f"factor-{pk}" for pk in _members(group.pk) if pk not in factors))
             row = group or AccountGroup()
             row.name = name
             row.save()
@@ -55,10 +60,14 @@ def save(name: str, factors: Mapping[int, Decimal], *, by: str, group: AccountGr
     return row
 
 
+def _members(group_id: int) -> list[int]:
+    return list(GroupMember.objects.filter(group_id=group_id).order_by("account_id").values_list("account_id", flat=True))
+
+
 def delete(group: AccountGroup, *, by: str) -> None:
     """Refused while the group has a daily limit."""
     with transaction.atomic():
-        grouped.refuse_while_limited(group.pk)
+        grouped.refuse_while_limited(group.pk, "group")
         journal.record("group.deleted", actor=by, subject=f"group:{group.name}")
         GroupMember.objects.filter(group=group).delete()
         group.delete()

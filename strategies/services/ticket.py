@@ -234,7 +234,7 @@ def _reduce(plan: Plan, lines: list[PlannedLine], by: str) -> None:
     _check_owned(lines)
     for account_id in dict.fromkeys(line.account_id for line in lines):
         own = [line for line in lines if line.account_id == account_id]
-        book = Book.objects.get(kind=Book.Kind.TICKET, account_id=account_id)
+        book = Book.objects.get(kind=Book.Kind.TICKET, account_id=account_id, mode=models.F("account__mode"))
         targets = {f"{line.key}:{line.product}": _leave(line) for line in own}
         flatten.request(
             book.pk,

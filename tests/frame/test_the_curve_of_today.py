@@ -48,7 +48,7 @@ def test_two_accounts_are_one_curve_that_ends_with_the_dashboard_s_figure(now: c
     cast.quote(CALL, "100.00")
     found = chart()
     assert found["pnl"] == [None, "260.00", "520.00"], "each sold 65 at 104: a hole, then 102, then 100"
-    assert Decimal(found["pnl"][-1]) == day.today().whole.total
+    assert Decimal(found["pnl"][-1]) == day.today().made("PAPER").total
     assert found["t"][-1] == int(clock.now().timestamp())
 
 
@@ -60,7 +60,7 @@ def test_what_was_carried_into_the_day_counts_from_the_close_before(now: clock.F
     cast.quote(CALL, "97.00", prev_close="99.00")
     found = chart()
     assert found["pnl"] == [None, "65.00", "130.00"], "short 65 since 99, not since 104"
-    assert Decimal(found["pnl"][-1]) == day.today().whole.total
+    assert Decimal(found["pnl"][-1]) == day.today().made("PAPER").total
 
 
 def test_without_the_close_before_the_day_is_not_known(now: clock.FrozenClock) -> None:
@@ -91,3 +91,12 @@ def test_who_is_limited_sees_the_curve_of_their_accounts(now: clock.FrozenClock)
     bob = cast.bob()
     people.assign(stage.alice(), bob.pk, [mine.pk])
     assert chart(type(bob).objects.get(pk=bob.pk))["pnl"][-1] == "260.00"
+
+
+def test_paper_and_live_are_not_one_curve(now: clock.FrozenClock) -> None:
+    for name, mode, price in (("Anil", "LIVE", "104.00"), ("Bela", "PAPER", "200.00")):
+        cast.position(cast.book(cast.account(name, mode=mode), cast.run(name)), price=price)
+    cast.minute(CALL, clock.now(), "102.00")
+    now.advance(90)
+    cast.quote(CALL, "100.00")
+    assert chart()["pnl"] == [None, "130.00", "260.00"], "of the live account"

@@ -22,7 +22,6 @@ from tests.risk import desk
 from tests.risk.test_limits_above_the_run import codes, entries, lost
 from tests.strategies import stage
 from trading.models import Book, ExitGoal
-from trading.services import flatten
 
 pytestmark = pytest.mark.django_db
 D = Decimal
@@ -92,28 +91,6 @@ def test_while_one_account_is_not_known_no_limit_is_reached(frozen: Any) -> None
     assert EntryLock.objects.count() == 2
 
 
-def test_all_of_it_or_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    on = desk.accounts(2)
-    family(*on, daily_loss=D(3000))
-    lost(desk.a_run(on, max_loss=D(90_000)), 3250)
-    asked = flatten.request
-    calls: list[int] = []
-
-    def dies_at_the_second(book_id: int, **more: Any) -> Any:
-        calls.append(book_id)
-        if len(calls) == 2:
-            raise OSError("killed")
-        return asked(book_id, **more)
-
-    with monkeypatch.context() as broken:
-        broken.setattr(flatten, "request", dies_at_the_second)
-        with pytest.raises(OSError, match="killed"):
-            daily.look(clock.now())
-    assert not EntryLock.objects.exists() and not ExitGoal.objects.exists() and not Alarm.objects.exists()
-    daily.look(clock.now())
-    assert leaving() == {account.pk for account in on}
-
-
 def test_an_exit_under_the_lock_is_asked_again_until_flat() -> None:
     on = desk.accounts(2)
     family(*on, daily_loss=D(3000))
@@ -155,6 +132,30 @@ def test_a_group_with_a_limit_is_not_deleted() -> None:
     grouped.set_limits(group.pk, {}, by="user:alice")
     groups.delete(group, by="user:alice")
     assert not AccountGroup.objects.exists() and grouped.all_limits() == []
+
+
+def test_who_lost_is_not_taken_out_of_a_group_that_has_a_limit() -> None:
+    one, two, three = desk.accounts(3)
+    group = family(one, two, daily_loss=D(3000))
+    with pytest.raises(Refused, match="daily limit") as refused:
+        groups.save("Family", {two.pk: D(1), three.pk: D(1)}, by="user:trudy", group=group)
+    assert set(refused.value.fields) == {f"factor-{one.pk}"}
+    assert set(group.members.values_list("account_id", flat=True)) == {one.pk, two.pk}
+    groups.save("Relatives", {one.pk: D(2), two.pk: D(1), three.pk: D(1)}, by="user:alice", group=group)
+    assert group.members.count() == 3, "who joins, and other factors, lift no limit"
+    grouped.set_limits(group.pk, {}, by="user:alice")
+    groups.save("Relatives", {two.pk: D(1)}, by="user:alice", group=group)
+    assert group.members.count() == 1
+
+
+def test_the_page_says_beside_the_account_why_it_stays(client: Any) -> None:
+    one, two = desk.accounts(2)
+    group = family(one, two, daily_loss=D(3000))
+    client.force_login(stage.alice())
+    answer = client.post("/strategies/groups", {"name": "Family", f"factor-{two.pk}": "1"})
+    assert answer.status_code == 422 and group.members.count() == 2
+    assert "has a daily limit" in answer.context["form"].errors[f"factor-{one.pk}"][0]
+    assert "has a daily limit" in answer.content.decode()
 
 
 def test_changes_are_journaled_with_old_and_new() -> None:

@@ -8,12 +8,14 @@ from django.db import connections
 
 from accounts.gateway.directory import far_side
 from algomirror.kernel import clock
-from algomirror.ops.models import Journal
+from algomirror.kernel.errors import Conflict
+from algomirror.ops.models import Alarm, Journal
 from marketdata import quotes as store
 from risk.domain.guards import GuardView, Stage
 from risk.domain.terms import LegTerms, Line, RiskTerms, Trail
-from risk.models import EntryLock, GuardState, RiskEvent
-from risk.services import daily, sweep
+from risk.models import AccountLimits, EntryLock, GuardState, RiskEvent
+from risk.services import daily, grouped, sweep
+from strategies.services import groups
 from tests.risk import desk
 from tests.strategies import stage
 from trading.models import ExitGoal
@@ -98,3 +100,47 @@ def test_a_daily_limit_seen_by_ten_locks_once():
     desk.price(call=120)
     race(lambda n: daily.look(clock.now()))
     assert EntryLock.objects.count() == 1 and RiskEvent.objects.count() == 1 and ExitGoal.objects.count() == 1
+
+
+def test_limits_over_each_other_seen_by_ten_wait_for_nobody():
+    """The platform's, two groups' that share an account, and each account's: none waits for what the other has."""
+    on = desk.accounts(3)
+    daily.set_limits(None, {"daily_loss": D(1000)}, by="user:alice")
+    for account in on:
+        daily.set_limits(account, {"daily_loss": D(1000)}, by="user:alice")
+    for name, members in (("First", on[:2]), ("Second", on[1:])):
+        group = groups.save(name, {account.pk: D(1) for account in members}, by="user:alice")
+        grouped.set_limits(group.pk, {"daily_loss": D(1000)}, by="user:alice")
+    for name in ("One", "Two"):
+        desk.a_run(list(reversed(on)), name=name, max_loss=D(90_000))
+    desk.price(call=120)
+    race(lambda n: daily.look(clock.now()))
+    assert not Alarm.objects.filter(kind="LIMIT_FAILED").exists()
+    assert EntryLock.objects.count() == 1 + 3 + 4 == RiskEvent.objects.count() and ExitGoal.objects.count() == 6
+
+
+def test_limits_written_first_by_ten_at_once_are_one_row_and_no_error():
+    """Who comes second is told so."""
+
+    def write(n):
+        try:
+            return daily.set_limits(None, {"daily_loss": D(1000 + n)}, by=f"user:{n}")
+        except Conflict as late:
+            return late
+
+    said = race(write)
+    assert any(one is True for one in said) and AccountLimits.objects.count() == 1
+
+
+def test_who_writes_limits_a_moment_later_is_told_so(monkeypatch):
+    now = clock.now
+
+    def meanwhile():
+        if not AccountLimits.objects.exists():
+            AccountLimits.objects.create(daily_loss=D(1), changed_at=now(), changed_by="user:bob")
+        return now()
+
+    monkeypatch.setattr(grouped.clock, "now", meanwhile)
+    with pytest.raises(Conflict):
+        daily.set_limits(None, {"daily_loss": D(1000)}, by="user:alice")
+    assert not AccountLimits.objects.filter(daily_loss=1000).exists() and not Journal.objects.filter(kind="risk.limits").exists()

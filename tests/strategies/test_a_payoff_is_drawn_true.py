@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from decimal import Decimal
@@ -95,6 +96,38 @@ def test_a_breakeven_outside_of_what_is_drawn_counts():
     assert found.pop is not None and 0.70 < found.pop < 0.80, "below 26,133 is 0.69 of a deviation, 25,600 two of them"
     strokes, _ = silhouette(found)
     assert [stroke.is_gain for stroke in strokes] == [True, False], "the picture ends where the curve is drawn to"
+
+
+@pytest.mark.parametrize("units", [65, -65])
+@pytest.mark.parametrize("price", [23900, 24000, 24000.1])
+def test_a_breakeven_on_a_level_that_is_drawn_turns_the_colour_once(units, price):
+    """A future bought at the index's own level gains above it."""
+    strokes, _ = silhouette(payoff([leg("FUT", 0, units, price)], 24000.0, WhatIf()))
+    assert [stroke.is_gain for stroke in strokes] == [units < 0, units > 0]
+
+
+def test_a_curve_that_touches_zero_keeps_its_colour():
+    """Sold for what the straddle's top is worth: never above zero, at zero where both expire."""
+    found = payoff([leg("CE", 24000, -65, 0), leg("PE", 24000, -65, 0)], 24000.0, WhatIf())
+    strokes, _ = silhouette(found)
+    assert [stroke.is_gain for stroke in strokes] == [False]
+    above, _ = silhouette(payoff([leg("CE", 24000, 65, 0), leg("PE", 24000, 65, 0)], 24000.0, WhatIf()))
+    assert [stroke.is_gain for stroke in above] == [True]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["CE", "PE", "FUT"]), st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=4))
+def test_every_stroke_has_the_colour_of_its_curve(some):
+    """Strikes, prices and the index on the same few levels, so that breakevens fall on them."""
+    legs = [leg(kind, 24000 + 100 * n, 65 * (units or 1), 24000 if kind == "FUT" else 100) for kind, n, units in some]
+    found = payoff(legs, 24000.0, WhatIf())
+    strokes, zero = silhouette(found)
+    low, high = min(0.0, *found.expiry), max(0.0, *found.expiry)
+    exact = 4 + high / ((high - low) or 1.0) * 64
+    assert round(exact) == zero
+    for stroke in strokes:
+        heights = [float(point.split(",")[1]) for point in stroke.points.split()]
+        assert all(height <= exact + 0.06 if stroke.is_gain else height >= exact - 0.06 for height in heights)
+    assert all(a.is_gain != b.is_gain for a, b in itertools.pairwise(strokes))
 
 
 @pytest.mark.django_db

@@ -83,7 +83,7 @@ class Run(models.Model):
 
 
 class Book(models.Model):
-    """One run on one account (or the account's ticket book): owner of its orders, fills and positions.
+    """One run on one account (or the account's ticket book of a mode): owner of its orders, fills and positions.
 
     `version` rises with every change of the book's orders, fills, positions or state, in the same transaction.
     Whoever decides from what it read in the book claims that version, so that two deciders cannot both act.
@@ -122,7 +122,7 @@ class Book(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["run", "account"], condition=Q(kind="RUN"), name="one_book_per_run_account"),
-            models.UniqueConstraint(fields=["account"], condition=Q(kind="TICKET"), name="one_ticket_book_per_account"),
+            models.UniqueConstraint(fields=["account", "mode"], condition=Q(kind="TICKET"), name="one_ticket_book_per_mode"),
             models.CheckConstraint(
                 condition=Q(kind="TICKET", run=None) | Q(kind="RUN", run__isnull=False), name="run_book_has_run"
             ),

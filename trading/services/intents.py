@@ -70,13 +70,10 @@ def open_run_books(
 
 
 def ticket_book(account: Account) -> Book:
-    """The account's one book for orders made by hand."""
-    book, made = Book.objects.get_or_create(
-        kind=Book.Kind.TICKET, account=account, defaults={"mode": account.mode, "opened_at": clock.now()}
+    """The account's book for orders made by hand in its mode. What was traded in the other mode stays in that one's."""
+    book, _ = Book.objects.get_or_create(
+        kind=Book.Kind.TICKET, account=account, mode=account.mode, defaults={"opened_at": clock.now()}
     )
-    if not made and book.mode != account.mode:
-        Book.objects.filter(pk=book.pk).update(mode=account.mode)
-        book.mode = account.mode
     return book
 
 
