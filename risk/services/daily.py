@@ -18,7 +18,7 @@ from marketdata import calendar
 from risk.domain.ceilings import Breach, breach, losing_streak
 from risk.domain.sentences import rupees
 from risk.models import AccountLimits, EntryLock, RiskEvent
-from risk.services import grouped
+from risk.services import grouped, unjudged
 from risk.services.ceilings import PLATFORM, ceiling_of
 from trading.models import Book, ExitGoal, Position
 from trading.models.books import ExitReason
@@ -45,19 +45,23 @@ class _Reached:
     group_id: int | None = None
 
 
-def look(now: datetime) -> None:
-    """One look at every limit above the run. Two queries while none is set."""
+def look(now: datetime) -> frozenset[str]:
+    """One look at every limit above the run. Two queries while none is set. The instruments for want of which it is blind."""
     rows, groups = list(AccountLimits.objects.select_related("account")), grouped.all_limits()
     if not rows and not groups:
-        return
+        return frozenset()
+    blind: dict[str, unjudged.Unjudged] = {}
     if groups or any(row.daily_loss is not None or row.daily_profit is not None for row in rows):
         today = day_pages.today()
         for row in rows:
             _look_at(row, today, now)
         for group in groups:
             _look_at_group(group, today, now)
+        blind = unjudged.found(rows, groups, today, now)
+    unjudged.watch(blind, now)
     _cool_down(rows, now)
     _reassert(now)
+    return frozenset[str]().union(*(one.missing for one in blind.values()))
 
 
 def _look_at(row: AccountLimits, today: day_pages.Today, now: datetime) -> None:

@@ -62,9 +62,9 @@ def today() -> Today:
 
 
 def of(lines: Mapping[Line, DayOf], quotes: Mapping[str, Quote], now: datetime) -> Today:
-    bounds = store.bounds()
+    bounds, day = store.bounds(), clock.trading_day(now)
     marks = {key: quote.deciding_price for key, quote in quotes.items() if fresh_or_none(quote, now, bounds) is not None}
-    closes = {key: quote.prev_close for key, quote in quotes.items() if quote.prev_close is not None}
+    closes = {key: close for key, quote in quotes.items() if (close := quote.close_before(day)) is not None}
     rows: dict[int, list[DayOf]] = defaultdict(list)
     for line, row in lines.items():
         rows[line[0]].append(row)
