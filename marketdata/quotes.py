@@ -5,29 +5,45 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 import redis
 from django.conf import settings
 
+from algomirror.kernel import clock
 from algomirror.ops.queue import client
 from marketdata.domain.quotes import Bounds, Freshness, Quote, Source, freshness
 
 log = logging.getLogger(__name__)
 
 KEPT_S = 7 * 86_400
-_STAMP = 20
+# A stored quote begins with its moment, its trading day, and the close before that day: spaces while nobody named it.
+_STAMP, _DAY, _CLOSE = 20, 6, 20
+_HEAD = _STAMP + _DAY + _CLOSE
+_NAMED = _STAMP + _DAY + 1  # where it begins, as Lua counts
+_HEAD_OF: Final = f"%0{_STAMP}d%0{_DAY}d%-{_CLOSE}s"
 
-# Redis decides which of two quotes is younger, so that two writers cannot make a price older.
-_PUT = """
+# Redis decides which of two quotes is younger, so that two writers cannot make a price older. The close before is known
+# for its day once one of them names it: a price that names none takes it over, one that was overtaken still brings it.
+# Moments are held against each other with all that follows them: only where they are equal they are looked at alone.
+_PUT = f"""
+local byte, sub, call = string.byte, string.sub, redis.call
 local stored = 0
 for i, key in ipairs(KEYS) do
-  local old = redis.call('GETRANGE', key, 0, 19)
-  if old <= string.sub(ARGV[i], 1, 20) then
-    redis.call('SET', key, ARGV[i], 'EX', ARGV[#ARGV])
+  local new = ARGV[i]
+  local old = call('GETRANGE', key, 0, {_HEAD - 1})
+  local names, named = byte(new, {_NAMED}) ~= 32, byte(old, {_NAMED}) ~= 32
+  if old < new or sub(old, 1, {_STAMP}) == sub(new, 1, {_STAMP}) then
+    if named and not names and sub(old, {_STAMP + 1}, {_NAMED - 1}) == sub(new, {_STAMP + 1}, {_NAMED - 1}) then
+      new = sub(new, 1, {_NAMED - 1}) .. sub(old, {_NAMED}) .. sub(new, {_HEAD + 1})
+    end
+    call('SET', key, new, 'EX', ARGV[#ARGV])
     stored = stored + 1
+  elseif names and not named and sub(old, {_STAMP + 1}, {_NAMED - 1}) == sub(new, {_STAMP + 1}, {_NAMED - 1}) then
+    call('SETRANGE', key, {_NAMED - 1}, sub(new, {_NAMED}, {_HEAD}))
   end
 end
 return stored
@@ -44,7 +60,6 @@ class _Row(msgspec.Struct, array_like=True):
     ask_units: int | None
     open_interest: int | None
     volume: int | None
-    prev_close: Decimal | None
     exchange_us: int | None
 
 
@@ -122,17 +137,29 @@ def _encode(quote: Quote) -> bytes:
         quote.ask_units,
         quote.open_interest,
         quote.volume,
-        quote.prev_close,
         None if quote.exchange_at is None else _micros(quote.exchange_at),
     )
-    return f"{row.received_us:0{_STAMP}d}".encode() + _encoder.encode(row)
+    close = "" if quote.prev_close is None else str(quote.prev_close)
+    head = _HEAD_OF % (row.received_us, _day(row.received_us), close if len(close) <= _CLOSE else "")
+    return head.encode() + _encoder.encode(row)
+
+
+def _day(micros: int) -> int:
+    """The trading day as a number. India has one offset all year; a calendar for each of thousands of ticks is too dear."""
+    return (micros - _FIRST_DAY_US) // _DAY_US
+
+
+_DAY_US = 86_400_000_000
+_FIRST_DAY_US = _micros(clock.start_of(date(1970, 1, 1)) + clock.BROKER_DAY_STARTS)
 
 
 def _decode(key: str, raw: bytes) -> Quote | None:
     try:
-        row = _decoder.decode(raw[_STAMP:])
+        row = _decoder.decode(raw[_HEAD:])
         source = Source(row.source)
-    except (msgspec.MsgspecError, ValueError):
+        close = raw[_STAMP + _DAY : _HEAD].decode().rstrip()
+        prev_close = Decimal(close) if close else None
+    except (msgspec.MsgspecError, ValueError, ArithmeticError):
         log.warning("quote unreadable key=%s", key)
         return None
     return Quote(
@@ -146,6 +173,6 @@ def _decode(key: str, raw: bytes) -> Quote | None:
         ask_units=row.ask_units,
         open_interest=row.open_interest,
         volume=row.volume,
-        prev_close=row.prev_close,
+        prev_close=prev_close,
         exchange_at=None if row.exchange_us is None else _at(row.exchange_us),
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from accounts.gateway.directory import gateway_for
 from accounts.gateway.reports import Failed, Read, RestQuote
 from accounts.models import Account
-from marketdata import quotes
+from marketdata import calendar, quotes
 from marketdata.domain.quotes import Quote, Source
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def refresh(
                 log.info("rest quotes failed account=%s why=%s", account.pk, answer.why)
                 on_failed(account.pk)
                 continue
-            said = {quote.key: quote for quote in (_quote(row, answer) for row in answer.value) if quote}
+            said = _said(answer)
             on_answer(account, said)
             found |= said
             break
@@ -58,7 +58,14 @@ def split(key: str) -> tuple[str, str] | None:
     return (exchange, symbol) if colon and exchange and symbol else None
 
 
-def _quote(row: RestQuote, answer: Read[list[RestQuote]]) -> Quote | None:
+def _said(answer: Read[list[RestQuote]]) -> dict[str, Quote]:
+    """By key. Before a day's opening servers still say the close before the last session, so none is taken from them."""
+    at, exchanges = answer.started_at, {row.exchange for row in answer.value}
+    names_close = {exchange: calendar.market_state(exchange, at).reason != "BEFORE_OPEN" for exchange in exchanges}
+    return {quote.key: quote for quote in (_quote(row, answer, names_close) for row in answer.value) if quote}
+
+
+def _quote(row: RestQuote, answer: Read[list[RestQuote]], names_close: Mapping[str, bool]) -> Quote | None:
     if not quotes.is_price(row.last_price):
         return None
     return Quote(
@@ -70,5 +77,5 @@ def _quote(row: RestQuote, answer: Read[list[RestQuote]]) -> Quote | None:
         ask=row.ask if quotes.is_price(row.ask) else None,
         open_interest=row.open_interest,
         volume=row.volume,
-        prev_close=row.prev_close if quotes.is_price(row.prev_close) else None,
+        prev_close=row.prev_close if names_close[row.exchange] and quotes.is_price(row.prev_close) else None,
     )

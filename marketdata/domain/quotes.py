@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+
+from algomirror.kernel import clock
 
 
 class Source(StrEnum):
@@ -24,7 +26,8 @@ class Quote:
     """The newest accepted price of one instrument.
 
     Rupees per unit. `received_at` is when the price reached us; copying never makes it younger.
-    `exchange_at` is the exchange's own time when the feed gives one.
+    `exchange_at` is the exchange's own time when the feed gives one. `prev_close` is the close before the trading day on
+    which the quote was received; of any other day it says nothing.
     """
 
     key: str  # "EXCHANGE:SYMBOL"
@@ -42,6 +45,12 @@ class Quote:
 
     def age_s(self, now: datetime) -> float:
         return (now - self.received_at).total_seconds()
+
+    def close_before(self, day: date) -> Decimal | None:
+        """The close before this trading day; None where nobody named it, or the quote is of another day."""
+        if self.prev_close is None or clock.trading_day(self.received_at) != day:
+            return None
+        return self.prev_close
 
     @property
     def deciding_price(self) -> Decimal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -59,6 +59,7 @@ class Desk:
         self._lag_s: float | None = None
         self._mutes = 0
         self._viewed_asked: dict[str, float] = {}
+        self._close_asked: dict[str, float] = {}
         self._counted = (0, clock.monotonic())
         self._rate = 0.0
         self._made_at = clock.monotonic()
@@ -167,7 +168,7 @@ class Desk:
             self.tape.forget(gone)
 
     def look_after(self) -> None:
-        """The second's care: a silent index, silent positions, doubted jumps, strikes nobody has seen a price of."""
+        """The second's care: a silent index, silent positions, doubted jumps, strikes without a price, closes nobody named."""
         now, at = clock.monotonic(), clock.now()
         if self.stream is not None:
             act = self._watchdog.decide(
@@ -187,7 +188,7 @@ class Desk:
             quiet_since = at - timedelta(seconds=UNHEARD_S)
             self.stream.ledger.unheard = self.tape.unheard(self._keys, quiet_since) if is_ticking else frozenset()
         doubted = self.tape.doubted_since(at - timedelta(seconds=DOUBT_S))
-        self.asker.ask([*self._late(at), *doubted], once=self._unseen(now))
+        self.asker.ask([*self._late(at), *doubted], once=[*self._unseen(now), *self._without_close(at, now)])
 
     def _late(self, at: datetime) -> list[str]:
         """Open symbols, and then indices, whose price grows old while their market is open."""
@@ -205,10 +206,21 @@ class Desk:
     def _unseen(self, now: float) -> list[str]:
         """Wanted symbols without any price: a stream sends no snapshot, so a quiet strike is asked for once."""
         unseen = [key for key in sorted(self._keys) if self.tape.newest(key) is None]
-        due = [key for key in unseen if now - self._viewed_asked.get(key, float("-inf")) > SEEN_AGAIN_S]
-        self._viewed_asked = {key: asked for key, asked in self._viewed_asked.items() if key in self._keys}
-        self._viewed_asked.update(dict.fromkeys(due[:50], now))
-        return due[:50]
+        return self._due(unseen, self._viewed_asked, now)
+
+    def _without_close(self, at: datetime, now: float) -> list[str]:
+        """Open symbols and indices that trade while nobody named their close before: some streams never do."""
+        keys = [key for keys in (self.wanted.open, self.wanted.indices) for key in sorted(keys)]
+        lacking = self.tape.without_close(keys, at)
+        return self._due((key for key in lacking if calendar.is_open(key.partition(":")[0], at)), self._close_asked, now)
+
+    def _due(self, keys: Iterable[str], asked: dict[str, float], now: float) -> list[str]:
+        """The first of those that were not asked for lately."""
+        for key in asked.keys() - self.wanted.all:
+            del asked[key]
+        due = [key for key in keys if now - asked.get(key, float("-inf")) > SEEN_AGAIN_S][:50]
+        asked.update(dict.fromkeys(due, now))
+        return due
 
     def _session_for_s(self, at: datetime) -> float | None:
         """Seconds since the first of our indices' sessions opened; None when all are closed."""

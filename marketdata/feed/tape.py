@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from algomirror.kernel import clock
 from marketdata.domain.quotes import Quote, Source
 from marketdata.feed.parse import Book, Nonsense, Partial
 
@@ -38,6 +39,8 @@ class Tape:
 
     def __init__(self) -> None:
         self._symbols: dict[str, _Symbol] = {}
+        # The trading day for which the closes before hold.
+        self._begins = self._ends = datetime.min.replace(tzinfo=UTC)
         self.accepted = 0
         self.refused = 0
         self.doubts = 0
@@ -52,7 +55,9 @@ class Tape:
         if _is_repeat(symbol, tick):
             self.repeats += 1
             return None
-        _merge(symbol, tick, received_at)
+        if received_at >= self._ends:
+            self._turn(received_at)
+        _merge(symbol, tick, received_at, self._begins)
         if tick.last_price is None:
             return None
         symbol.streamed_at = received_at
@@ -70,6 +75,10 @@ class Tape:
         symbol.doubted = symbol.doubted_at = None
         if symbol.quote is None or symbol.quote.received_at <= quote.received_at:
             symbol.quote = quote
+        if quote.received_at >= self._ends:
+            self._turn(quote.received_at)
+        if symbol.prev_close is None and quote.received_at >= self._begins:
+            symbol.prev_close = quote.prev_close
 
     def newest(self, key: str) -> Quote | None:
         symbol = self._symbols.get(key)
@@ -85,12 +94,25 @@ class Tape:
         heard = {key for key, symbol in list(self._symbols.items()) if symbol.streamed_at and symbol.streamed_at >= since}
         return frozenset(key for key in keys if key not in heard)
 
+    def without_close(self, keys: Iterable[str], at: datetime) -> list[str]:
+        """Those of `keys` whose close before this trading day nobody has named."""
+        if at >= self._ends:
+            return list(keys)
+        return [key for key in keys if (symbol := self._symbols.get(key)) is None or symbol.prev_close is None]
+
     def forget(self, keys: set[str]) -> None:
         for key in keys:
             self._symbols.pop(key, None)
 
     def keys(self) -> set[str]:
         return set(self._symbols)
+
+    def _turn(self, at: datetime) -> None:
+        """A trading day begins: what was the close before is so no longer."""
+        begins = clock.start_of(clock.trading_day(at)) + clock.BROKER_DAY_STARTS
+        for symbol in list(self._symbols.values()):
+            symbol.prev_close = None
+        self._begins, self._ends = begins, begins + timedelta(days=1)
 
     @staticmethod
     def _is_doubtful(symbol: _Symbol, tick: Partial, price: Decimal, received_at: datetime) -> bool:
@@ -117,14 +139,15 @@ def _is_repeat(symbol: _Symbol, tick: Partial) -> bool:
     return before == symbol.look
 
 
-def _merge(symbol: _Symbol, tick: Partial, received_at: datetime) -> None:
+def _merge(symbol: _Symbol, tick: Partial, received_at: datetime, begins: datetime) -> None:
     if tick.book is not None:
         symbol.book, symbol.book_at = tick.book, received_at
     if tick.open_interest is not None:
         symbol.open_interest = tick.open_interest
     if tick.volume is not None:
         symbol.volume = tick.volume
-    if tick.prev_close is not None:
+    # A server may repeat the last tick of an earlier day to whoever subscribes: its close before is not this day's.
+    if tick.prev_close is not None and (tick.exchange_at is None or tick.exchange_at >= begins):
         symbol.prev_close = tick.prev_close
 
 

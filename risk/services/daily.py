@@ -22,7 +22,7 @@ from marketdata import calendar
 from risk.domain.ceilings import Breach, breach, losing_streak
 from risk.domain.sentences import rupees
 from risk.models import AccountLimits, EntryLock, RiskEvent
-from risk.services import grouped
+from risk.services import grouped, unjudged
 from risk.services.ceilings import MAY_FILL, PLATFORM, ceiling_of
 from trading.models import Book, ExitGoal, Order, Position
 from trading.models.books import ExitReason
@@ -54,8 +54,8 @@ class _Reached:
     group_id: int | None = None
 
 
-def look(now: datetime) -> None:
-    """One look at every limit above the run. Three queries while none is set.
+def look(now: datetime) -> frozenset[str]:
+    """One look at every limit above the run. Three queries while none is set. The instruments for want of which it is blind.
 
     What fails for one of them is told to a person and holds up no other; the next sweep tries again.
     """
@@ -71,8 +71,12 @@ def look(now: datetime) -> None:
                 _tried(f"limits of {_name_of(row)}", partial(_look_at, row, mode, today, now))
             for group in groups:
                 _tried(f"limits of group {group.name}", partial(_look_at_group, group, mode, today, now))
+    blind = None if today is None else _tried("what cannot be judged", partial(unjudged.found, rows, groups, today, now))
+    if rows or groups:
+        _tried("since when limits cannot be judged", lambda: unjudged.watch(blind or {}, now))
     _cool_down(rows, now)
     _tried("what is locked and not flat", lambda: _reassert(now))
+    return frozenset[str]().union(*(one.missing for one in (blind or {}).values()))
 
 
 def _tried(what: str, do: Callable[[], T]) -> T | None:

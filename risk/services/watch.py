@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 REFRESHING = "am:risk:refreshing"
 REFRESH_GAP_MS = 2000
 REFRESH_TAKES_AT_MOST_MS = 12_000
+# What a daily limit lacks may be a close that no server names: it is asked for less often.
+ASKED_OF_THE_DAY = "am:risk:asked-of-the-day"
+ASKED_OF_THE_DAY_GAP_MS = 15_000
 # Figures of guards are noted for people to read; they decide nothing and may wait for the next sweep.
 FIGURES_A_SWEEP = 40
 
@@ -88,18 +91,20 @@ def _ask_for(runs: Sequence[OpenRun], quotes: Mapping[str, Quote]) -> bool:
     unknown = {key for run in runs for key in selectors.snapshot(run, quotes, now, bounds).missing}
     # A closed market has no newer price: positions carried overnight must not be asked for all night.
     stale = sorted(key for key in unknown if calendar.is_open(key.partition(":")[0], now))
-    if not stale:
-        return False
+    return bool(stale) and _refresh(stale)
+
+
+def _refresh(keys: Sequence[str]) -> bool:
     try:
         if not queue.client().set(REFRESHING, 1, nx=True, px=REFRESH_TAKES_AT_MOST_MS):
             return False
         try:
-            found = rest.refresh(stale)
+            found = rest.refresh(keys)
         finally:
             queue.client().pexpire(REFRESHING, REFRESH_GAP_MS)
     except (redis.RedisError, OSError) as error:
         log.warning("refresh not coordinated error=%s", type(error).__name__)
-        found = rest.refresh(stale)
+        found = rest.refresh(keys)
     return bool(found)
 
 
@@ -112,9 +117,15 @@ def _ask_again(runs: Sequence[OpenRun]) -> None:
 
 def _watch_days() -> None:
     try:
-        daily.look(clock.now())
+        missing = daily.look(clock.now())
     except Exception:
         log.exception("limits above the run not looked at")
+        return
+    try:
+        if missing and queue.client().set(ASKED_OF_THE_DAY, 1, nx=True, px=ASKED_OF_THE_DAY_GAP_MS):
+            _refresh(sorted(missing))
+    except Exception:
+        log.exception("what limits lack not asked symbols=%s", len(missing))
 
 
 def _watch_blindness(runs: Sequence[OpenRun]) -> None:

@@ -65,7 +65,7 @@ def day_chart() -> dict[str, Any]:
     for key, units in carried.items():
         if not units:
             continue
-        before = None if (quote := quotes.get(key)) is None else quote.prev_close
+        before = None if (quote := quotes.get(key)) is None else quote.close_before(clock.trading_day(now))
         if before is None:
             return {**_drawn([(start, None), (now, None)]), "lines": [], "marks": []}
         opening.append(_of_all(start, key, "BUY" if units > 0 else "SELL", abs(units), before * abs(units)))

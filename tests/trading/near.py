@@ -18,7 +18,8 @@ from algomirror.ops import queue
 from algomirror.ops.direct import Command, Direct
 from marketdata import quotes
 
-STAMP = slice(0, 20)
+STAMP, DAY, CLOSE = slice(0, 20), slice(20, 26), slice(26, 46)
+NAMELESS = b" " * 20
 
 
 class NearRedis(redis.Redis):
@@ -32,9 +33,17 @@ class NearRedis(redis.Redis):
         return super().eval(script, numkeys, *keys_and_args)
 
     def _put(self, keys: tuple[str, ...], values: tuple[bytes, ...]) -> int:
-        taken = [(key, new) for key, new in zip(keys, values, strict=True) if self._prices.get(key, b"")[STAMP] <= new[STAMP]]
-        self._prices.update(taken)
-        return len(taken)
+        taken = 0
+        for key, new in zip(keys, values, strict=True):
+            old = self._prices.get(key, b"")
+            is_same_day, names = old[DAY] == new[DAY], new[CLOSE] != NAMELESS
+            if old[STAMP] <= new[STAMP]:
+                is_kept = is_same_day and not names
+                self._prices[key] = new[: CLOSE.start] + old[CLOSE] + new[CLOSE.stop :] if is_kept else new
+                taken += 1
+            elif is_same_day and names and old[CLOSE] == NAMELESS:
+                self._prices[key] = old[: CLOSE.start] + new[CLOSE] + old[CLOSE.stop :]
+        return taken
 
     def mget(self, keys: Any, *args: Any) -> Any:
         wanted = [*([keys] if isinstance(keys, str) else keys), *args]

@@ -82,9 +82,9 @@ def today() -> Today:
 
 
 def of(lines: Mapping[Line, DayOf], quotes: Mapping[str, Quote], now: datetime) -> Today:
-    bounds = store.bounds()
+    bounds, day = store.bounds(), clock.trading_day(now)
     marks = {key: quote.deciding_price for key, quote in quotes.items() if fresh_or_none(quote, now, bounds) is not None}
-    closes = {key: quote.prev_close for key, quote in quotes.items() if quote.prev_close is not None}
+    closes = {key: close for key, quote in quotes.items() if (close := quote.close_before(day)) is not None}
     rows: dict[tuple[int, str], list[DayOf]] = defaultdict(list)
     for (account, mode, *_), row in lines.items():
         rows[account, mode].append(row)
