@@ -38,9 +38,12 @@ def test_an_exit_in_doubt_is_not_doubled_when_the_clock_jumps_ahead(live: Desk, 
 
 
 def test_a_clock_set_back_is_told(live: Desk) -> None:
-    _owned(live)
+    book = _owned(live)
+    live.fault("slow_fill", seconds=600, count=1)
+    live.exit(book)
+    live.run_until(lambda: len(live.placed("CE", action="SELL")) == 1)
     live.clock.set(live.now() - timedelta(seconds=120))
-    live.poll()
+    live.run(2)
     assert "CLOCK_STEPPED" in live.alarms()
 
 

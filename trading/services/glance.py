@@ -160,6 +160,9 @@ class Glance:
         if any(o.is_live and o.answered_at is not None and o.answered_at > self.orders_asked_at for o in self.orders):
             return 0.0
         age = (clock.now() - self.orders_asked_at).total_seconds()
+        if age < 0:
+            # Asked in the future: the clock was set back, and whoever asks now notices it.
+            return 0.0
         if self.is_working or self.open_goals or self.follows_price:
             return (EAGER_POLL_S if any(self._has_news(o) for o in self.orders) else float(settings.POLL_WORKING_S)) - age
         return (float(settings.POLL_OPEN_S) if self.holding or self.ended_lately() else float(settings.POLL_IDLE_S)) - age
