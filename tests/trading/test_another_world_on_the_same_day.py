@@ -12,7 +12,7 @@ from django.db.models import F
 from accounts.models import Account, BrokerRead
 from simulator.orders import OrderRequest
 from tests.trading.desk import FRIDAY_TEN, LOT, Desk
-from trading.models import Book, BrokerOrder
+from trading.models import BrokerOrder
 from trading.selectors import account_in_use
 from trading.services import cancel, poll
 
@@ -35,11 +35,15 @@ def _go_live(desk: Desk) -> None:
     poll.forget(row.pk)
 
 
-def _owned(desk: Desk) -> Book:
+def _an_exit_follows_the_price(desk: Desk) -> None:
+    """Its first order rests; it is cancelled, and what is left leaves at another price."""
     book = desk.open(desk.line(1, "BUY", "PE"))
     desk.run_until(lambda: desk.owned(book, "PE") == LOT)
     desk.run(3)
-    return book
+    desk.fault("slow_fill", seconds=600, count=1)
+    desk.exit(book)
+    desk.run(60)
+    assert (desk.state(book), desk.net("PE")) == ("FLAT", 0), (desk.orders(book, exits=True)[0].state, desk.alarms())
 
 
 def test_an_exit_follows_the_price_on_the_day_of_a_rehearsal(paper: Desk) -> None:
@@ -47,11 +51,7 @@ def test_an_exit_follows_the_price_on_the_day_of_a_rehearsal(paper: Desk) -> Non
     paper.run(40)
     _go_live(paper)
     paper.run(3)
-    book = _owned(paper)
-    paper.fault("slow_fill", seconds=600, count=1)
-    paper.exit(book)
-    paper.run(60)
-    assert (paper.state(book), paper.net("PE")) == ("FLAT", 0), (paper.orders(book, exits=True)[0].state, paper.alarms())
+    _an_exit_follows_the_price(paper)
 
 
 def test_a_resting_entry_is_cancelled_on_the_day_of_a_rehearsal(paper: Desk) -> None:
@@ -90,11 +90,7 @@ def test_the_broker_turns_its_day_after_us(live: Desk, ahead_s: int) -> None:
     live.poll()
     live.advance((FRIDAY_TEN + timedelta(hours=24) - live.now()).total_seconds())
     live.run(3)
-    book = _owned(live)
-    live.fault("slow_fill", seconds=600, count=1)
-    live.exit(book)
-    live.run(60)
-    assert (live.state(book), live.net("PE")) == ("FLAT", 0), (live.orders(book, exits=True)[0].state, live.alarms())
+    _an_exit_follows_the_price(live)
 
 
 def test_a_read_that_was_on_its_way_when_the_server_changed_is_dropped(paper: Desk) -> None:
