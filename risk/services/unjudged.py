@@ -55,8 +55,13 @@ def found(
 
 
 def _lacking(today: day_pages.Today, accounts: Collection[int] | None) -> frozenset[str]:
-    """Of both modes: each is judged by itself, and either may be blind."""
-    return frozenset(key for mode in day_pages.MODES for key in today.made(mode, accounts).missing)
+    """Of both modes: each is judged by itself, and either may be blind. Of what cannot be added up the limit's own look has
+    told already, and the others go on."""
+    try:
+        return frozenset(key for mode in day_pages.MODES for key in today.made(mode, accounts).missing)
+    except Exception:
+        log.exception("not known what a limit lacks accounts=%s", accounts)
+        return frozenset()
 
 
 def watch(unjudged: Mapping[str, Unjudged], now: datetime) -> None:
