@@ -34,13 +34,16 @@ class Steps:
             if is_other or abs(step) < NOTICED_S:
                 return 0.0
             if step > 0:
-                self._ahead.append((at, step))
+                self._ahead = [*self._lately(), (at, step)]
             return step
 
     def ahead_s(self) -> float:
         """By how much it was moved ahead lately: so much older than they are things look that began before."""
+        return sum(step for _, step in self._lately()) if self._clock is clock.current() else 0.0
+
+    def _lately(self) -> list[tuple[float, float]]:
         since = clock.monotonic() - REMEMBERED_S
-        return sum(step for at, step in self._ahead if at >= since) if self._clock is clock.current() else 0.0
+        return [(at, step) for at, step in self._ahead if at >= since]
 
 
 steps = Steps()

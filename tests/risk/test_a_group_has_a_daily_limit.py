@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from accounts.gateway.directory import far_side
-from accounts.models import Account
 from accounts.services import people
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
@@ -19,6 +18,7 @@ from risk.services import daily, grouped, watch
 from strategies.models import AccountGroup
 from strategies.services import groups
 from tests.risk import desk
+from tests.risk.families import family, leaving
 from tests.risk.test_limits_above_the_run import codes, entries, lost
 from tests.strategies import stage
 from trading.models import Book, ExitGoal
@@ -33,17 +33,6 @@ def frozen(db: None) -> Iterator[Any]:
         stage.market()
         desk.at_entry()
         yield moving
-
-
-def family(*accounts: Account, **limits: Decimal) -> AccountGroup:
-    group = groups.save("Family", {account.pk: D(1) for account in accounts}, by="user:alice")
-    if limits:
-        grouped.set_limits(group.pk, limits, by="user:alice")
-    return group
-
-
-def leaving() -> set[int]:
-    return {goal.book.account_id for goal in ExitGoal.objects.exclude(state="DONE")}
 
 
 def test_what_none_loses_alone_takes_every_account_of_the_group_out_once() -> None:

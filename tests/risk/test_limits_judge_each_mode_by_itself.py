@@ -15,11 +15,11 @@ from algomirror.frame.selectors import header as header_of
 from algomirror.kernel import clock
 from algomirror.ops.models import Alarm
 from risk.models import EntryLock, RiskEvent
-from risk.services import ceilings, daily, gate, grouped, watch
-from strategies.services import groups
+from risk.services import ceilings, daily, gate, watch
 from tests import cast
 from tests.api.caller import Caller
 from tests.risk import desk
+from tests.risk.families import family, leaving
 from tests.risk.test_limits_above_the_run import codes, line, lost
 from tests.strategies import stage
 from trading.models import Book, ExitGoal, Position, Run
@@ -54,16 +54,6 @@ def a_run_of(account: Account) -> Run:
     run = desk.a_run([account], name=f"{account.name} {account.mode}", max_loss=D(90_000))
     run.books.update(mode=account.mode)
     return run
-
-
-def family(*accounts: Account, **limits: Decimal) -> Any:
-    group = groups.save("Family", {account.pk: D(1) for account in accounts}, by="user:alice")
-    grouped.set_limits(group.pk, limits, by="user:alice")
-    return group
-
-
-def leaving() -> set[int]:
-    return {goal.book.account_id for goal in ExitGoal.objects.exclude(state="DONE")}
 
 
 def denied(account: Account) -> list[str]:

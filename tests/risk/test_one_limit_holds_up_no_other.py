@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 
 from accounts.gateway.directory import far_side
-from accounts.models import Account
 from algomirror.kernel import clock
 from algomirror.ops import alarms
 from algomirror.ops.models import Alarm
 from risk.models import AccountLimits, EntryLock, RiskEvent
-from risk.services import daily, grouped, watch
-from strategies.services import groups
+from risk.services import daily, watch
 from tests import cast
 from tests.risk import desk
+from tests.risk.families import family, leaving
 from tests.risk.test_limits_above_the_run import lost
 from tests.strategies import stage
 from trading.models import Book, ExitGoal
@@ -57,16 +56,6 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> Break:
     return of
 
 
-def family(*accounts: Account, name: str = "Family", loss: int = 3000) -> Any:
-    group = groups.save(name, {account.pk: D(1) for account in accounts}, by="user:alice")
-    grouped.set_limits(group.pk, {"daily_loss": D(loss)}, by="user:alice")
-    return group
-
-
-def leaving() -> set[int]:
-    return {goal.book.account_id for goal in ExitGoal.objects.exclude(state="DONE")}
-
-
 def rung() -> list[str]:
     return sorted(Alarm.objects.filter(kind="LIMIT_FAILED").values_list("text", flat=True))
 
@@ -75,7 +64,7 @@ def test_a_book_that_cannot_be_asked_silences_no_account_no_group_and_no_other_b
     one, two, alone = desk.accounts(3)
     for account in (one, alone):
         daily.set_limits(account, {"daily_loss": D(1000)}, by="user:alice")
-    family(one, two)
+    family(one, two, daily_loss=D(3000))
     run = desk.a_run([one, two, alone], max_loss=D(90_000))
     lost(run, 3250)
     poison = run.books.get(account=one)
@@ -105,7 +94,7 @@ def test_under_the_platform_s_limit_everybody_else_leaves(poisoned: Break) -> No
 
 def test_the_locks_of_a_group_are_all_there_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     on = desk.accounts(2)
-    family(*on)
+    family(*on, daily_loss=D(3000))
     lost(desk.a_run(on, max_loss=D(90_000)), 3250)
     made, calls = EntryLock.objects.get_or_create, []
 
@@ -125,7 +114,7 @@ def test_the_locks_of_a_group_are_all_there_or_none(monkeypatch: pytest.MonkeyPa
 
 def test_a_group_that_cannot_be_looked_at_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = desk.accounts(2)
-    broken, _ = family(one, name="Broken"), family(two, name="Whole")
+    broken, _ = family(one, name="Broken", daily_loss=D(3000)), family(two, name="Whole", daily_loss=D(3000))
     lost(desk.a_run([one, two], max_loss=D(90_000)), 3250)
     made = day_pages.Today.made
 
@@ -223,7 +212,7 @@ def test_an_exit_of_a_run_that_cannot_be_asked_again_keeps_no_limit_waiting(pois
 
 def test_an_alarm_that_cannot_ring_stops_nothing(poisoned: Break, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = desk.accounts(2)
-    family(one, two)
+    family(one, two, daily_loss=D(3000))
     run = desk.a_run([one, two], max_loss=D(90_000))
     lost(run, 3250)
     poisoned({run.books.get(account=one).pk})

@@ -50,21 +50,18 @@ class Mirror:
     account_id: int
     day: date
     known: Mapping[str, Kept]
+    # Brokers empty their books at an hour of their own, by a clock of their own: before trading began yesterday's may still
+    # have stood there, and these are those first seen since.
+    todays: Mapping[str, Kept]
     _new: list[dict[str, Any]] = field(default_factory=list)
     _changed: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
 
     def lacks_orders(self, answer: Read[list[BookOrder]]) -> bool:
         """The read does not show an order that an earlier one showed, since the day's trading began."""
-        return not self._todays().keys() <= {row.broker_order_id for row in answer.value}
+        return not self.todays.keys() <= {row.broker_order_id for row in answer.value}
 
     def lacks_trades(self, sums: Mapping[str, truth.TradedSum]) -> bool:
-        return any(kept.traded_units > _units(sums, pk) for pk, kept in self._todays().items())
-
-    def _todays(self) -> Mapping[str, Kept]:
-        """Brokers empty their books at an hour of their own, by a clock of their own: before trading, yesterday's may still
-        have stood there."""
-        since = clock.start_of(self.day) + TRADING_BEGINS
-        return {pk: kept for pk, kept in self.known.items() if kept.first_seen_at >= since}
+        return any(kept.traded_units > _units(sums, pk) for pk, kept in self.todays.items())
 
     def reflect(
         self, answer: Read[list[BookOrder]], sums: Mapping[str, truth.TradedSum], *, sequence: int, owners: Mapping[str, int]
@@ -109,7 +106,9 @@ class Mirror:
 
 
 def of(account_id: int, day: date) -> Mirror:
-    return Mirror(account_id, day, {kept.broker_order_id: kept for kept in map(Kept._make, _kept(account_id, day))})
+    known = {kept.broker_order_id: kept for kept in map(Kept._make, _kept(account_id, day))}
+    since = clock.start_of(day) + TRADING_BEGINS
+    return Mirror(account_id, day, known, {pk: kept for pk, kept in known.items() if kept.first_seen_at >= since})
 
 
 def _units(sums: Mapping[str, truth.TradedSum], broker_order_id: str) -> int:
