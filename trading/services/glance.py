@@ -28,6 +28,8 @@ EAGER_AFTER_CANCEL = timedelta(seconds=3)
 DOUBTED_FOR, LOST_FOR = timedelta(seconds=30), timedelta(minutes=5)
 # A stray whose cancels lead nowhere is asked again after 1, 2, 4 … seconds, at most so many.
 STRAY_AGAIN_S, STRAY_AGAIN_MOST_S = 1, 30
+# The clocks of two threads differ by less.
+BEHIND = timedelta(seconds=1)
 LOOKED_AFTER = (Book.State.OPEN, Book.State.REDUCING, Book.State.EXITING)
 # A cancelled order that follows the price is asked again or given up within this.
 GIVEN_UP_IN = timedelta(minutes=1)
@@ -90,6 +92,11 @@ class Glance:
     positions_asked_at: datetime | None
     # Asked where it matters, once: by the broker's books, which may still think better of it.
     ended_lately: Callable[[], bool]
+
+    @property
+    def is_behind(self) -> bool:
+        """The order book was asked for in the future: the clock was set back, and perhaps nobody noticed the step."""
+        return self.orders_asked_at is not None and self.orders_asked_at - self.at > BEHIND
 
     @property
     def goals(self) -> list[int]:

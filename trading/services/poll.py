@@ -30,7 +30,7 @@ from marketdata import calendar
 from trading.domain import reconcile as truth
 from trading.domain.orders import CHANGE_IN_DOUBT, LIVE_STATES, WORKING, OrderState
 from trading.models import BrokerOrder, Order
-from trading.services import abreast, apply, differences, evidence, halt, mirror, terms, versions
+from trading.services import abreast, apply, differences, evidence, halt, mirror, moments, terms, versions
 
 log = logging.getLogger(__name__)
 
@@ -110,8 +110,7 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     Positions are read once more where something has just ended and only a newer read can say what is left of it. True when
     every read asked for was complete. A failed read is recorded and changes nothing else.
     """
-    if step := steps.look():
-        alarms.ring("CLOCK_STEPPED", f"this host's clock was moved by {step:+.1f} s; check its time service", seconds=step)
+    moments.watch()
     row = _accounts.one(account_id)
     gateway = gateway_for(row)
     has_old_ones = bool(_has_of_other_days(account_id, clock.trading_day()))
@@ -295,8 +294,13 @@ def _store(row: Account, kind: str, answer: Answer[Any], rows: list[dict[str, An
 
 
 def _of_this_world(row: Account, answer: Answer[T]) -> Answer[T]:
-    """Books of the other world say nothing about this account's money: they count as a failed read, and the account halts."""
-    if isinstance(answer, Failed) or answer.mode is None or answer.mode == row.mode:
+    """Books of the other world say nothing about this account's money: they count as a failed read, and the account halts.
+    Of books that were asked for before the clock was set back nobody knows what they are newer than."""
+    if isinstance(answer, Failed):
+        return answer
+    if answer.started_at > clock.now():
+        return Failed(Why.TIMEOUT, "the clock was set back while it was on its way")
+    if answer.mode is None or answer.mode == row.mode:
         return answer
     why = f"{row.name}: the server answers in {answer.mode}, the account is marked {row.mode}"
     halt.account(row.pk, why=why)
