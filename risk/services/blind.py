@@ -68,7 +68,7 @@ def _flatten(run: OpenRun, known: Blindness, missing: tuple[str, ...], blind_s: 
         if not Blindness.objects.filter(pk=known.pk, acted_at=None).update(acted_at=now):
             return
         numbers = {"seconds": round(blind_s, 1), "missing": list(missing)}
-        goals = ask_to_leave(books, reason="BLIND", asked_by="engine:sweep", why=text, numbers=numbers)
+        goals = ask_to_leave(books, run_id=run.run_id, reason="BLIND", asked_by="engine:sweep", why=text, numbers=numbers)
         _event(run, "BLIND", "EXIT", text, missing, blind_s, now, goals)
         announce(run.run_id, [book.account_id for book in books])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -86,26 +86,42 @@ def numbers_used(
 def ask_to_leave(
     books: list[OpenBook],
     *,
+    run_id: int,
     reason: str,
     asked_by: str,
     why: str,
     numbers: dict[str, Any],
     targets: Targets | None = None,
 ) -> list[int]:
-    """Ask for the goals of these books, in the caller's transaction; ids of the goals that now stand."""
+    """Ask for the goals of these books, in the caller's transaction; ids of the goals that now stand.
+
+    A book that cannot be asked rings and holds up no other; what was decided of it is asked again at each sweep.
+    """
     part = targets or {}
-    goals = [
-        flatten.request(
-            book.book_id,
-            reason=reason,
-            asked_by=asked_by,
-            why=why,
-            numbers=journal.plain(numbers),
-            targets=part.get(book.book_id),
+
+    def ask(book: OpenBook) -> ExitGoal | None:
+        leave = part.get(book.book_id)
+        return flatten.request(
+            book.book_id, reason=reason, asked_by=asked_by, why=why, numbers=journal.plain(numbers), targets=leave
         )
-        for book in books
-    ]
+
+    try:
+        with transaction.atomic():
+            goals = [ask(book) for book in books]
+    except Exception:  # noqa: BLE001 - told below, of the book it is
+        goals = [_ask_alone(ask, book, run_id) for book in books]
     return [goal.pk for goal in goals if goal is not None]
+
+
+def _ask_alone(ask: Callable[[OpenBook], ExitGoal | None], book: OpenBook, run_id: int) -> ExitGoal | None:
+    try:
+        with transaction.atomic():
+            return ask(book)
+    except Exception as error:
+        log.exception("exit not asked run=%s book=%s", run_id, book.book_id)
+        text = f"Run {run_id}: its book {book.book_id} cannot be asked to leave: {type(error).__name__}: {error}"
+        alarms.ring("EXIT_NOT_ASKED", text, key=f"book:{book.book_id}", run_id=run_id, account_id=book.account_id)
+        return None
 
 
 def announce(run_id: int, account_ids: list[int]) -> None:
@@ -151,20 +167,17 @@ def reassert(runs: Iterable[OpenRun]) -> list[int]:
 
 
 def _ask_again(run_id: int, book: OpenBook, *, reason: str, why: str, event_id: int, targets: Targets) -> list[int]:
-    """In a transaction of its own. A book that cannot be asked rings, holds up no other, and comes again at the next sweep."""
+    """In a transaction of its own. One that fails holds up no other, and comes again at the next sweep."""
+    asked = {"reason": reason, "asked_by": "engine:sweep", "why": why}
     try:
         with transaction.atomic():
-            goals = ask_to_leave(
-                [book], reason=reason, asked_by="engine:sweep", why=why, numbers={"event": event_id}, targets=targets
-            )
+            goals = ask_to_leave([book], run_id=run_id, **asked, numbers={"event": event_id}, targets=targets)
             if goals:
                 announce(run_id, [book.account_id])
-    except Exception as error:
+            return goals
+    except Exception:
         log.exception("exit not asked again run=%s book=%s", run_id, book.book_id)
-        text = f"Run {run_id}: its book {book.book_id} cannot be asked to leave: {type(error).__name__}: {error}"
-        alarms.ring("EXIT_NOT_ASKED", text, key=f"book:{book.book_id}", run_id=run_id, account_id=book.account_id)
         return []
-    return goals
 
 
 def _still_owns(book: OpenBook, part: Targets) -> bool:

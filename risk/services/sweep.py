@@ -237,7 +237,7 @@ def _trip(
     books = run.books_in(policy.book_id) if policy.action == "EXIT" else []
     targets = targets_of(run, policy, books)
     reason, asked_by = reason_of(policy.rule), f"engine:{seen_by}"
-    goal_ids = ask_to_leave(books, reason=reason, asked_by=asked_by, why=why, numbers=numbers, targets=targets)
+    goal_ids = ask_to_leave(books, run_id=run.run_id, reason=reason, asked_by=asked_by, why=why, numbers=numbers, targets=targets)
     event = RiskEvent(
         at=now,
         run_id=run.run_id,
