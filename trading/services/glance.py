@@ -176,8 +176,9 @@ class Glance:
         return order.sent_at is not None and (self.orders_read_at is None or order.sent_at > self.orders_read_at)
 
     def positions_due(self) -> bool:
+        """Also where they were asked for in the future: the clock was set back since."""
         at = self.positions_asked_at
-        return at is None or (self.at - at).total_seconds() >= settings.POLL_OPEN_S
+        return at is None or not timedelta() <= self.at - at < timedelta(seconds=settings.POLL_OPEN_S)
 
 
 _SEEN = (

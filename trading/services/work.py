@@ -275,6 +275,6 @@ def due_accounts() -> list[int]:
     for account_id in active:
         at = attempted.get(account_id)
         interval = settings.POLL_OPEN_S if account_id in opened else settings.POLL_IDLE_S
-        if at is None or (now - at).total_seconds() >= interval:
+        if at is None or not 0 <= (now - at).total_seconds() < interval:
             due.add(account_id)
     return sorted(due)
