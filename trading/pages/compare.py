@@ -103,8 +103,9 @@ def _owned(account_ids: list[int]) -> dict[Place, int]:
 
 
 def _moving(account_ids: list[int], read_at: Mapping[int, datetime | None]) -> set[Place]:
-    """Where something is in flight, or traded after the read was asked for."""
-    live = Order.objects.filter(account_id__in=account_ids, state__in=[s.value for s in LIVE_STATES])
+    """Where something is in flight, or traded after the read was asked for. What an earlier day left unfinished is neither."""
+    today = Order.objects.filter(account_id__in=account_ids, trading_day=clock.trading_day())
+    live = today.filter(state__in=[s.value for s in LIVE_STATES])
     found: set[Place] = {
         (account, (exchange, symbol, product))
         for account, exchange, symbol, product in live.values_list("account_id", "exchange", "symbol", "product")

@@ -7,6 +7,7 @@ from django.db.models import Sum
 
 from accounts.gateway.reports import BookPosition, Read
 from accounts.models import Account
+from algomirror.kernel import clock
 from algomirror.ops import alarms
 from algomirror.ops.prepared import Prepared
 from trading.domain.orders import LIVE_STATES
@@ -49,9 +50,9 @@ def owned_by_instrument(account_id: int) -> dict[Instrument, int]:
 def _is_settled(account_id: int, instrument: Instrument, read: Read[list[BookPosition]]) -> bool:
     """Nothing in flight and nothing newer than the read explains the difference."""
     exchange, symbol, product = instrument
-    live = Order.objects.filter(
-        account_id=account_id, exchange=exchange, symbol=symbol, product=product, state__in=[s.value for s in LIVE_STATES]
-    ).exists()
+    mine = Order.objects.filter(account_id=account_id, exchange=exchange, symbol=symbol, product=product)
+    # What an earlier day left unfinished is in flight no more.
+    live = mine.filter(state__in=[s.value for s in LIVE_STATES], trading_day=clock.trading_day()).exists()
     newest = evidence.last_change(account_id, instrument)
     return not live and (newest is None or read.started_at > newest)
 

@@ -249,10 +249,11 @@ def proofs(account_id: int, book_id: int, instruments: Sequence[Instrument]) -> 
     return out
 
 
-def agrees(account_id: int, instrument: Instrument) -> bool:
-    """A complete position read, newer than our last news, shows exactly what our books own of this instrument."""
+def agrees(account_id: int, instrument: Instrument, *, since: datetime | None = None) -> bool:
+    """A complete position read, newer than our last news (and than `since`), shows exactly what our books own of this
+    instrument."""
     read = _read(account_id)
-    if read is None:
+    if read is None or (since is not None and read.started_at < since):
         return False
     newest = last_change(account_id, instrument)
     if newest is not None and read.started_at <= newest:

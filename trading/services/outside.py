@@ -23,7 +23,7 @@ from trading.domain.orders import EXITS, OrderState, Purpose
 from trading.domain.reconcile import Instrument
 from trading.models import Book, BrokerOrder, Fill, Order, Position, Run
 from trading.pages.compare import Compared, Verdict, compared
-from trading.services import apply, evidence, intents, record, versions, wake
+from trading.services import apply, earlier, evidence, intents, record, versions, wake
 
 ADOPTED, CLOSED_OUTSIDE, LEFT = "outside.adopted", "outside.closed", "outside.left"
 OLDEST_READ = timedelta(minutes=5)
@@ -114,14 +114,17 @@ def never_sent(order_id: int, *, by: str, why: str) -> Order:
     order = Order.objects.select_related("book", "account").filter(pk=order_id).first()
     if order is None:
         raise Refused("There is no such order.", fields={"order": "unknown"})
-    if order.state not in (OrderState.UNKNOWN, OrderState.LAPSED):
+    if order.state not in (OrderState.UNKNOWN, OrderState.QUEUED, OrderState.LAPSED):
         raise Conflict(f"The order is {order.state.lower()}: nothing is in doubt.")
     read = BrokerRead.objects.filter(account_id=order.account_id, kind=BrokerRead.Kind.ORDERS).first()
     if read is None or read.started_at is None or order.sent_at is None or read.started_at <= order.sent_at or read.error:
         raise Refused("The broker's order book was not read completely since it was sent: read the brokers first.")
     with transaction.atomic():
-        if order.state == OrderState.UNKNOWN and not apply.move(order, OrderState.LAPSED, why=why, actor=by):
-            raise Conflict("Something else moved the order at this moment. Look again.")
+        # What was queued for approval, and turned down there, is given up in two steps along the table.
+        ways = {OrderState.QUEUED: (OrderState.UNKNOWN, OrderState.LAPSED), OrderState.UNKNOWN: (OrderState.LAPSED,)}
+        for to in ways.get(OrderState(order.state), ()):
+            if not apply.move(order, to, why=why, actor=by):
+                raise Conflict("Something else moved the order at this moment. Look again.")
         record.of_order("order.never_sent", order, actor=by, why=why)
     apply.after(order.book_id)
     wake.wake([order.account_id])
@@ -216,7 +219,9 @@ def _adopter(place: Place, book_id: int | None) -> Book:
         if found is None:
             raise Refused("There is no such open book in this account.", fields={"book": "not an open run of this account"})
         book = found
-    if book.state not in (Book.State.OPEN, Book.State.REDUCING):
+    # What froze at the turn of a day waits for just this where its order had filled.
+    waits = book.state == Book.State.FROZEN and book.freeze_kind == earlier.DAY_CHANGE
+    if book.state not in (Book.State.OPEN, Book.State.REDUCING) and not waits:
         raise Refused("The book takes nothing on.", fields={"book": f"it is {book.state.lower()}"})
     return book
 
