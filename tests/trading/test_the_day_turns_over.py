@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from marketdata import calendar
-from marketdata.models import Instrument
 from marketdata.reference.load import load
+from tests import cast
 from tests.trading.desk import FRIDAY_TEN, LOT, NFO, TICK, Desk
 from tests.trading.points import Crash, die
 from trading.models import Book
@@ -121,8 +121,7 @@ def test_a_person_adopts_what_filled_unseen_and_lets_go_of_the_book(desk: Desk) 
 
 def _adopt(desk: Desk, book: Book) -> None:
     symbol = desk.symbols["CE"]
-    terms = {"underlying": "NIFTY", "kind": "CE", "lot_units": LOT, "tick": TICK, "listed_on": desk.now().date()}
-    Instrument.objects.create(exchange=NFO, symbol=symbol, **terms)
+    cast.listed(NFO, symbol, lot_units=LOT, tick=TICK)
     place = Place(desk.accounts[0].pk, NFO, symbol, "NRML")
     outside.adopt(place, Seen(0, LOT), book_id=book.pk, price=None, by="user:alice", key="k")
 

@@ -21,6 +21,7 @@ BY_DIFFERENCE = "DIFFERENCE"
 _owned = Prepared(
     lambda account: (
         Position.objects.filter(book__account_id=account)
+        .exclude(units=0)
         .values_list("exchange", "symbol", "product")
         .annotate(total=Sum("units"))
         .order_by("exchange", "symbol", "product")
@@ -37,14 +38,15 @@ def check(account: Account, read: Read[list[BookPosition]]) -> list[Difference]:
         key = (row.exchange, row.symbol, row.product)
         broker[key] = broker.get(key, 0) + row.units
     found = compare(owned, broker)
-    unbacked = [d for d in found if d.owned and _is_settled(account.pk, d.instrument, read)]
+    unbacked = [d for d in found if d.instrument in owned and _is_settled(account.pk, d.instrument, read)]
     _reduce(account, unbacked)
     _restore(account, {d.instrument for d in found})
     return found
 
 
 def owned_by_instrument(account_id: int) -> dict[Instrument, int]:
-    return {(e, s, p): total for e, s, p, total in _owned(account_id) if total}
+    """The sum of our books of each instrument that one of them holds: 0 where they hold as much either way."""
+    return {(e, s, p): total for e, s, p, total in _owned(account_id)}
 
 
 def _is_settled(account_id: int, instrument: Instrument, read: Read[list[BookPosition]]) -> bool:

@@ -81,12 +81,15 @@ def close_outside(place: Place, seen: Seen, *, book_id: int, price: Decimal, by:
         return done
     _, read = _decidable(place, seen)
     gone = seen.broker - seen.ours
-    if not seen.ours or (gone > 0) == (seen.ours > 0):
+    # Books may hold one instrument either way: what counts is what this one would have lost by it.
+    closes = Position.objects.filter(book__account_id=place.account_id, exchange=place.exchange, symbol=place.symbol)
+    closes = closes.filter(product=place.product, **{"units__lt" if gone > 0 else "units__gt": 0})
+    if not closes.exists():
         raise Refused("The broker does not show less than our books own: nothing was closed outside.")
     with transaction.atomic():
         book = Book.objects.filter(pk=book_id, account_id=place.account_id).first()
         held = _held(book, place)
-        if book is None or not held or (held > 0) != (seen.ours > 0):
+        if book is None or not held or (held > 0) == (gone > 0):
             raise Refused("This book does not hold it.", fields={"book": "choose the book that owned it"})
         units = min(abs(gone), abs(held))
         _write(place, book, -units if held > 0 else units, price, purpose=Purpose.EXIT, read=read, by=by)
@@ -100,9 +103,9 @@ def leave(place: Place, seen: Seen, *, by: str, key: str, why: str = "") -> None
     """Say that a person knows of this outside position and leaves it. It is shown as left until it changes."""
     if journal_row(LEFT, place, by, key):
         return
-    if seen.ours:
+    found, _ = _decidable(place, seen)
+    if found.verdict is not Verdict.OUTSIDE:
         raise Refused("Our books hold this too: it is adopted or closed outside, not left.")
-    _decidable(place, seen)
     units = seen.broker - seen.ours
     journal.record(
         LEFT, actor=by, why=why or "left outside", subject=str(place), account_id=place.account_id, key=key, units=units
