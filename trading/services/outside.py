@@ -273,9 +273,11 @@ def _write(place: Place, book: Book, units: int, price: Decimal, *, purpose: Pur
 
 
 def _leg(book: Book, place: Place) -> int:
-    """The leg that holds it already, else a new one behind the others."""
-    legs = {(p.exchange, p.symbol, p.product): p.leg for p in Position.objects.filter(book=book)}
-    return legs.get(place.instrument, max(legs.values(), default=0) + 1)
+    """The leg that holds it, else a new one behind all that were ever asked for: hedges are found by leg."""
+    held = Position.objects.filter(book=book).exclude(units=0)
+    legs = {(p.exchange, p.symbol, p.product): p.leg for p in held}
+    last: int | None = Order.objects.filter(book=book).aggregate(last=models.Max("leg"))["last"]
+    return legs.get(place.instrument, (last or 0) + 1)
 
 
 def _tell(kind: str, place: Place, book: Book, seen: Seen, *, by: str, key: str, units: int, price: Decimal) -> None:
