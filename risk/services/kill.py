@@ -12,14 +12,17 @@ from algomirror.kernel.errors import Refused
 from algomirror.ops import alarms, hooks, journal
 from risk.domain.states import KillLevel, TradingMode
 from risk.services import switch
-from trading.domain.orders import ENTRIES, OrderState
+from trading.domain.orders import ENTRIES, UNACKNOWLEDGED, OrderState
 from trading.models import Book, Order, Run
 from trading.models.books import ExitReason
 from trading.services import apply, cancel, flatten, wake
 
 log = logging.getLogger(__name__)
 
-CANCELLABLE = [OrderState.INITIALIZED.value, OrderState.ACCEPTED.value, OrderState.PARTIALLY_FILLED.value]
+# What is on its way is cancelled as soon as the broker has named it.
+CANCELLABLE = [
+    s.value for s in (OrderState.INITIALIZED, *sorted(UNACKNOWLEDGED), OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
+]
 
 
 @dataclass

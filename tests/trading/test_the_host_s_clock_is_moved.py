@@ -135,6 +135,19 @@ def test_an_account_without_business_is_looked_at_again(live: Desk) -> None:
     assert work.due_accounts() == [live.accounts[0].pk]
 
 
+def test_what_is_read_after_the_clock_was_set_back_is_the_newest(live: Desk) -> None:
+    """Somebody closed the position at a terminal since. A reading of before, dated in the future, does not hide that."""
+    book = _owned(live)
+    live.run(120)
+    live.clock.set(live.now() - timedelta(seconds=60))
+    live.outside("SELL", "CE", LOT)
+    live.run(6)
+    live.exit(book)
+    live.run(8)
+    assert live.placed("CE", action="SELL") == [] and live.net("CE") == 0
+    assert "BOOK_FROZEN" in live.alarms()
+
+
 def test_a_step_counts_for_a_minute_and_only_ahead(live: Desk) -> None:
     steps = Steps()
     assert steps.look() == 0.0

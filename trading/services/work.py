@@ -123,7 +123,7 @@ def _each(drive: Callable[[int], bool], ids: Iterable[int]) -> bool:
 
 
 def _cancel_stray(order_id: int) -> bool:
-    return cancel.request(order_id, asked_by=apply.ENGINE, why="it was held for ended, and works at the broker")
+    return cancel.request(order_id, asked_by=apply.ENGINE, why="nobody wants it any more, and it works at the broker")
 
 
 def _catch_late_fills(now: glance.Glance) -> bool:
