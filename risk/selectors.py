@@ -86,6 +86,12 @@ class OpenRun:
         watches = any(guard.policy.rule in UNDERLYING for guard in self.guards) and self.structure.underlying
         return self.open_keys | {self.structure.underlying} if watches else self.open_keys
 
+    @property
+    def needs_index(self) -> bool:
+        """A guard that may still trip watches the index, and something is open."""
+        waits = any(guard.policy.rule in UNDERLYING and guard.view.stage is not Stage.TRIPPED for guard in self.guards)
+        return waits and bool(self.structure.underlying and self.open_keys)
+
     def books_in(self, book_id: int | None) -> list[OpenBook]:
         """The books a guard of this scope would exit: not those already flat."""
         return [b for b in self.books if b.is_live and (book_id is None or b.book_id == book_id)]
@@ -135,6 +141,7 @@ def snapshot(
         entry_is_complete=run.state not in ENTERING,
         stopped=run.stopped_legs,
         signal=signal,
+        unpriced=frozenset({run.structure.underlying}) if index is None and run.needs_index else frozenset(),
     )
 
 

@@ -130,7 +130,7 @@ def _watch_days() -> None:
 
 def _watch_blindness(runs: Sequence[OpenRun]) -> None:
     now, bounds = clock.now(), store.bounds()
-    quotes = store.get(key for run in runs for key in run.open_keys)
+    quotes = store.get(key for run in runs for key in run.wanted_keys)
     known = {row.run_id: row for row in Blindness.objects.filter(run_id__in=[run.run_id for run in runs])}
     totals: dict[int, Decimal] = {}
     for run in runs:
