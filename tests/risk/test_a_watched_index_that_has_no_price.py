@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from accounts.gateway.directory import far_side
+from algomirror.kernel.errors import Refused
 from algomirror.ops import queue
 from algomirror.ops.models import Alarm
+from risk.domain.limits import LimitTerms
 from risk.domain.terms import RiskTerms
-from risk.models import GuardState, RiskEvent
-from risk.services import watch
+from risk.models import GuardState, RiskEvent, RunLimits
+from risk.services import arming, watch
 from tests.risk import desk
 from tests.strategies import stage
 from trading.models import ExitGoal
@@ -85,3 +87,13 @@ def test_the_alert_that_was_given_misses_nothing_more(frozen: Any) -> None:
     GuardState.objects.filter(rule="UNDERLYING_BELOW").update(state="TRIPPED")
     pass_time(frozen, 25)
     assert not Alarm.objects.filter(kind="BLIND").exists()
+
+
+def test_a_live_run_of_several_underlyings_is_given_no_index_level() -> None:
+    """There is no one index it could be held against: it would wait for ever."""
+    run = desk.a_run(desk.accounts(1))
+    limits = RunLimits.objects.get(run=run)
+    RunLimits.objects.update(structure={**limits.structure, "underlying": ""})
+    with pytest.raises(Refused) as refused:
+        arming.change(run.pk, LimitTerms(max_loss=Decimal(5000), more=BELOW), by="user:alice", why="more safety")
+    assert "underlying_below" in refused.value.fields and not GuardState.objects.filter(rule="UNDERLYING_BELOW").exists()
