@@ -15,7 +15,7 @@ from django.conf import settings
 
 from algomirror.kernel import clock
 from algomirror.ops.queue import client
-from marketdata.domain.quotes import Bounds, Freshness, Quote, Source, freshness
+from marketdata.domain.quotes import MAY_BE_AHEAD, Bounds, Freshness, Quote, Source, freshness
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ _HEAD_OF: Final = f"%0{_STAMP}d%0{_DAY}d%-{_CLOSE}s"
 # Redis decides which of two quotes is younger, so that two writers cannot make a price older. The close before is known
 # for its day once one of them names it: a price that names none takes it over, one that was overtaken still brings it.
 # Moments are held against each other with all that follows them: only where they are equal they are looked at alone.
+# One of the future, which a clock that ran ahead has left, is trusted by nobody and gives way to any other.
 _PUT = f"""
 local byte, sub, call = string.byte, string.sub, redis.call
 local stored = 0
@@ -36,11 +37,12 @@ for i, key in ipairs(KEYS) do
   local new = ARGV[i]
   local old = call('GETRANGE', key, 0, {_HEAD - 1})
   local names, named = byte(new, {_NAMED}) ~= 32, byte(old, {_NAMED}) ~= 32
-  if old < new or sub(old, 1, {_STAMP}) == sub(new, 1, {_STAMP}) then
+  local at = sub(old, 1, {_STAMP})
+  if old < new or at == sub(new, 1, {_STAMP}) or at > ARGV[#ARGV] then
     if named and not names and sub(old, {_STAMP + 1}, {_NAMED - 1}) == sub(new, {_STAMP + 1}, {_NAMED - 1}) then
       new = sub(new, 1, {_NAMED - 1}) .. sub(old, {_NAMED}) .. sub(new, {_HEAD + 1})
     end
-    call('SET', key, new, 'EX', ARGV[#ARGV])
+    call('SET', key, new, 'EX', ARGV[#ARGV - 1])
     stored = stored + 1
   elseif names and not named and sub(old, {_STAMP + 1}, {_NAMED - 1}) == sub(new, {_STAMP + 1}, {_NAMED - 1}) then
     call('SETRANGE', key, {_NAMED - 1}, sub(new, {_NAMED}, {_HEAD}))
@@ -76,10 +78,10 @@ def put(quotes: Iterable[Quote]) -> int | None:
     rows = [quote for quote in quotes if is_price(quote.last_price)]
     if not rows:
         return 0
+    latest = f"{_micros(clock.now() + MAY_BE_AHEAD):0{_STAMP}d}"
+    keys, values = (_name(quote.key) for quote in rows), (_encode(quote) for quote in rows)
     try:
-        taken = client().eval(
-            _PUT, len(rows), *(_name(quote.key) for quote in rows), *(_encode(quote) for quote in rows), str(KEPT_S)
-        )
+        taken = client().eval(_PUT, len(rows), *keys, *values, str(KEPT_S), latest)
     except (redis.RedisError, OSError) as error:
         log.warning("quote store down act=put rows=%s error=%s", len(rows), type(error).__name__)
         return None

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from algomirror.kernel import clock
+
+# Clocks of two hosts differ. What is further ahead is no price of now.
+MAY_BE_AHEAD: Final = timedelta(seconds=5)
 
 
 class Source(StrEnum):
@@ -69,12 +73,12 @@ class Bounds:
 
 
 def freshness(quote: Quote | None, now: datetime, bounds: Bounds) -> Freshness:
-    """FRESH decides, STALE is shown with its age, NONE is unknown. A price from the future by over 5 s is not trusted."""
+    """FRESH decides, STALE is shown with its age, NONE is unknown. One of further ahead than clocks differ is not trusted."""
     if quote is None:
         return Freshness.NONE
     age = quote.age_s(now)
     bound = bounds.stream_s if quote.source is Source.STREAM else bounds.rest_s
-    return Freshness.FRESH if -5.0 <= age <= bound else Freshness.STALE
+    return Freshness.FRESH if -MAY_BE_AHEAD.total_seconds() <= age <= bound else Freshness.STALE
 
 
 def fresh_or_none(quote: Quote | None, now: datetime, bounds: Bounds) -> Quote | None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from algomirror.kernel import clock
 from marketdata import quotes as store
-from marketdata.domain.quotes import Quote, Source
+from marketdata.domain.quotes import MAY_BE_AHEAD, Quote, Source
 from risk import selectors
 from risk.domain.guards import GuardView
 from risk.domain.snapshot import CLOCK
@@ -153,17 +153,18 @@ class FastGuard:
         return {run_id: _numbers(one, views, marks) for run_id, one in index.watched.items()}
 
     def _take(self, quotes: Mapping[str, Quote]) -> None:
-        bounds = store.bounds()
+        bounds, latest = store.bounds(), clock.now() + MAY_BE_AHEAD
         for key, quote in quotes.items():
             held = self._seen.get(key)
-            if held is not None and held.quote.received_at > quote.received_at:
+            if held is not None and quote.received_at < held.quote.received_at <= latest:
                 continue
             lasts_s = bounds.stream_s if quote.source is Source.STREAM else bounds.rest_s
             self._seen[key] = Seen(quote, quote.deciding_price, quote.received_at + timedelta(seconds=lasts_s))
 
     def _usable(self, now: datetime) -> dict[str, Decimal]:
         # list() takes the items in one step: the feed's thread and the keeper's share this dict.
-        return {key: seen.mark for key, seen in list(self._seen.items()) if seen.until >= now}
+        latest = now + MAY_BE_AHEAD
+        return {key: s.mark for key, s in list(self._seen.items()) if s.until >= now and s.quote.received_at <= latest}
 
 
 def _numbers(one: Watched, views: Mapping[int, GuardView], marks: Mapping[str, Decimal]) -> dict[str, str | None]:

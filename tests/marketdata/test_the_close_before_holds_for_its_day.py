@@ -31,6 +31,13 @@ KEY, OTHER, INDEX = "NFO:X", "NFO:Y", "NSE_INDEX:NIFTY"
 MONDAY = datetime(2026, 11, 23, 3, 50, tzinfo=UTC)  # 09:20 IST
 
 
+@pytest.fixture(autouse=True)
+def _a_week_later() -> Iterator[None]:
+    """No price here is of the future, where no test says so."""
+    with clock.use(clock.FrozenClock(MONDAY + timedelta(days=7))):
+        yield
+
+
 def tick(price: str = "100", **more: Any) -> Partial:
     return Partial(KEY, last_price=D(price), **more)
 
@@ -99,10 +106,17 @@ _puts = st.builds(
 @given(st.lists(_puts, min_size=1, max_size=12))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_the_store_of_long_histories_does_the_same(puts: list[Quote]) -> None:
+    for now in (FRIDAY, MONDAY):
+        with clock.use(clock.FrozenClock(now)):
+            _do_the_same(puts)
+
+
+def _do_the_same(puts: list[Quote]) -> None:
     queue.client().flushdb()
     near = NearRedis.from_url(configured.REDIS_URL)
     for one in puts:
-        taken = near.eval(quotes._PUT, 1, quotes._name(one.key), quotes._encode(one), str(quotes.KEPT_S))
+        latest = f"{quotes._micros(clock.now() + quotes.MAY_BE_AHEAD):020d}"
+        taken = near.eval(quotes._PUT, 1, quotes._name(one.key), quotes._encode(one), str(quotes.KEPT_S), latest)
         assert taken == quotes.put([one])
     names = [quotes._name(key) for key in (KEY, OTHER)]
     assert near.mget(names) == queue.client().mget(names)
