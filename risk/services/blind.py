@@ -40,7 +40,7 @@ def watch(run: OpenRun, seen: Snapshot, known: Blindness | None, now: datetime) 
 
 
 def _missing_in_session(seen: Snapshot, now: datetime) -> tuple[str, ...]:
-    """Unpriced legs whose exchange trades at this moment: a closed market has no prices to miss."""
+    """What is unpriced and whose exchange trades at this moment: a closed market has no prices to miss."""
     return tuple(key for key in seen.missing if calendar.market_state(key.partition(":")[0], now).is_open)
 
 
@@ -68,7 +68,7 @@ def _flatten(run: OpenRun, known: Blindness, missing: tuple[str, ...], blind_s: 
         if not Blindness.objects.filter(pk=known.pk, acted_at=None).update(acted_at=now):
             return
         numbers = {"seconds": round(blind_s, 1), "missing": list(missing)}
-        goals = ask_to_leave(books, run_id=run.run_id, reason="BLIND", asked_by="engine:sweep", why=text, numbers=numbers)
+        goals = ask_to_leave(books, reason="BLIND", asked_by="engine:sweep", why=text, numbers=numbers)
         _event(run, "BLIND", "EXIT", text, missing, blind_s, now, goals)
         announce(run.run_id, [book.account_id for book in books])
 

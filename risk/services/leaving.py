@@ -17,7 +17,7 @@ from risk.domain import sentences
 from risk.domain.guards import Policy, Rule, reason_of
 from risk.models import RiskEvent
 from risk.selectors import OpenBook, OpenRun
-from trading.models import ExitGoal
+from trading.models import Book, ExitGoal
 from trading.services import flatten, wake
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,6 @@ def numbers_used(
 def ask_to_leave(
     books: list[OpenBook],
     *,
-    run_id: int,
     reason: str,
     asked_by: str,
     why: str,
@@ -95,7 +94,7 @@ def ask_to_leave(
 ) -> list[int]:
     """Ask for the goals of these books, in the caller's transaction; ids of the goals that now stand.
 
-    A book that cannot be asked rings and holds up no other; what was decided of it is asked again at each sweep.
+    A book that cannot be asked rings and holds up no other: what was decided is asserted again at every sweep.
     """
     part = targets or {}
 
@@ -109,19 +108,25 @@ def ask_to_leave(
         with transaction.atomic():
             goals = [ask(book) for book in books]
     except Exception:  # noqa: BLE001 - told below, of the book it is
-        goals = [_ask_alone(ask, book, run_id) for book in books]
+        goals = [_ask_alone(ask, book) for book in books]
     return [goal.pk for goal in goals if goal is not None]
 
 
-def _ask_alone(ask: Callable[[OpenBook], ExitGoal | None], book: OpenBook, run_id: int) -> ExitGoal | None:
+def _ask_alone(ask: Callable[[OpenBook], ExitGoal | None], book: OpenBook) -> ExitGoal | None:
     try:
         with transaction.atomic():
             return ask(book)
-    except Exception as error:
-        log.exception("exit not asked run=%s book=%s", run_id, book.book_id)
-        text = f"Run {run_id}: its book {book.book_id} cannot be asked to leave: {type(error).__name__}: {error}"
-        alarms.ring("EXIT_NOT_ASKED", text, key=f"book:{book.book_id}", run_id=run_id, account_id=book.account_id)
+    except Exception as error:  # noqa: BLE001 - logged and rung there
+        not_asked(book.book_id, book.account_id, error)
         return None
+
+
+def not_asked(book_id: int, account_id: int, error: Exception) -> None:
+    """Tell a person. To be called where the error is handled."""
+    log.exception("exit not asked book=%s", book_id)
+    run_id = Book.objects.filter(pk=book_id).values_list("run_id", flat=True).first()
+    text = f"Run {run_id}: its book {book_id} cannot be asked to leave: {type(error).__name__}: {error}"
+    alarms.ring("EXIT_NOT_ASKED", text, key=f"book:{book_id}", run_id=run_id, account_id=account_id)
 
 
 def announce(run_id: int, account_ids: list[int]) -> None:
@@ -167,17 +172,18 @@ def reassert(runs: Iterable[OpenRun]) -> list[int]:
 
 
 def _ask_again(run_id: int, book: OpenBook, *, reason: str, why: str, event_id: int, targets: Targets) -> list[int]:
-    """In a transaction of its own. One that fails holds up no other, and comes again at the next sweep."""
-    asked = {"reason": reason, "asked_by": "engine:sweep", "why": why}
+    """In a transaction of its own. A book that cannot be asked rings, holds up no other, and comes again at the next sweep."""
     try:
         with transaction.atomic():
-            goals = ask_to_leave([book], run_id=run_id, **asked, numbers={"event": event_id}, targets=targets)
+            goals = ask_to_leave(
+                [book], reason=reason, asked_by="engine:sweep", why=why, numbers={"event": event_id}, targets=targets
+            )
             if goals:
                 announce(run_id, [book.account_id])
-            return goals
-    except Exception:
-        log.exception("exit not asked again run=%s book=%s", run_id, book.book_id)
+    except Exception as error:  # noqa: BLE001 - logged and rung there
+        not_asked(book.book_id, book.account_id, error)
         return []
+    return goals
 
 
 def _still_owns(book: OpenBook, part: Targets) -> bool:

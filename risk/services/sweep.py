@@ -122,7 +122,12 @@ def look_over(run: OpenRun, seen: Snapshot, now: datetime) -> Found:
     """Without a query: does a guard arm or trip, and which memories moved or figures grew old?"""
     notes: list[Note] = []
     for guard in run.guards:
-        view, verdict = evaluate(guard.policy, guard.view, seen, now)
+        try:
+            view, verdict = evaluate(guard.policy, guard.view, seen, now)
+        except Exception:
+            # Decided one by one, so that it rings and the others have their turn.
+            log.exception("guard failed run=%s guard=%s", run.run_id, guard.guard_id)
+            return Found(True, ())
         if view.stage is not guard.view.stage:
             return Found(True, ())
         if verdict.is_known and _is_worth_a_note(guard, view, now):
@@ -237,7 +242,7 @@ def _trip(
     books = run.books_in(policy.book_id) if policy.action == "EXIT" else []
     targets = targets_of(run, policy, books)
     reason, asked_by = reason_of(policy.rule), f"engine:{seen_by}"
-    goal_ids = ask_to_leave(books, run_id=run.run_id, reason=reason, asked_by=asked_by, why=why, numbers=numbers, targets=targets)
+    goal_ids = ask_to_leave(books, reason=reason, asked_by=asked_by, why=why, numbers=numbers, targets=targets)
     event = RiskEvent(
         at=now,
         run_id=run.run_id,

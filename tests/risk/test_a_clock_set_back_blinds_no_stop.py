@@ -10,11 +10,14 @@ import pytest
 from accounts.gateway.directory import far_side
 from algomirror.kernel import clock
 from algomirror.kernel.clock import FrozenClock
+from algomirror.ops import queue
+from algomirror.ops.models import Alarm
 from marketdata import quotes as store
 from risk.models import RiskEvent
 from risk.services import fastguard, watch
 from tests.risk import desk
 from tests.strategies import stage
+from trading.models import ExitGoal
 
 pytestmark = pytest.mark.django_db
 KEYS = [desk.CALL, desk.PUT]
@@ -56,6 +59,18 @@ def test_the_sweep_sees_it_too(set_back: FrozenClock, back_s: float) -> None:
     desk.price(call=200, put=80)
     watch.sweep()
     assert RiskEvent.objects.get().kind == "MAX_LOSS"
+
+
+def test_no_run_is_blind_while_it_ticks(set_back: FrozenClock) -> None:
+    desk.a_run(desk.accounts(1), blind_policy="FLATTEN")
+    watch.sweep()
+    set_back.set(set_back.now() - timedelta(minutes=2))
+    for _ in range(80):
+        set_back.advance(1)
+        desk.price(call=100, put=80)
+        queue.client().delete(watch.REFRESHING)
+        watch.sweep()
+    assert not ExitGoal.objects.exists() and not Alarm.objects.filter(kind="BLIND").exists()
 
 
 def test_a_price_of_the_future_decides_nothing(set_back: FrozenClock) -> None:

@@ -228,25 +228,6 @@ def test_an_alarm_that_cannot_ring_stops_nothing(poisoned: Break, monkeypatch: p
     assert leaving() == {two.pk}
 
 
-def test_a_stop_takes_out_every_book_but_the_one_that_cannot_be_asked(poisoned: Break) -> None:
-    """The trip stands, so that book is asked again until it can be; it is the trip of all others too."""
-    on = desk.accounts(3)
-    run = desk.a_run(on, max_loss=D(3000))
-    lost(run, 3250)
-    poison = run.books.get(account=on[1])
-    poisoned({poison.pk})
-    for _ in range(3):
-        watch.sweep()
-    assert leaving() == {on[0].pk, on[2].pk}
-    event = RiskEvent.objects.get()
-    assert (event.kind, len(event.goal_ids)) == ("MAX_LOSS", 2)
-    (text,) = Alarm.objects.filter(kind="EXIT_NOT_ASKED").values_list("text", flat=True)
-    assert f"book {poison.pk}" in text and "this one cannot" in text
-    poisoned(set())
-    watch.sweep()
-    assert leaving() == {account.pk for account in on} and RiskEvent.objects.count() == 1
-
-
 def test_a_blind_run_takes_out_every_book_but_the_one_that_cannot_be_asked(poisoned: Break, frozen: Any) -> None:
     on = desk.accounts(2)
     run = desk.a_run(on, blind_policy="FLATTEN")
