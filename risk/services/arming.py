@@ -7,9 +7,13 @@ from typing import Any
 
 from django.db import models, transaction
 
+from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.ops import journal
 from algomirror.ops.prepared import Prepared, insert_named, will_insert
+from marketdata import calendar
+from risk.domain import times
+from risk.domain.guards import Rule
 from risk.domain.limits import LimitTerms, loosens, posts
 from risk.domain.terms import NO_STRUCTURE, Structure, faults, row_of, structure_of
 from risk.domain.terms import terms_of as more_of
@@ -84,6 +88,7 @@ def change(run_id: int, terms: LimitTerms, *, by: str, why: str = "") -> None:
         _arm_anew(limits, terms, structure)
         books = list(limits.run.books.values_list("id", flat=True))
         _make_guards(run_id, books, terms, structure)
+        _date_times(run_id, old, terms, structure)
         _tell(run_id, old, terms, by=by, why=why)
 
 
@@ -105,6 +110,20 @@ def _arm_anew(limits: RunLimits, terms: LimitTerms, structure: Structure) -> Non
             GuardState.objects.filter(pk=guard.pk, state=GuardState.State.TRIPPED).update(
                 state=GuardState.State.WAITING, tripped_at=None, level=None, value=None, noted=models.F("noted") + 1
             )
+
+
+def _date_times(run_id: int, old: LimitTerms, new: LimitTerms, structure: Structure) -> None:
+    """A time of day that was changed is one of the day on which it was, not of the day on which the run began."""
+    before, after = old.more, new.more
+    pairs = (
+        (Rule.EXIT_TIME, before.exit_time, after.exit_time),
+        (Rule.SQUARE_OFF, before.square_off, after.square_off),
+    )
+    changed = [rule.value for rule, was, now in pairs if now is not None and now != was]
+    if changed and structure.legs:
+        since = times.meant_from(calendar.sessions(), structure.exchange, clock.now())
+        waiting = GuardState.objects.filter(run_id=run_id, rule__in=changed).exclude(state=GuardState.State.TRIPPED)
+        waiting.update(inputs={"since": since.isoformat()}, noted=models.F("noted") + 1)
 
 
 def _tell(run_id: int, old: LimitTerms, new: LimitTerms, *, by: str, why: str) -> None:
