@@ -75,7 +75,10 @@ def _clock(
 ) -> Policy | None:
     if not structure.legs:
         return None
-    sessions, exchange = calendar.sessions(), structure.legs[0].key.partition(":")[0]
+    sessions, exchange = calendar.sessions(), structure.exchange
+    # A time that was set later than the run began counts from there.
+    set_at = row.inputs.get("since")
+    after = max(started_at, datetime.fromisoformat(set_at)) if set_at else started_at
     if rule is Rule.EXPIRY:
         day = row.scope_key.partition(":")[2]
         due = None if terms.let_expire else times.expiry_due(sessions, exchange, date.fromisoformat(day))
@@ -83,13 +86,13 @@ def _clock(
     if rule is Rule.EXIT_TIME:
         if terms.exit_time is None:
             return None
-        return Policy(rule, due=times.exit_due(sessions, exchange, terms.exit_time, started_at))
+        return Policy(rule, due=times.exit_due(sessions, exchange, terms.exit_time, after))
     if mis := {leg.key.partition(":")[0] for leg in structure.legs if leg.product == "MIS"}:
         cutoff = cutoffs.earliest(mis, clock.trading_day(started_at), accounts)
         return Policy(rule, due=None if cutoff is None else times.mis_due(terms.square_off, started_at, cutoff.leaves_at))
     if terms.square_off is None:
         return None
-    return Policy(rule, due=times.square_off_due(sessions, exchange, terms.square_off, started_at))
+    return Policy(rule, due=times.square_off_due(sessions, exchange, terms.square_off, after))
 
 
 def _exits(action: str) -> Exits:

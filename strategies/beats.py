@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from algomirror.kernel import clock
 from algomirror.ops import queue
 from risk.models import MarginReservation
 from strategies.models import Strategy
 from strategies.services import reporting
+from strategies.webhooks import acts
 from trading.models import Run
 
 
@@ -15,6 +17,8 @@ def enqueue() -> None:
         queue.enqueue("risk", "strategies.tasks.sweep", key="runs-settle", waits_s=5)
     if Strategy.objects.filter(scheduled_at__isnull=False, archived_at=None).exists():
         queue.enqueue("signals", "strategies.tasks.scheduled", key="schedules", waits_s=10)
+    if acts.lost(clock.now()).exists():
+        queue.enqueue("signals", "strategies.webhooks.tasks.close_lost", key="signals-lost", waits_s=10)
 
 
 def report() -> None:

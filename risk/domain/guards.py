@@ -95,7 +95,9 @@ def evaluate(policy: Policy, state: GuardView, snapshot: Snapshot, now: datetime
 def _by_clock(policy: Policy, state: GuardView, snapshot: Snapshot, now: datetime) -> tuple[GuardView, Verdict]:
     if policy.due is None or not snapshot.is_live:
         return state, UNKNOWN
-    armed = replace(state, stage=Stage.ARMED, armed_at=state.armed_at or now, inputs={"due": policy.due.isoformat()})
+    armed = replace(
+        state, stage=Stage.ARMED, armed_at=state.armed_at or now, inputs={**state.inputs, "due": policy.due.isoformat()}
+    )
     if now < policy.due or policy.is_paused(now):
         return armed, Verdict(tripped=False, is_known=True)
     return replace(armed, stage=Stage.TRIPPED, tripped_at=now), Verdict(tripped=True, is_known=True)

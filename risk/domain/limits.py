@@ -114,7 +114,7 @@ def _loosens_more(old: RiskTerms, new: RiskTerms) -> bool:
         return True
     if any(_looser_line(a, b) for a, b in ((old.premium_stop, new.premium_stop), (old.premium_target, new.premium_target))):
         return True
-    for number in old.legs:
+    for number in {*old.legs, *new.legs}:
         a, b = old.leg(number), new.leg(number)
         if a.action == "EXIT" and b.action == "ALERT":
             return True

@@ -181,7 +181,9 @@ class Snapshot:
         return next((leg for leg in self.legs if leg.book_id == book_id and leg.leg == number), None)
 
     def _legs_in(self, book_id: int | None) -> Iterator[LegMark]:
-        return (leg for leg in self.legs if book_id is None or leg.book_id == book_id)
+        """Without the books that are over and never traded: what was planned for them is no part of the structure."""
+        never_in = {pk for pk, mark in self.books.items() if not mark.is_live and not mark.has_traded}
+        return (leg for leg in self.legs if (book_id is None or leg.book_id == book_id) and leg.book_id not in never_in)
 
     def net_premium(self, book_id: int | None) -> Decimal:
         """Rupees paid less rupees received for entry: below 0 is a credit. Exits do not change it."""
@@ -198,7 +200,7 @@ class Snapshot:
         """Planned units of each leg per structure, signed: what is received counts up in a credit, down in a debit."""
         base = self.base_units(None)
         weights: dict[int, Decimal] = {}
-        for leg in self.legs:
+        for leg in self._legs_in(None):
             sign = 1 if (leg.action == "SELL") == credit else -1
             weights[leg.leg] = weights.get(leg.leg, ZERO) + Decimal(sign * leg.planned_units) / base
         return weights

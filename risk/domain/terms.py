@@ -102,6 +102,11 @@ class Structure:
     underlying: str = ""
 
     @property
+    def exchange(self) -> str:
+        """Whose sessions its times follow: those of the first leg."""
+        return self.legs[0].key.partition(":")[0] if self.legs else ""
+
+    @property
     def expiries(self) -> tuple[str, ...]:
         return tuple(sorted({leg.expiry for leg in self.legs if leg.expiry}))
 

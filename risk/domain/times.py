@@ -24,6 +24,13 @@ def square_off_due(sessions: Sessions, exchange: str, at: time | None, started_a
     return None if at is None else _first(sessions, exchange, at, started_at, LEAVE_BEFORE_CLOSE)
 
 
+def meant_from(sessions: Sessions, exchange: str, now: datetime) -> datetime:
+    """Who sets a time of day now means today, also when it is over; after the close, the next session."""
+    today = clock.trading_day(now)
+    close = sessions.close_of(exchange, today)
+    return now if close is None or now >= close else clock.start_of(today)
+
+
 def mis_due(at: time | None, started_at: datetime, latest: datetime) -> datetime:
     """MIS leaves on the day it began, at `latest` at the latest, whatever was typed."""
     return latest if at is None else min(instant(clock.trading_day(started_at), at), latest)

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import transaction
+from django.db import models, transaction
 
+from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.ops import journal
 from algomirror.ops.prepared import Prepared, insert_named, will_insert
+from marketdata import calendar
+from risk.domain import times
+from risk.domain.guards import Rule
 from risk.domain.limits import LimitTerms, loosens, posts
 from risk.domain.terms import NO_STRUCTURE, Structure, faults, row_of, structure_of
 from risk.domain.terms import terms_of as more_of
-from risk.models import Blindness, GuardState, RunLimits
+from risk.models import Action, Blindness, GuardState, RiskEvent, RunLimits
+from risk.policies import policy_of
 
 will_insert(RunLimits, Blindness)
 will_insert(GuardState, unless_there=True)
@@ -80,9 +85,45 @@ def change(run_id: int, terms: LimitTerms, *, by: str, why: str = "") -> None:
         if loosens(old, terms) and not why.strip():
             raise Refused("Loosening a limit needs a reason.", fields={"why": "say why it is loosened"})
         RunLimits.objects.filter(pk=limits.pk).update(**_columns(terms))
+        _arm_anew(limits, terms, structure)
         books = list(limits.run.books.values_list("id", flat=True))
         _make_guards(run_id, books, terms, structure)
+        _date_times(run_id, old, terms, structure)
         _tell(run_id, old, terms, by=by, why=why)
+
+
+def _arm_anew(limits: RunLimits, terms: LimitTerms, structure: Structure) -> None:
+    """A guard that alerted has done what it was told. Told something else, it has not: it begins again.
+
+    One that asked for an exit stays tripped, whatever is changed: its exit stands. `limits` as they were.
+    """
+    changed = RunLimits(**{**_columns(terms), "scope": limits.scope})
+    before, started = more_of(limits.terms), limits.run.started_at
+    for guard in GuardState.objects.filter(run_id=limits.run_id, state=GuardState.State.TRIPPED):
+        event = RiskEvent.objects.filter(guard_id=guard.pk).order_by("-id").first()
+        if event is None or event.action != Action.ALERT:
+            continue
+        told = policy_of(guard, changed, terms.more, structure, started)
+        if told is not None and told != policy_of(guard, limits, before, structure, started):
+            # One event a guard: what it said stays said, of the run, and lets go of the guard that may trip once more.
+            RiskEvent.objects.filter(pk=event.pk).update(guard=None)
+            GuardState.objects.filter(pk=guard.pk, state=GuardState.State.TRIPPED).update(
+                state=GuardState.State.WAITING, tripped_at=None, level=None, value=None, noted=models.F("noted") + 1
+            )
+
+
+def _date_times(run_id: int, old: LimitTerms, new: LimitTerms, structure: Structure) -> None:
+    """A time of day that was changed is one of the day on which it was, not of the day on which the run began."""
+    before, after = old.more, new.more
+    pairs = (
+        (Rule.EXIT_TIME, before.exit_time, after.exit_time),
+        (Rule.SQUARE_OFF, before.square_off, after.square_off),
+    )
+    changed = [rule.value for rule, was, now in pairs if now is not None and now != was]
+    if changed and structure.legs:
+        since = times.meant_from(calendar.sessions(), structure.exchange, clock.now())
+        waiting = GuardState.objects.filter(run_id=run_id, rule__in=changed).exclude(state=GuardState.State.TRIPPED)
+        waiting.update(inputs={"since": since.isoformat()}, noted=models.F("noted") + 1)
 
 
 def _tell(run_id: int, old: LimitTerms, new: LimitTerms, *, by: str, why: str) -> None:

@@ -17,6 +17,7 @@ from django.db.models import Q, QuerySet
 from accounts.models import Account, User
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
+from algomirror.kernel.money import ZERO
 from algomirror.ops import alarms, journal, push
 from marketdata import calendar
 from risk.domain.ceilings import Breach, breach, losing_streak
@@ -266,15 +267,24 @@ def _cool_down(rows: list[AccountLimits], now: datetime) -> None:
 
 
 def _results_of_today(now: datetime) -> dict[tuple[int | None, str], list[tuple[int, datetime, Decimal]]]:
-    """Books that closed today, newest first, with what they made: by account and mode, and of all of a mode."""
+    """What closed today, newest first, with what it made: books by account and mode, runs that ended of all of a mode."""
     today = clock.trading_day(now)
     closed = Book.objects.filter(kind=Book.Kind.RUN, state=Book.State.FLAT, flat_at__gte=now - timedelta(days=1))
     made = closed.annotate(total=models.Sum("positions__realised")).order_by("-flat_at", "-id")
     results: dict[tuple[int | None, str], list[tuple[int, datetime, Decimal]]] = defaultdict(list)
-    for pk, account_id, mode, flat_at, total in made.values_list("pk", "account_id", "mode", "flat_at", "total"):
-        if flat_at is not None and total is not None and clock.trading_day(flat_at) == today:
+    runs: dict[tuple[str, int], tuple[int, datetime, Decimal]] = {}
+    for pk, run_id, account_id, mode, flat_at, total in made.values_list(
+        "pk", "run_id", "account_id", "mode", "flat_at", "total"
+    ):
+        if run_id is not None and flat_at is not None and total is not None and clock.trading_day(flat_at) == today:
             results[account_id, mode].append((pk, flat_at, total))
-            results[None, mode].append((pk, flat_at, total))
+            # Known by its newest book, in the order in which the last account was out.
+            last, out_at, before = runs.get((mode, run_id), (pk, flat_at, ZERO))
+            runs[mode, run_id] = (last, out_at, before + total)
+    unfinished = set(Book.objects.filter(kind=Book.Kind.RUN).exclude(state=Book.State.FLAT).values_list("run_id", flat=True))
+    for (mode, ended), found in runs.items():
+        if ended not in unfinished:
+            results[None, mode].append(found)
     return results
 
 

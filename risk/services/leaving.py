@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +13,10 @@ from django.db import transaction
 from algomirror.kernel.money import to_paisa
 from algomirror.ops import alarms, journal, push
 from marketdata.domain.quotes import Quote
+from marketdata.models import Instrument
 from risk.domain import sentences
 from risk.domain.guards import Policy, Rule, reason_of
+from risk.domain.terms import PlannedLeg
 from risk.models import RiskEvent
 from risk.selectors import OpenBook, OpenRun
 from trading.models import Book, ExitGoal
@@ -42,11 +44,22 @@ def targets_of(run: OpenRun, policy: Policy, books: Iterable[OpenBook]) -> dict[
 def _legs_to_leave(run: OpenRun, policy: Policy, book: OpenBook) -> set[int]:
     planned = [leg for leg in run.structure.legs if leg.book == book.book_id]
     if policy.expiry:
-        wanted = {leg.leg for leg in planned if leg.expiry == policy.expiry}
+        wanted = {leg.leg for leg in planned if leg.expiry == policy.expiry} | _adopted_until(policy.expiry, planned, book)
     else:
         wanted = {policy.leg or 0}
     # A hedge leaves with the shorts it covers; the exit routine closes those first.
     return wanted | {short for leg in planned if leg.leg in wanted for short in leg.covers}
+
+
+def _adopted_until(expiry: str, planned: Iterable[PlannedLeg], book: OpenBook) -> set[int]:
+    """Legs that a person took into the book and whose contracts end by that day: no plan names when."""
+    known = {leg.leg for leg in planned}
+    legs = {position.key: position.leg for position in book.positions if position.units and position.leg not in known}
+    if not legs:
+        return set()
+    symbols = [key.partition(":")[2] for key in legs]
+    ending = Instrument.objects.filter(symbol__in=symbols, expiry__lte=date.fromisoformat(expiry))
+    return {legs[row.key] for row in ending if row.key in legs}
 
 
 def numbers_used(

@@ -180,8 +180,7 @@ def _invalid(run: OpenRun, guard: Guard, found: Series, due: datetime, now: date
 def _decide(
     run: OpenRun, guard: Guard, found: Series, terms: SupertrendTerms, due: datetime, started_at: datetime, now: datetime
 ) -> None:
-    last = guard.view.inputs.get("bar")
-    since = max(started_at, datetime.fromisoformat(last)) if last else started_at
+    since = _judged_until(guard, started_at)
     fresh = [at for at, bar in enumerate(found.bars) if bar.closes_at > since]
     at = next((at for at in fresh if found.turned_against(at)), len(found.bars) - 1)
     if _was_paused(guard, since) and not found.is_against():
@@ -194,6 +193,13 @@ def _decide(
     signal = Signal(turned, found.bars[at].close, level(trend.line), memory | {"decided": found.bars[at].closes_at.isoformat()})
     quotes = store.get(run.wanted_keys)
     sweep.evaluate_run(run.run_id, quotes=quotes, now=now, seen_by="signal", signal=signal)
+
+
+def _judged_until(guard: Guard, started_at: datetime) -> datetime:
+    """End of the last bar that was judged. One that counted as invalid was not: its minutes may have come since."""
+    known = guard.view.inputs
+    last = known.get("decided") or (known.get("bar") if "digest" in known else None)
+    return max(started_at, datetime.fromisoformat(last)) if last else started_at
 
 
 def _was_paused(guard: Guard, since: datetime) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 
 import redis
+from django.db import DatabaseError
 
 from algomirror.kernel import clock
 from algomirror.ops import alarms, heartbeat, push, queue
@@ -75,8 +77,13 @@ def _keep(notes: list[guards.Note], now: datetime) -> None:
     figures = [note for note in notes if not guards.moved(note.guard.view.inputs, note.view.inputs)]
     figures.sort(key=lambda note: note.guard.evaluated_at or now)
     chosen = [*memories, *figures[:FIGURES_A_SWEEP]]
-    if chosen:
-        guards.keep(chosen, now)
+    try:
+        if chosen:
+            guards.keep(chosen, now)
+    except Exception:
+        log.exception("memories not kept notes=%s", len(chosen))
+        with suppress(DatabaseError):
+            alarms.ring("GUARD_FAILED", "What trailing stops remember cannot be kept: a restart forgets it.", key="memories")
 
 
 def _asked(runs: Sequence[OpenRun], quotes: Mapping[str, Quote]) -> bool:

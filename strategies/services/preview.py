@@ -50,6 +50,7 @@ def _preview(version: Version, accounts: Sequence[Account], user: User, attended
     found = resolve(legs)
     today = clock.today()
     gate.refuse(found.denials or condition_denials(version.market_condition, [c.expiry for c in found.choices], today))
+    gate.refuse(protecting.leaving_already(build.limits(version), found.lines, clock.now()))
     mode = one_mode(accounts, attended=attended)
     exchanges = {line.contract.exchange for line in found.lines} if version.product == "MIS" else set()
     kept, skipped = split(accounts, mode, mis=exchanges)

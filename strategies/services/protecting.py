@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from math import gcd
 from typing import Protocol
@@ -11,13 +12,16 @@ from accounts.models import Account
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.kernel.money import ZERO, Action
-from marketdata import cutoffs, selectors
+from marketdata import calendar, cutoffs, selectors
 from marketdata.domain.sessions import local
+from risk.domain import times
 from risk.domain.limits import LimitTerms
+from risk.domain.pretrade import Code, Denial
 from risk.domain.terms import Line, PlannedLeg, Structure
 from risk.domain.trailing import percent_is_meaningless
 from strategies.domain.legs import LegSpec
 from strategies.domain.plans import PlannedLine
+from strategies.domain.resolve import Line as Resolved
 from trading.models import Book
 
 
@@ -52,6 +56,22 @@ def checked(terms: LimitTerms, legs: Sequence[LegSpec], lines: Iterable[Priced])
                 fields={"trail_kind": "per cent of next to nothing; use points or rupees"},
             )
     return terms
+
+
+def leaving_already(terms: LimitTerms, lines: Iterable[Resolved], now: datetime) -> list[Denial]:
+    """Contracts that a run would leave with its next look, because their last close is near."""
+    if terms.more.let_expire:
+        return []
+    found: list[Denial] = []
+    for line in lines:
+        due = times.expiry_due(calendar.sessions(), line.contract.exchange, line.contract.expiry)
+        if due is not None and now >= due:
+            text = (
+                f"Leg {line.leg}: {line.contract.symbol} ends on {line.contract.expiry:%d %b}; runs leave at {local(due):%H:%M}"
+                " and none is entered from then on."
+            )
+            found.append(Denial(Code.ENTRY_WINDOW_CLOSED, text, leg=line.leg))
+    return found
 
 
 def cautions(terms: LimitTerms, lines: Sequence[Priced]) -> list[str]:

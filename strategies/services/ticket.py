@@ -171,6 +171,8 @@ def _owned(line: PlannedLine) -> Position | None:
         Position.objects.filter(
             book__account_id=line.account_id,
             book__kind=Book.Kind.TICKET,
+            # The other mode's book is not the one that would leave.
+            book__mode=models.F("book__account__mode"),
             exchange=line.exchange,
             symbol=line.symbol,
             product=line.product,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Final
+
 from django.db import models
 
 from accounts import assigned
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied, Refused
-from algomirror.ops import journal, push, sight
+from algomirror.ops import alarms, journal, push, sight
 from risk.services import kill
 from strategies.domain.signals import OF_A_LEG, Act, Message, Verdict, is_young
 from strategies.services import build, preview, stop
@@ -15,6 +18,9 @@ from strategies.services import start as starting
 from strategies.webhooks.models import Signal, Webhook
 from trading.models import Position, Run
 from trading.services import byhand, evidence
+
+# Twice as long as a signal is young.
+LOST_AFTER: Final = timedelta(minutes=2)
 
 
 def close(row: Signal, verdict: Verdict, why: str, *, run_id: int | None = None, goals: list[int] | None = None) -> Signal:
@@ -108,6 +114,27 @@ def start(signal_id: int) -> None:
     close(row, verdict, why, run_id=run_id)
 
 
+def lost(now: datetime) -> models.QuerySet[Signal]:
+    """Starts that no worker will finish any more: the signal has long been too old for it."""
+    return Signal.objects.filter(act=Act.START.value, verdict=Verdict.QUEUED, received_at__lt=now - LOST_AFTER)
+
+
+def close_lost() -> None:
+    """Say of each what became of it: the run its worker left behind, or nothing, which rings."""
+    for row in lost(clock.now()).select_related("hook__strategy"):
+        run = Run.objects.filter(idempotency_key=_key(row)).first()
+        if run is not None:
+            close(row, Verdict.ACCEPTED, f"run {run.pk} started; its worker died after that", run_id=run.pk)
+            continue
+        close(row, Verdict.FAILED, "no worker carried it out; nothing was started")
+        text = f"{row.hook.strategy.name} was not started by the signal of {row.hook.name}: no worker carried it out."
+        alarms.ring("ENTRY_SIGNAL_LOST", text, key=row.public_id)
+
+
+def _key(row: Signal) -> str:
+    return f"signal-{row.public_id}"
+
+
 def _start(row: Signal, hook: Webhook) -> tuple[Verdict, str, int | None]:
     if not is_young(row.received_at, clock.now()):
         return Verdict.STALE, "it waited too long for a worker", None
@@ -126,7 +153,7 @@ def _start(row: Signal, hook: Webhook) -> tuple[Verdict, str, int | None]:
         return Verdict.DENIED, "this webhook trades paper accounts only", None
     with sight.limited_to(assigned.of(hook.owner)):
         plan = preview.preview(version, accounts, user=hook.owner)
-    run = starting.start(plan.key, digest=plan.digest, idempotency_key=f"signal-{row.public_id}", by=by(hook))
+    run = starting.start(plan.key, digest=plan.digest, idempotency_key=_key(row), by=by(hook))
     said = f"run {run.pk} started"
     for late in _exits_since(row):
         # It came while the run was not there to be found.

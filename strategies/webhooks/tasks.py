@@ -7,3 +7,7 @@ from strategies.webhooks import acts
 
 def start(signal_id: int) -> None:
     acts.start(signal_id)
+
+
+def close_lost() -> None:
+    acts.close_lost()

@@ -210,3 +210,25 @@ def test_the_money_stop_goes_on_beside_it(frozen):
     desk.price(call=120)
     watch.sweep()
     assert RiskEvent.objects.get().kind == "MAX_LOSS"
+
+
+@pytest.mark.parametrize("was_decided_before", [True, False])
+def test_a_turn_on_a_bar_that_was_filled_in_later_is_found(frozen, was_decided_before):
+    """The feed was away over the end of the bar; its minutes came from history when the bar counted as invalid already."""
+    morning()
+    a_run()
+    at = stage.NOW
+    if was_decided_before:
+        bar(at, call="104", put="84")
+        frozen.advance(301)
+        assert supertrend.look(clock.now()) == 1 and state().inputs["direction"] == "DOWN"
+        at += timedelta(minutes=5)
+    bar(at, call="140")
+    frozen.set(at + timedelta(seconds=321))
+    supertrend.look(clock.now())
+    assert state().inputs["invalid"] == 1 and not RiskEvent.objects.exists()
+    bar(at, call=None, put="110")
+    bar(at + timedelta(minutes=5), call="141", put="111")
+    frozen.set(at + timedelta(seconds=601))
+    assert supertrend.look(clock.now()) == 1
+    assert RiskEvent.objects.get().kind == "SUPERTREND" and ExitGoal.objects.exists()

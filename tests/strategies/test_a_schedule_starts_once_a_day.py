@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from accounts.models import Account
+from accounts.models import Account, User
+from accounts.services import people
 from algomirror.frame.dashboard_next import timed_acts
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
@@ -199,3 +200,29 @@ def test_the_dashboard_says_what_the_clock_does_next(_now, client):
     assert len(timed_acts(open_runs())) == 1, "what has acted does not act again"
     schedules.switch(strategy, on=False, by="user:alice")
     assert timed_acts(open_runs()) == []
+
+
+def _of_a_trader(accounts: int = 1) -> Strategy:
+    strategy = scheduled(accounts=accounts)
+    Strategy.objects.filter(pk=strategy.pk).update(owner=stage.person("tara", "TRADER"))
+    return strategy
+
+
+@pytest.mark.parametrize("change", [{"role": "VIEWER"}, {"is_active": False}])
+def test_nothing_is_started_for_whom_may_not_trade_any_more(_now, change):
+    strategy = _of_a_trader()
+    User.objects.filter(username="tara").update(**change)
+    assert at(_now, MONDAY) == 0 and not Run.objects.exists()
+    row = ScheduledStart.objects.get(strategy=strategy)
+    assert row.state == "WAITING" and "tara may not trade" in row.why
+    at(_now, MONDAY + timedelta(minutes=5))
+    assert "tara may not trade" in Alarm.objects.get(kind="SCHEDULE_MISSED").text
+
+
+def test_nothing_is_started_on_an_account_that_was_taken_from_its_trader(_now):
+    strategy = _of_a_trader(accounts=2)
+    first = Account.objects.order_by("pk").first()
+    assert first is not None
+    people.assign(stage.alice(), User.objects.get(username="tara").pk, [first.pk])
+    assert at(_now, MONDAY) == 0 and not Run.objects.exists()
+    assert ScheduledStart.objects.get(strategy=strategy).state == "WAITING"
