@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.db import models, transaction
@@ -49,10 +50,9 @@ def kill(*, scope: str, target: int | None, level: str, by: str, reason: str = "
     _restrict(scope, target, wanted, books, by=by, why=why)
     if wanted is KillLevel.FLATTEN:
         # Goals first in the database, cancels on the wire after: a hung server must not delay the wish to be flat.
-        done.goals = _flatten(books, by=by, why=why)
+        _each(books, done, lambda book: _flatten(book, done, by=by, why=why))
     if wanted is KillLevel.HALT:
-        for book in books:
-            apply.freeze(book.pk, kind=switch.FROZEN_BY_HALT, why=why)
+        _each(books, done, lambda book: apply.freeze(book.pk, kind=switch.FROZEN_BY_HALT, why=why))
     if wanted is not KillLevel.REDUCE:
         _cancel(books, done, by=by, why=why)
     wake.wake({book.account_id for book in books})
@@ -155,13 +155,22 @@ def _reduce_books(books: list[Book], *, by: str, why: str) -> None:
             )
 
 
-def _flatten(books: list[Book], *, by: str, why: str) -> list[int]:
-    goals: list[int] = []
+def _each(books: list[Book], done: Done, act: Callable[[Book], None]) -> None:
+    """What cannot be done for one book holds up no other: it is named, and a person is told."""
     for book in books:
-        goal = flatten.request(book.pk, reason=ExitReason.KILL_SWITCH, asked_by=by, why=why)
-        if goal is not None:
-            goals.append(goal.pk)
-    return goals
+        try:
+            act(book)
+        except Exception as error:
+            log.exception("kill switch failed book=%s", book.pk)
+            done.failures.append(f"book {book.pk}: {type(error).__name__}")
+            text = f"{book}: the kill switch could not reach it ({type(error).__name__}: {error}); press it again"
+            alarms.ring("KILL_INCOMPLETE", text, key=f"book:{book.pk}", run_id=book.run_id, account_id=book.account_id)
+
+
+def _flatten(book: Book, done: Done, *, by: str, why: str) -> None:
+    goal = flatten.request(book.pk, reason=ExitReason.KILL_SWITCH, asked_by=by, why=why)
+    if goal is not None:
+        done.goals.append(goal.pk)
 
 
 def _cancel(books: list[Book], done: Done, *, by: str, why: str) -> None:
