@@ -143,6 +143,9 @@ def _reduce_books(books: list[Book], *, by: str, why: str) -> None:
         )
         # A book that a difference had reduced already is a person's from now on: no read opens it again.
         Book.objects.filter(pk=book.pk, state=Book.State.REDUCING).update(freeze_kind="")
+        # One that is frozen now is not opened by its thaw.
+        frozen = Book.objects.filter(pk=book.pk, state=Book.State.FROZEN, frozen_from=Book.State.OPEN)
+        frozen.update(frozen_from=Book.State.REDUCING)
         if moved:
             journal.record(
                 "book.reducing",

@@ -18,7 +18,7 @@ from risk.services.kill import kill
 from strategies.services import groups
 from tests.strategies import stage
 from trading.models import Book, ExitGoal, Order
-from trading.services import byhand, flatten
+from trading.services import apply, byhand, flatten
 
 pytestmark = pytest.mark.django_db
 
@@ -141,6 +141,17 @@ def test_a_run_is_reduced_without_touching_its_accounts():
     run = stage.started([stage.account(1)])
     kill(scope="run", target=run.pk, level="REDUCE", by="user:alice")
     assert run.books.get().state == "REDUCING" and not TradingState.objects.exclude(state="ACTIVE").exists()
+    with pytest.raises(Denied):
+        gate.recheck(Order.objects.select_related("book").first())
+
+
+def test_a_run_that_is_frozen_when_it_is_reduced_thaws_reduced():
+    run = stage.started([stage.account(1)])
+    book = run.books.get()
+    apply.freeze(book.pk, kind="MISSING", why="the broker does not show it")
+    kill(scope="run", target=run.pk, level="REDUCE", by="user:alice")
+    apply.thaw(book.pk, who="engine:exits", why="it shows it again")
+    assert run.books.get().state == "REDUCING"
     with pytest.raises(Denied):
         gate.recheck(Order.objects.select_related("book").first())
 
