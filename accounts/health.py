@@ -83,6 +83,12 @@ def record(asked: Asked) -> None:
         _failed(account, advice(answer)[:300], is_refused=answer.why is Why.KEY_REFUSED)
 
 
+def key_refused(account_id: int, why: str) -> None:
+    """An order was turned away for its key: the link is as ill as a check would find it, and a person is told."""
+    if (account := Account.objects.filter(pk=account_id).first()) is not None:
+        _failed(account, why[:300], is_refused=True)
+
+
 def _same_config(account: Account) -> dict[str, int]:
     return {"pk": account.pk, "config_version": account.config_version}
 

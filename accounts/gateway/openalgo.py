@@ -47,6 +47,7 @@ LABEL = "algomirror"
 ENTRY_WAIT_S = 2.0
 EXIT_WAIT_S = 5.0
 READ_WAIT_S = 1.0
+HELD_UP_S = 1.0
 # The contract list is tens of thousands of rows; a chain makes a small-batch broker take many calls.
 SLOW_READ_S = 60.0
 QUOTES_PER_CALL = 100
@@ -106,14 +107,21 @@ class OpenAlgoGateway:
             _ticket_fields(ticket),
             classify,
             timeout_s=settings.ORDER_TIMEOUT_S,
-            may_go=lambda: limits.take(self.account_id, "orders", self._orders_per_second, exit=exit, wait_s=0.0),
+            may_go=lambda: self._is_granted(exit=exit, wait_s=0.0),
         )
+
+    def _is_granted(self, *, exit: bool, wait_s: float) -> bool:
+        """The right to make one order call now. Who was held up while waiting for it sends nothing any more: what it was to send
+        may have been given up, and asked anew, by the rest of the house."""
+        since = clock.monotonic()
+        granted = limits.take(self.account_id, "orders", self._orders_per_second, exit=exit, wait_s=wait_s)
+        return granted and clock.monotonic() - since <= max(wait_s, HELD_UP_S)
 
     def _order_call(self, endpoint: str, body: dict[str, Any], *, exit: bool) -> RawReply | NoReply:
         refuse_in_transaction()
         wait_s = EXIT_WAIT_S if exit else ENTRY_WAIT_S
         with seats.left():
-            if not limits.take(self.account_id, "orders", self._orders_per_second, exit=exit, wait_s=wait_s):
+            if not self._is_granted(exit=exit, wait_s=wait_s):
                 return NoReply(reached=False, text="order budget of this account is used up", over_budget=True)
             return self._wire.post(endpoint, body, timeout_s=settings.ORDER_TIMEOUT_S)
 

@@ -23,6 +23,7 @@ from accounts.gateway.reports import (
     RawReply,
     RestQuote,
     Why,
+    Word,
 )
 from accounts.gateway.words import word_of
 from algomirror.kernel.money import parse_decimal
@@ -33,6 +34,7 @@ Mode = Literal["LIVE", "PAPER"]
 
 # Far beyond any rupee amount or quantity of ours; keeps absurd exponents from becoming absurd integers.
 _SANE = Decimal(10) ** 15
+_ENDS = frozenset({Word.COMPLETE, Word.CANCELLED, Word.REJECTED})
 _SIDES: dict[str, Literal["BUY", "SELL"]] = {"BUY": "BUY", "B": "BUY", "SELL": "SELL", "S": "SELL"}
 
 
@@ -105,7 +107,19 @@ def order_book(body: Any) -> list[BookOrder] | Failed:
         return found
     if not isinstance(found, dict) or "orders" not in found:
         return unreadable("'orders' is missing")
-    return rows_of(found["orders"], _order, "the order book")
+    rows = rows_of(found["orders"], _order, "the order book")
+    return rows if isinstance(rows, Failed) else _one_each(rows)
+
+
+def _one_each(rows: Iterable[BookOrder]) -> list[BookOrder]:
+    """Some brokers list an order once for each of its states: what ended does not work any more, wherever that row stands.
+    Otherwise the last row counts."""
+    found: dict[str, BookOrder] = {}
+    for row in rows:
+        before = found.get(row.broker_order_id)
+        if before is None or before.word not in _ENDS or row.word in _ENDS:
+            found[row.broker_order_id] = row
+    return list(found.values())
 
 
 def trade_book(body: Any) -> list[BookTrade] | Failed:

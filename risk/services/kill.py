@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from django.db import models, transaction
 
@@ -51,11 +50,9 @@ def kill(*, scope: str, target: int | None, level: str, by: str, reason: str = "
     _restrict(scope, target, wanted, books, by=by, why=why)
     if wanted is KillLevel.FLATTEN:
         # Goals first in the database, cancels on the wire after: a hung server must not delay the wish to be flat.
-        for book in books:
-            _tried(done, book, partial(_flatten, done, book, by=by, why=why))
+        _each(books, done, lambda book: _flatten(book, done, by=by, why=why))
     if wanted is KillLevel.HALT:
-        for book in books:
-            _tried(done, book, partial(apply.freeze, book.pk, kind=switch.FROZEN_BY_HALT, why=why))
+        _each(books, done, lambda book: apply.freeze(book.pk, kind=switch.FROZEN_BY_HALT, why=why))
     if wanted is not KillLevel.REDUCE:
         _cancel(books, done, by=by, why=why)
     wake.wake({book.account_id for book in books})
@@ -70,16 +67,6 @@ def kill(*, scope: str, target: int | None, level: str, by: str, reason: str = "
         failures=done.failures,
     )
     return done
-
-
-def _tried(done: Done, book: Book, do: Callable[[], object]) -> None:
-    """A book that fails is told among the failures and holds up no other."""
-    try:
-        with transaction.atomic():
-            do()
-    except Exception as error:
-        log.exception("kill switch failed book=%s", book.pk)
-        done.failures.append(f"book {book.pk}: {type(error).__name__}")
 
 
 def scope_of(text: str) -> tuple[str, int | None]:
@@ -156,6 +143,9 @@ def _reduce_books(books: list[Book], *, by: str, why: str) -> None:
         )
         # A book that a difference had reduced already is a person's from now on: no read opens it again.
         Book.objects.filter(pk=book.pk, state=Book.State.REDUCING).update(freeze_kind="")
+        # One that is frozen now is not opened by its thaw.
+        frozen = Book.objects.filter(pk=book.pk, state=Book.State.FROZEN, frozen_from=Book.State.OPEN)
+        frozen.update(frozen_from=Book.State.REDUCING)
         if moved:
             journal.record(
                 "book.reducing",
@@ -168,7 +158,20 @@ def _reduce_books(books: list[Book], *, by: str, why: str) -> None:
             )
 
 
-def _flatten(done: Done, book: Book, *, by: str, why: str) -> None:
+def _each(books: list[Book], done: Done, act: Callable[[Book], None]) -> None:
+    """What cannot be done for one book holds up no other: it is named, and a person is told."""
+    for book in books:
+        try:
+            with transaction.atomic():
+                act(book)
+        except Exception as error:
+            log.exception("kill switch failed book=%s", book.pk)
+            done.failures.append(f"book {book.pk}: {type(error).__name__}")
+            text = f"{book}: the kill switch could not reach it ({type(error).__name__}: {error}); press it again"
+            alarms.ring("KILL_INCOMPLETE", text, key=f"book:{book.pk}", run_id=book.run_id, account_id=book.account_id)
+
+
+def _flatten(book: Book, done: Done, *, by: str, why: str) -> None:
     goal = flatten.request(book.pk, reason=ExitReason.KILL_SWITCH, asked_by=by, why=why)
     if goal is not None:
         done.goals.append(goal.pk)

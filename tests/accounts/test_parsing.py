@@ -182,6 +182,14 @@ def test_anything_but_a_book_is_a_failure(body: Any) -> None:
         assert isinstance(read(body), Failed)
 
 
+def test_of_an_order_that_is_listed_twice_the_row_that_ended_it_counts() -> None:
+    works, ended = ORDER | {"order_status": "open"}, ORDER | {"order_status": "cancelled"}
+    for rows in ((works, ended), (ended, works)):
+        found = parse.order_book(orders(*rows))
+        assert not isinstance(found, Failed)
+        assert [row.word for row in found] == [Word.CANCELLED]
+
+
 def test_an_empty_book_of_the_right_shape_is_a_book() -> None:
     assert parse.order_book(orders()) == []
     assert parse.trade_book(data()) == []

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django.db import connections
 
 from algomirror.kernel.errors import Denied, Refused
-from algomirror.ops.models import Journal
+from algomirror.ops.models import Alarm, Journal
 from risk import pages
 from risk.domain.states import TradingMode
 from risk.models import TradingState
@@ -18,6 +18,7 @@ from risk.services.kill import kill
 from strategies.services import groups
 from tests.strategies import stage
 from trading.models import Book, ExitGoal, Order
+from trading.services import apply, byhand, flatten
 
 pytestmark = pytest.mark.django_db
 
@@ -91,6 +92,43 @@ def test_flatten_asks_for_every_book_once_however_often_it_is_pressed():
     assert switch.present(None) is TradingMode.REDUCING
 
 
+@pytest.fixture
+def poisoned(monkeypatch):
+    """A book that cannot be asked to leave."""
+    books, asked = set(), flatten.request
+
+    def request(book_id, **more):
+        if book_id in books:
+            raise RuntimeError("this one cannot")
+        return asked(book_id, **more)
+
+    monkeypatch.setattr(flatten, "request", request)
+    return books
+
+
+def test_a_book_that_cannot_be_asked_holds_up_no_other(poisoned):
+    run = run_with_fills(3)
+    first = run.books.order_by("id").first()
+    poisoned.add(first.pk)
+    done = kill(scope="platform", target=None, level="FLATTEN", by="user:alice")
+    assert len(done.goals) == 2 and done.failures == [f"book {first.pk}: RuntimeError"]
+    assert Alarm.objects.filter(kind="KILL_INCOMPLETE", account_id=first.account_id).exists()
+    poisoned.clear()
+    assert len(kill(scope="platform", target=None, level="FLATTEN", by="user:alice").goals) == 3
+
+
+def test_closing_everything_by_hand_is_held_up_by_no_book_either(poisoned):
+    run = run_with_fills(3)
+    accounts = list(run.books.values_list("account_id", flat=True))
+    first = run.books.order_by("account_id").first()
+    poisoned.add(first.pk)
+    assert len(byhand.close_accounts(accounts, by="user:alice", key="a")) == 2
+    assert Alarm.objects.filter(kind="EXIT_NOT_ASKED", account_id=first.account_id).exists()
+    poisoned.update(run.books.values_list("id", flat=True))
+    with pytest.raises(RuntimeError):
+        byhand.close_accounts(accounts, by="user:alice", key="b")
+
+
 def test_one_account_only():
     run = run_with_fills()
     book = run.books.first()
@@ -103,6 +141,17 @@ def test_a_run_is_reduced_without_touching_its_accounts():
     run = stage.started([stage.account(1)])
     kill(scope="run", target=run.pk, level="REDUCE", by="user:alice")
     assert run.books.get().state == "REDUCING" and not TradingState.objects.exclude(state="ACTIVE").exists()
+    with pytest.raises(Denied):
+        gate.recheck(Order.objects.select_related("book").first())
+
+
+def test_a_run_that_is_frozen_when_it_is_reduced_thaws_reduced():
+    run = stage.started([stage.account(1)])
+    book = run.books.get()
+    apply.freeze(book.pk, kind="MISSING", why="the broker does not show it")
+    kill(scope="run", target=run.pk, level="REDUCE", by="user:alice")
+    apply.thaw(book.pk, who="engine:exits", why="it shows it again")
+    assert run.books.get().state == "REDUCING"
     with pytest.raises(Denied):
         gate.recheck(Order.objects.select_related("book").first())
 

@@ -153,6 +153,33 @@ def test_with_a_second_owner_a_lapsed_exit_halts_the_account(desk: Desk) -> None
     assert desk.owned(second, "CE") == LOT
 
 
+def test_a_persons_word_on_it_lets_the_exit_go_on(desk: Desk) -> None:
+    first, second = _owned(desk), _owned(desk)
+    desk.fault("timeout_before_accept")
+    desk.exit(first)
+    desk.run(60)
+    (lost,) = desk.orders(first, exits=True)
+    outside.never_sent(lost.pk, by="user:alice", why="the broker has no such order")
+    hooks.halted.clear()
+    assert desk.settle()
+    assert hooks.halted == {} and desk.state(first) == "FLAT"
+    assert (desk.net("CE"), desk.owned(second, "CE")) == (LOT, LOT)
+
+
+def test_what_a_person_was_wrong_about_is_known_again_when_it_turns_up(desk: Desk) -> None:
+    first, second = _owned(desk), _owned(desk)
+    desk.fault("timeout_after_accept")
+    desk.fault("late_visibility", seconds=60)
+    desk.fault("slow_fill", seconds=300)
+    desk.exit(first)
+    desk.run_until(lambda: any(o.state == "LAPSED" for o in desk.orders(first, exits=True)))
+    outside.never_sent(desk.orders(first, exits=True)[0].pk, by="user:alice", why="I see no such order")
+    hooks.halted.clear()
+    desk.run(120)
+    assert desk.settle(seconds=120)
+    assert (desk.net("CE"), desk.owned(first, "CE"), desk.owned(second, "CE")) == (LOT, 0, LOT)
+
+
 def test_while_one_order_of_a_side_is_in_doubt_no_other_is_sent(desk: Desk) -> None:
     first, second = _owned(desk), _owned(desk)
     before = len(desk.side.sent)

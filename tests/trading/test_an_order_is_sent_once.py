@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import pytest
 
+from accounts.gateway import limits
 from accounts.gateway.reports import OrderReply, Verdict
 from tests.trading.desk import LOT, Desk
 from tests.trading.points import Crash, Points, die
 from trading.domain import exits
 from trading.models import Book, Order
-from trading.services import answers, evidence, submit
+from trading.services import answers, evidence, submit, work
 
 
 def _second_worker_hangs(desk: Desk, where: str) -> None:
@@ -100,3 +101,27 @@ def test_sending_twice_sends_once(desk: Desk) -> None:
     assert not submit.entries(order.book, [order])
     assert len(desk.placed("CE")) == 1
     assert desk.placed("CE")[0].quantity == LOT
+
+
+def test_a_sender_that_is_held_up_while_it_waits_for_the_budget_sends_no_more(
+    live: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process stands still for a minute. Meanwhile the exit is given up as lost, asked anew, and fills."""
+    book = live.open(live.line(1, "BUY", "CE"))
+    live.run_until(lambda: live.owned(book, "CE") == LOT)
+    live.run(2)
+    granted, stalled = limits.take, []
+
+    def take(account_id: int, kind: limits.Kind, rate: int, *, exit: bool, wait_s: float) -> bool:
+        if kind == "orders" and not stalled:
+            stalled.append(account_id)
+            for _ in range(60):
+                live.advance(1.0)
+                work.step(account_id)
+            assert live.net("CE") == 0
+        return granted(account_id, kind, rate, exit=exit, wait_s=wait_s)
+
+    monkeypatch.setattr(limits, "take", take)
+    live.exit(book)
+    assert live.settle()
+    assert len(live.placed("CE", action="SELL")) == 1 and live.net("CE") == 0

@@ -166,6 +166,27 @@ def test_an_unreachable_server_is_asked_once_a_second_and_not_faster(desk: Desk)
     desk.run_until(lambda: desk.owned(book, "CE") == LOT)
 
 
+def test_a_server_that_stays_away_is_asked_less_often_and_at_night_once_a_minute(live: Desk) -> None:
+    """Each asking is a row that the next pass reads again: hours of one a second would hold up the exit in the end."""
+    load(actor="test")
+    calendar.forget()
+    book = _owned(live)
+    live.side.unreachable.add(live.accounts[0].pk)
+    live.exit(book)
+    live.run(9, dt=1.0)
+    assert 7 <= len(live.orders(book, exits=True)) <= 9
+    live.run(160, dt=1.0)
+    assert len(live.orders(book, exits=True)) <= 32
+    live.advance(8 * 3600)
+    before = len(live.orders(book, exits=True))
+    live.run(300, dt=5.0)
+    assert len(live.orders(book, exits=True)) - before <= 6
+    live.calm()
+    assert live.settle(seconds=180, dt=5.0)
+    assert (live.net("CE"), live.state(book)) == (0, "FLAT")
+    calendar.forget()
+
+
 def test_an_exit_waits_for_another_books_doubtful_order_without_a_storm_of_rows(desk: Desk) -> None:
     first, second = _owned(desk), _owned(desk)
     desk.fault("timeout_before_accept")

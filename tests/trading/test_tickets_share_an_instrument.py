@@ -79,3 +79,21 @@ def test_what_was_a_hedge_once_covers_no_later_ticket(live: Desk) -> None:
     byhand.close_position(_position(live, book, "CEW").pk, by="user:alice", key="again")
     assert live.settle()
     assert (live.net("CEW"), live.net("CE")) == (0, -LOT)
+
+
+@pytest.mark.parametrize("lots", [1, 2])
+def test_a_spread_goes_in_whole_after_an_earlier_one_was_closed(live: Desk, lots: int) -> None:
+    """The short that was bought back needs no hedge any more; that its hedge was sold holds up no later ticket."""
+    book = _spread(live, "t1", 1)
+    byhand.close_book(book.pk, by="user:alice", key="all")
+    assert live.settle()
+    for n in range(lots):
+        _spread(live, f"u{n}", 3 + 2 * n)
+    assert (live.net("CEW"), live.net("CE")) == (lots * LOT, -lots * LOT)
+
+
+def test_a_hedge_goes_before_its_short_though_its_contract_was_sold_before(live: Desk) -> None:
+    book = _ticket(live, "t1", live.line(1, "BUY", "CEW"))
+    _close(live, book, "CEW")
+    _spread(live, "t2", 2)
+    assert (live.net("CEW"), live.net("CE")) == (LOT, -LOT)

@@ -41,7 +41,7 @@ from trading.domain.news import (
     TradedSum,
     Unmodified,
 )
-from trading.domain.orders import UNACKNOWLEDGED, OrderState
+from trading.domain.orders import UNACKNOWLEDGED, WORKING, OrderState
 from trading.domain.placing import BrokerClock
 
 __all__ = [
@@ -95,6 +95,7 @@ def reconcile(
     evidence = _Evidence(
         rows={s.row.broker_order_id: s for s in orders or ()},
         trades=trades or {},
+        orders_whole=orders_whole,
         trades_whole=trades is not None and trades_whole,
         read_started=read_started,
         now=now,
@@ -113,6 +114,7 @@ def reconcile(
 class _Evidence:
     rows: Mapping[str, SeenOrder]
     trades: Mapping[str, TradedSum]
+    orders_whole: bool
     trades_whole: bool
     read_started: datetime | None
     now: datetime
@@ -268,8 +270,18 @@ def _judge(order: OurOrder, evidence: _Evidence, was_read: bool, changes: list[C
             changes.append(Move(order.order_id, S.PARTIALLY_FILLED, "trades seen"))
         elif was_read:
             changes.append(Missed(order.order_id))
+            _judge_absence(order, evidence, changes)
         return
     _judge_row(order, seen, filled, evidence, changes)
+
+
+def _judge_absence(order: OurOrder, evidence: _Evidence, changes: list[Change]) -> None:
+    """The broker named it, and no whole book shows it: it may work, or have filled, under another name."""
+    since, rules = order.answered_at or order.sent_at, evidence.rules
+    patient = since is not None and evidence.now - since >= rules.lapse_after and order.missing_reads + 1 >= rules.lapse_reads
+    if patient and evidence.orders_whole and order.state in WORKING:
+        why = f"accepted as {order.broker_order_id}, and in none of {order.missing_reads + 1} order books: look at the broker"
+        changes.append(Odd(order.order_id, "ORDER_NOT_SHOWN", why))
 
 
 def _judge_lost(order: OurOrder, was_read: bool, now: datetime, rules: Rules, changes: list[Change]) -> None:

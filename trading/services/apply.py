@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 S = OrderState
 ENGINE = "engine:orders"
+MOST_COUNTED = 1000
 
 _orders = Prepared(lambda order: Order.objects.select_related("book").filter(pk=order))
 _name_it = PreparedUpdate(lambda order: Order.objects.filter(pk=order, broker_order_id=""), ["broker_order_id"])
@@ -157,7 +158,9 @@ def _carry_out(account_id: int, change: truth.Change, order: Order) -> int | Non
             if not terms.keep(order, change):
                 return None
         case truth.Missed():
-            Order.objects.filter(pk=order.pk).update(missing_reads=models.F("missing_reads") + 1)
+            # A number that only has to be large enough must not grow out of its column in a long day.
+            few = Order.objects.filter(pk=order.pk, missing_reads__lt=MOST_COUNTED)
+            few.update(missing_reads=models.F("missing_reads") + 1)
             return None
         case truth.Strange(word=word, works=works):
             Order.objects.filter(pk=order.pk).update(strange_word=word)

@@ -5,7 +5,8 @@ A key names the click. The same key again shows what the first one did; it never
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -16,7 +17,9 @@ from algomirror.ops.models import Journal
 from trading.domain.orders import LIVE_STATES, Purpose
 from trading.models import Book, ExitGoal, Order, Position
 from trading.models.books import ExitReason
-from trading.services import cancel, evidence, flatten, wake
+from trading.services import cancel, evidence, flatten, record, wake
+
+log = logging.getLogger(__name__)
 
 ASKED = "close.asked"
 
@@ -128,7 +131,7 @@ def close_leg(run_id: int, leg: int, *, by: str, key: str, account_ids: Collecti
         _refuse_bare_shorts(position)
     books = {position.book_id: position.book for position in found}
     targets = {pk: {_target(p): 0 for p in found if p.book_id == pk} for pk in books}
-    return [_close(book, targets[pk], by=by, key=key) for pk, book in books.items()]
+    return _close_each([(book, targets[pk]) for pk, book in books.items()], by=by, key=key)
 
 
 def close_instrument(
@@ -155,7 +158,7 @@ def close_instrument(
         _refuse_bare_shorts(position)
         targets.setdefault(position.book_id, {})[_target(position)] = 0 if units is None else _left(position, units)
     books = {position.book_id: position.book for position in found}
-    return [_close(book, targets[pk], by=by, key=key) for pk, book in books.items()]
+    return _close_each([(book, targets[pk]) for pk, book in books.items()], by=by, key=key)
 
 
 def close_accounts(account_ids: Collection[int], *, by: str, key: str) -> list[Asked]:
@@ -164,7 +167,21 @@ def close_accounts(account_ids: Collection[int], *, by: str, key: str) -> list[A
     Entries of these books end with it; a new run or ticket is not forbidden by this: that is the kill switch.
     """
     books = Book.objects.filter(account_id__in=account_ids).exclude(state=Book.State.FLAT).order_by("account_id", "pk")
-    return [asked for book in books if (asked := _close(book, None, by=by, key=key)).goal is not None]
+    return [asked for asked in _close_each([(book, None) for book in books], by=by, key=key) if asked.goal is not None]
+
+
+def _close_each(wanted: Sequence[tuple[Book, Mapping[str, int] | None]], *, by: str, key: str) -> list[Asked]:
+    """A book that cannot be asked is told to a person and holds up no other. Raises where none could be."""
+    found: list[Asked] = []
+    for n, (book, targets) in enumerate(wanted, start=1):
+        try:
+            found.append(_close(book, targets, by=by, key=key))
+        except Exception as error:
+            if n == len(wanted) and not found:
+                raise
+            log.exception("book not asked to close book=%s", book.pk)
+            record.ring_book("EXIT_NOT_ASKED", f"{book} could not be asked to close: {type(error).__name__}: {error}", book)
+    return found
 
 
 def _close(book: Book, targets: Mapping[str, int] | None, *, by: str, key: str) -> Asked:

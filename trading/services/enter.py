@@ -39,7 +39,7 @@ _exits = Prepared(
     lambda book: (
         Order.objects.filter(book_id=book, purpose__in=[p.value for p in EXITS])
         .order_by()
-        .values_list("leg", "state", "units", "filled_units")
+        .values_list("exchange", "symbol", "product", "action", "state", "units", "filled_units")
     )
 )
 
@@ -91,16 +91,19 @@ def _came_back(order: Order) -> bool:
 
 
 def _views(book_id: int, orders: list[Order]) -> list[EntryView]:
-    """What the hedge gate sees: a hedge that was sold again, or is on its way out, covers nothing."""
-    sold: dict[int, int] = {}
-    covers = any(o.purpose == Purpose.HEDGE and o.filled_units for o in orders)
-    for leg, state, units, filled in _exits(book_id) if covers else ():
-        may_fill = state in LIVE_STATES or state == S.LAPSED
-        sold[leg] = sold.get(leg, 0) + (units if may_fill else filled)
+    """What the hedge gate sees: a hedge that was sold again, or is on its way out, covers nothing, and a short that was bought
+    back needs nothing any more. What left an instrument is what came in first."""
+    out: dict[tuple[str, str, str, str], int] = {}
+    has_hedges = any(o.purpose == Purpose.HEDGE and o.filled_units for o in orders)
+    for exchange, symbol, product, action, state, units, filled in _exits(book_id) if has_hedges else ():
+        may_fill = action == "SELL" and (state in LIVE_STATES or state == S.LAPSED)
+        key = (exchange, symbol, product, "BUY" if action == "SELL" else "SELL")
+        out[key] = out.get(key, 0) + (units if may_fill else filled)
     views: list[EntryView] = []
     for order in orders:
-        gone = min(sold.get(order.leg, 0), order.filled_units) if order.purpose == Purpose.HEDGE else 0
-        sold[order.leg] = sold.get(order.leg, 0) - gone
+        key = (order.exchange, order.symbol, order.product, order.action)
+        gone = min(out.get(key, 0), order.filled_units)
+        out[key] = out.get(key, 0) - gone
         views.append(_view(order, order.filled_units - gone))
     return views
 

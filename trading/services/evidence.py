@@ -16,6 +16,7 @@ from accounts.models import BrokerRead
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
 from algomirror.kernel.money import Action, parse_quantity
+from algomirror.ops.models import Journal
 from algomirror.ops.prepared import Prepared
 from marketdata.models import Instrument as Listed
 from trading.domain import exits
@@ -23,6 +24,8 @@ from trading.domain.exits import Instrument
 from trading.domain.orders import UNACKNOWLEDGED, UNFINISHED, OrderState, Purpose
 from trading.models import Book, ExitGoal, Fill, Order, Position
 
+# The journal's word for what a person says of a lost order.
+NEVER_SENT = "order.never_sent"
 OF_INTEREST = [s.value for s in UNFINISHED | {OrderState.LAPSED}]
 # Longer than anything follows its price: what ended before asks for nothing any more.
 FOLLOWED_FOR = timedelta(hours=12)
@@ -149,7 +152,7 @@ def facts(goal: ExitGoal, now: datetime) -> exits.Facts:
     traded = _as_of_today(positions, _terms(book.pk, instruments))
     return exits.Facts(
         positions=[_position(p, traded[_of(p)]) for p in positions],
-        orders=[_order(o) for o in orders if o.state in OF_INTEREST],
+        orders=[_order(o) for o in _may_matter(orders)],
         targets=None if goal.targets is None else {_split(k): v for k, v in goal.targets.items()},
         hedges=covers(book, positions, [o for o in orders if o.purpose == Purpose.HEDGE and o.attempt == 0]),
         evidence=proofs(book.account_id, book.pk, instruments),
@@ -158,6 +161,15 @@ def facts(goal: ExitGoal, now: datetime) -> exits.Facts:
         now=now,
         repeg=timedelta(seconds=settings.REPEG_S),
     )
+
+
+def _may_matter(orders: Sequence[Order]) -> list[Order]:
+    """A lost order of which a person has said that the broker never had it is in nobody's way; should it turn up, it is."""
+    found = [o for o in orders if o.state in OF_INTEREST]
+    lost = [o.pk for o in found if o.state == OrderState.LAPSED]
+    spoken = Journal.objects.filter(kind=NEVER_SENT, order_id__in=lost).values_list("order_id", flat=True) if lost else ()
+    gone = set(spoken)
+    return [o for o in found if o.state != OrderState.LAPSED or o.pk not in gone]
 
 
 def covers(book: Book, positions: Sequence[Position], hedges: Iterable[Order]) -> dict[int, list[int]]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from itertools import takewhile
 from typing import Any
 
 from django.conf import settings
@@ -19,21 +18,18 @@ from algomirror.kernel import clock
 from algomirror.kernel.ids import client_order_id
 from algomirror.ops import hooks, journal, prepared, scribe
 from algomirror.ops.prepared import Prepared, PreparedUpdate
-from marketdata import calendar, quotes
+from marketdata import quotes
 from trading.domain import exits
 from trading.domain.orders import UNFINISHED, OrderState, Purpose
 from trading.domain.prices import is_future, ladder_price
 from trading.models import Book, ExitGoal, Order, Position
 from trading.models.books import ExitReason
-from trading.services import apply, cancel, evidence, halt, record, submit, versions, wake
+from trading.services import apply, backoff, cancel, evidence, halt, record, submit, versions, wake
 
 log = logging.getLogger(__name__)
 
 S = OrderState
 MISSING_PATIENCE = timedelta(seconds=3)
-BACK_OFF_S = (1, 2, 4, 8)
-# A closed market refuses everything. It is still asked: the calendar may be the one that is wrong.
-CLOSED_BACK_OFF_S = 60
 ENGINE = "engine:exits"
 
 _book = Prepared(lambda book: Book.objects.filter(pk=book))
@@ -165,7 +161,7 @@ def drive(goal_id: int) -> bool:
     _escalate(goal, book)
     # Counted a second way before anything leaves: no ask above the room that is left.
     asks = [s for s in todo if isinstance(s, exits.Exit) and s.units <= exits.room(facts, s.instrument)]
-    asks = [ask for ask in asks if not _backs_off(tried, ask, facts.now)]
+    asks = [ask for ask in asks if not backoff.backs_off(tried, ask, facts.now)]
     if goal.not_before is not None and facts.now < goal.not_before:
         asks = []
     if asks and hooks.call("is_halted", book.account_id):
@@ -207,27 +203,6 @@ def _drop_stale_intents(tried: list[Order]) -> None:
                 apply.move(order, S.DENIED, why="never sent, asked anew")
 
 
-def _of(tried: list[Order], ask: exits.Exit) -> list[Order]:
-    """This goal's earlier orders of the instrument, newest first."""
-    return [o for o in tried if (o.exchange, o.symbol, o.product) == ask.instrument]
-
-
-def _backs_off(tried: list[Order], ask: exits.Exit, now: datetime) -> bool:
-    """After rejections in a row the same instrument waits 1, 2, 4, 8 s, then a minute while the market is closed; there also
-    after an attempt that was cancelled: some brokers take orders all night, and none fills."""
-    newest = [o for o in _of(tried, ask) if o.sent_at is not None][: len(BACK_OFF_S)]
-    cancelled = newest[0].sent_at if newest and newest[0].state == S.CANCELED else None
-    if cancelled and calendar.is_surely_closed(ask.instrument[0], now):
-        return now < cancelled + timedelta(seconds=CLOSED_BACK_OFF_S)
-    rejected = [o.finished_at for o in takewhile(lambda o: o.state == S.REJECTED, newest) if o.finished_at is not None]
-    if not rejected:
-        return False
-    pause = BACK_OFF_S[len(rejected) - 1]
-    if len(rejected) == len(BACK_OFF_S) and calendar.is_surely_closed(ask.instrument[0], now):
-        pause = CLOSED_BACK_OFF_S
-    return now < rejected[0] + timedelta(seconds=pause)
-
-
 @dataclass(frozen=True, slots=True)
 class Priced:
     ask: exits.Exit
@@ -246,7 +221,7 @@ def _priced(asks: list[exits.Exit], facts: exits.Facts, tried: list[Order]) -> l
     priced: list[Priced] = []
     for ask in asks:
         position, key = positions[ask.instrument], _key(ask)
-        rung = sum(o.state in (S.CANCELED, S.LAPSED) for o in _of(tried, ask))
+        rung = sum(o.state in (S.CANCELED, S.LAPSED) for o in backoff.of(tried, ask))
         # The newest price of any age, else what the position cost.
         last_known = known[key].deciding_price if key in known else position.cost
         quote = fresh.get(key)

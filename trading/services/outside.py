@@ -128,7 +128,7 @@ def never_sent(order_id: int, *, by: str, why: str) -> Order:
         for to in ways.get(OrderState(order.state), ()):
             if not apply.move(order, to, why=why, actor=by):
                 raise Conflict("Something else moved the order at this moment. Look again.")
-        record.of_order("order.never_sent", order, actor=by, why=why)
+        record.of_order(evidence.NEVER_SENT, order, actor=by, why=why)
     apply.after(order.book_id)
     wake.wake([order.account_id])
     return order

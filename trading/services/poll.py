@@ -28,7 +28,7 @@ from algomirror.ops.steps import steps
 from trading.domain import reconcile as truth
 from trading.domain.orders import CHANGE_IN_DOUBT, LIVE_STATES, OrderState
 from trading.models import BrokerOrder, Order
-from trading.services import abreast, apply, differences, earlier, evidence, halt, mirror, moments, terms, versions
+from trading.services import abreast, apply, differences, earlier, evidence, halt, mirror, moments, terms, unread, versions
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +117,8 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     except _Edited:
         log.info("read dropped account=%s: it has another server by now", account_id)
         return False
+    if not good:
+        unread.tell(row)
     return good
 
 

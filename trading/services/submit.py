@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from django.db import IntegrityError, transaction
 
+from accounts import health
 from accounts.gateway.directory import gateway_for
 from accounts.gateway.reports import OrderReply, OrderTicket, PriceType, Product, Verdict
 from accounts.gateway.underway import UnderWay
-from accounts.models import Account, BrokerRead
+from accounts.models import BrokerRead
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied
 from algomirror.ops import hooks, journal, scribe
@@ -150,7 +151,7 @@ def wire(orders: Sequence[Order], sending: abreast.Calls[OrderReply]) -> dict[in
         version = version + 1 if version is not None and is_same else None
         verdicts |= {pk: answer.verdict for pk, answer in said.items()}
         for refused in (answer for answer in said.values() if answer.key_refused):
-            Account.objects.filter(pk=orders[0].account_id).update(link=Account.Link.REFUSED, last_failure=refused.text[:300])
+            health.key_refused(orders[0].account_id, refused.text)
     return verdicts
 
 
