@@ -297,11 +297,15 @@ def _judge_row(order: OurOrder, seen: SeenOrder, filled: int, evidence: _Evidenc
             changes.append(Move(order.order_id, works, f"the book says {row.raw_status}"))
         return
     says_ended = row.word in (Word.CANCELLED, Word.REJECTED) and (row.filled_units or 0) <= filled
+    # Somebody lowered it at the broker's terminal to what had traded: nothing more will come of it.
+    is_lowered = row.word is Word.COMPLETE and row.units is not None and 0 < row.units <= filled
+    says_ended = says_ended or is_lowered
     if says_ended and evidence.trades_whole and evidence.confirmed(seen):
         ended = S.REJECTED if row.word is Word.REJECTED and filled == 0 else S.CANCELED
-        changes.append(Move(order.order_id, ended, row.reason or row.raw_status))
+        why = f"the broker has it for {row.units} units, and complete" if is_lowered else row.reason or row.raw_status
+        changes.append(Move(order.order_id, ended, why))
         return
-    if row.word is Word.COMPLETE and evidence.confirmed(seen):
+    if row.word is Word.COMPLETE and not is_lowered and evidence.confirmed(seen):
         changes.append(
             Odd(order.order_id, "COMPLETE_WITHOUT_TRADES", f"book says complete, trades show {filled} of {order.units}")
         )
