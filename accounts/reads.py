@@ -20,9 +20,10 @@ from algomirror.ops.prepared import Prepared, PreparedUpdate
 _sequence = Prepared(
     lambda account, kind: BrokerRead.objects.filter(account_id=account, kind=kind).values_list("sequence", flat=True)
 )
+# One that began in the future was kept before the clock was set back: what is read now is newer all the same.
 _newer = PreparedUpdate(
-    lambda account, kind, since: BrokerRead.objects.filter(
-        Q(started_at=None) | Q(started_at__lte=since), account_id=account, kind=kind
+    lambda account, kind, since, now: BrokerRead.objects.filter(
+        Q(started_at=None) | Q(started_at__lte=since) | Q(started_at__gt=now), account_id=account, kind=kind
     ),
     ["rows", "started_at", "finished_at", "attempted_at"],
     gives="sequence",
@@ -87,7 +88,7 @@ def store_good_funds(answers: Mapping[int, Read[Funds]]) -> None:
 def _replace(account_id: int, kind: str, answer: Read[Any], rows: Any) -> int:
     """The read's number; 0 where nothing was kept that it is newer than."""
     return _newer(
-        *(account_id, kind, answer.started_at),
+        *(account_id, kind, answer.started_at, clock.now()),
         *(journal.plain(rows), answer.started_at, answer.finished_at, answer.finished_at),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -15,7 +15,7 @@ from django.conf import settings
 
 from algomirror.kernel import clock
 from algomirror.ops.queue import client
-from marketdata.domain.quotes import Bounds, Freshness, Quote, Source, freshness
+from marketdata.domain.quotes import AHEAD_S, Bounds, Freshness, Quote, Source, freshness
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +29,15 @@ _HEAD_OF: Final = f"%0{_STAMP}d%0{_DAY}d%-{_CLOSE}s"
 # Redis decides which of two quotes is younger, so that two writers cannot make a price older. The close before is known
 # for its day once one of them names it: a price that names none takes it over, one that was overtaken still brings it.
 # Moments are held against each other with all that follows them: only where they are equal they are looked at alone.
+# What is of the future, because the clock was set back since, is no younger than anything.
 _PUT = f"""
 local byte, sub, call = string.byte, string.sub, redis.call
-local stored = 0
+local stored, ahead = 0, ARGV[#KEYS + 1]
 for i, key in ipairs(KEYS) do
   local new = ARGV[i]
   local old = call('GETRANGE', key, 0, {_HEAD - 1})
   local names, named = byte(new, {_NAMED}) ~= 32, byte(old, {_NAMED}) ~= 32
-  if old < new or sub(old, 1, {_STAMP}) == sub(new, 1, {_STAMP}) then
+  if old < new or sub(old, 1, {_STAMP}) == sub(new, 1, {_STAMP}) or old > ahead then
     if named and not names and sub(old, {_STAMP + 1}, {_NAMED - 1}) == sub(new, {_STAMP + 1}, {_NAMED - 1}) then
       new = sub(new, 1, {_NAMED - 1}) .. sub(old, {_NAMED}) .. sub(new, {_HEAD + 1})
     end
@@ -72,13 +73,17 @@ def bounds() -> Bounds:
 
 
 def put(quotes: Iterable[Quote]) -> int | None:
-    """Store quotes; how many were taken. A quote older than the stored one is not. None: the store could not be reached."""
+    """Store quotes; how many were taken. One older than what is stored is not, unless that is of the future.
+
+    None: the store could not be reached.
+    """
     rows = [quote for quote in quotes if is_price(quote.last_price)]
     if not rows:
         return 0
+    ahead = f"{_micros(clock.now() + timedelta(seconds=AHEAD_S)):0{_STAMP}d}"
     try:
         taken = client().eval(
-            _PUT, len(rows), *(_name(quote.key) for quote in rows), *(_encode(quote) for quote in rows), str(KEPT_S)
+            _PUT, len(rows), *(_name(quote.key) for quote in rows), *(_encode(quote) for quote in rows), ahead, str(KEPT_S)
         )
     except (redis.RedisError, OSError) as error:
         log.warning("quote store down act=put rows=%s error=%s", len(rows), type(error).__name__)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db.models import QuerySet
 
 from marketdata.domain.quotes import Bounds, Quote, fresh_or_none
 from risk.domain.guards import BookMark, GuardView, LegMark, Policy, Signal, Snapshot, Stage
 from risk.domain.snapshot import LEG_LOSSES, MONEY, UNDERLYING, ZERO, Rule
-from risk.domain.terms import NO_STRUCTURE, PlannedLeg, Structure, structure_of, terms_of
+from risk.domain.terms import NO_STRUCTURE, NO_TERMS, PlannedLeg, RiskTerms, Structure, structure_of, terms_of
 from risk.models import GuardState, RunLimits
 from risk.policies import policy_of
 from trading.domain.pnl import book_pnl
 from trading.models import Book, Position, Run
+
+log = logging.getLogger(__name__)
 
 DEFAULT_BLIND = RunLimits.Blind.HOLD
 ENTERING = frozenset({Run.State.PLANNED.value, Run.State.ENTERING.value})
@@ -74,6 +78,8 @@ class OpenRun:
     guards: tuple[Guard, ...]
     state: str = "OPEN"
     structure: Structure = NO_STRUCTURE
+    # Its terms or its structure are no row that we can read: what stands in columns guards it, the rest cannot.
+    is_readable: bool = True
 
     @property
     def open_keys(self) -> frozenset[str]:
@@ -85,6 +91,12 @@ class OpenRun:
         """`open_keys`, and the index when a guard watches it."""
         watches = any(guard.policy.rule in UNDERLYING for guard in self.guards) and self.structure.underlying
         return self.open_keys | {self.structure.underlying} if watches else self.open_keys
+
+    @property
+    def needs_index(self) -> bool:
+        """A guard that may still trip watches the index, and something is open."""
+        waits = any(guard.policy.rule in UNDERLYING and guard.view.stage is not Stage.TRIPPED for guard in self.guards)
+        return waits and bool(self.structure.underlying and self.open_keys)
 
     def books_in(self, book_id: int | None) -> list[OpenBook]:
         """The books a guard of this scope would exit: not those already flat."""
@@ -135,6 +147,7 @@ def snapshot(
         entry_is_complete=run.state not in ENTERING,
         stopped=run.stopped_legs,
         signal=signal,
+        unpriced=frozenset({run.structure.underlying}) if index is None and run.needs_index else frozenset(),
     )
 
 
@@ -169,10 +182,11 @@ def open_runs(run_ids: Iterable[int] | None = None) -> list[OpenRun]:
         found = found.filter(pk__in=list(run_ids))
     rows = {pk: (name, state, started) for pk, name, state, started in found.order_by("id").values_list(*_RUN)}
     limits = {row.run_id: row for row in RunLimits.objects.filter(run_id__in=rows)}
-    structures = {run_id: structure_of(row.structure) for run_id, row in limits.items()}
+    told = {run_id: _told(row) for run_id, row in limits.items()}
+    structures = {run_id: found.structure for run_id, found in told.items()}
     books = _books(rows)
     accounts = {run_id: frozenset(book.account_id for book in found) for run_id, found in books.items()}
-    guards = _guards({run_id: row[2] for run_id, row in rows.items()}, limits, structures, accounts)
+    guards = _guards({run_id: row[2] for run_id, row in rows.items()}, limits, told, accounts)
     return [
         OpenRun(
             run_id=run_id,
@@ -182,9 +196,27 @@ def open_runs(run_ids: Iterable[int] | None = None) -> list[OpenRun]:
             guards=tuple(guards[run_id]),
             state=state,
             structure=structures.get(run_id, NO_STRUCTURE),
+            is_readable=run_id not in told or told[run_id].is_readable,
         )
         for run_id, (name, state, _) in rows.items()
     ]
+
+
+class _Told(NamedTuple):
+    """What a run was armed with, and whether all of it could be read."""
+
+    terms: RiskTerms
+    structure: Structure
+    is_readable: bool
+
+
+def _told(row: RunLimits) -> _Told:
+    """A row that cannot be read, of another version say, must not blind every other run."""
+    try:
+        return _Told(terms_of(row.terms), structure_of(row.structure), True)
+    except ValueError:
+        log.exception("terms not readable run=%s", row.run_id)
+        return _Told(NO_TERMS, NO_STRUCTURE, False)
 
 
 _RUN = ("id", "name", "state", "started_at")
@@ -238,10 +270,9 @@ def _books(run_ids: Iterable[int]) -> dict[int, list[OpenBook]]:
 def _guards(
     started: Mapping[int, datetime],
     limits: Mapping[int, RunLimits],
-    structures: Mapping[int, Structure],
+    told: Mapping[int, _Told],
     accounts: Mapping[int, frozenset[int]],
 ) -> dict[int, list[Guard]]:
-    terms = {run_id: terms_of(row.terms) for run_id, row in limits.items()}
     guards: dict[int, list[Guard]] = defaultdict(list)
     for row in GuardState.objects.filter(run_id__in=list(started)).order_by("id"):
         known = limits.get(row.run_id)
@@ -250,8 +281,8 @@ def _guards(
         policy = policy_of(
             row,
             known,
-            terms[row.run_id],
-            structures[row.run_id],
+            told[row.run_id].terms,
+            told[row.run_id].structure,
             started[row.run_id],
             accounts=accounts.get(row.run_id, ()),
         )

@@ -16,7 +16,7 @@ from algomirror.ops import journal
 from algomirror.ops.models import Journal
 from marketdata import quotes as store
 from marketdata.domain.quotes import Quote, Source
-from marketdata.models import Candle1m
+from marketdata.models import Candle1m, Instrument
 from trading.domain.orders import LIVE_STATES, OrderState, Purpose
 from trading.models import Book, BrokerOrder, Order, Position, Run
 from trading.services import apply
@@ -174,6 +174,12 @@ def shown(symbol: str, units: int, *, exchange: str = "NFO", product: str = "NRM
         "last_price": None,
         "pnl": None,
     }
+
+
+def listed(exchange: str, symbol: str, *, lot_units: int, tick: Decimal) -> Instrument:
+    """A call of the contract list."""
+    terms = {"underlying": "NIFTY", "kind": "CE", "lot_units": lot_units, "tick": tick, "listed_on": clock.today()}
+    return Instrument.objects.create(exchange=exchange, symbol=symbol, **terms)
 
 
 def quote(key: str, price: str, *, age_s: float = 0.5, prev_close: str | None = None) -> Quote:

@@ -1,10 +1,10 @@
-"""Raise an alarm; the same trouble rings once until a person acknowledges it."""
+"""Raise an alarm; the same trouble rings once until a person acknowledges it, or until it comes back long after."""
 
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from django.db import IntegrityError, models, transaction
 
@@ -17,9 +17,12 @@ from algomirror.ops.models import Alarm
 log = logging.getLogger(__name__)
 
 SNOOZE_CRITICAL_MIN, SNOOZE_MIN = 15, 24 * 60
+# Unseen for so long, what may cost money is trouble of its own: the repeats of the first are over by then.
+ANEW_AFTER: Final = timedelta(minutes=30)
+EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 _again = prepared.PreparedUpdate(
-    lambda key: Alarm.objects.filter(key=key, state=Alarm.State.NEW),
+    lambda key, since: Alarm.objects.filter(key=key, last_at__gt=since, state=Alarm.State.NEW),
     ["last_at", "text", "numbers"],
     seen_times=models.F("seen_times") + 1,
 )
@@ -31,17 +34,26 @@ def ring(
     key = f"{kind}:{key or run_id or account_id or ''}"[:120]
     now = clock.now()
     numbers = journal.plain(numbers)
-    if _again(key, now, text[:500], numbers):
+    since = now - ANEW_AFTER if class_of(kind) in CRITICAL else EVER
+    if _again(key, since, now, text[:500], numbers):
         return
     row = Alarm(at=now, last_at=now, kind=kind, text=text[:500], key=key, numbers=numbers, run_id=run_id, account_id=account_id)
     try:
         with transaction.atomic():
+            _end_silent(key, since, now)
             prepared.insert(row)
     except IntegrityError:
-        _again(key, now, text[:500], numbers)
+        _again(key, since, now, text[:500], numbers)
         return
     push.push("alarms", "changed")
     log.warning("alarm kind=%s key=%s text=%s", kind, key, text)
+
+
+def _end_silent(key: str, since: datetime, now: datetime) -> None:
+    """One that nobody acknowledged has nothing more to say on any channel; the new one has."""
+    Alarm.objects.filter(key=key, last_at__lte=since, state=Alarm.State.NEW).update(
+        state=Alarm.State.ACKNOWLEDGED, acknowledged_by="nobody: it rang anew", acknowledged_at=now
+    )
 
 
 def ringing() -> models.QuerySet[Alarm]:

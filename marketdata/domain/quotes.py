@@ -15,6 +15,10 @@ class Source(StrEnum):
     REST = "REST"
 
 
+# The clocks of two processes differ by less.
+AHEAD_S = 5.0
+
+
 class Freshness(StrEnum):
     FRESH = "FRESH"
     STALE = "STALE"
@@ -46,6 +50,10 @@ class Quote:
     def age_s(self, now: datetime) -> float:
         return (now - self.received_at).total_seconds()
 
+    def is_ahead(self, now: datetime) -> bool:
+        """Received in the future: the clock was set back since, and nobody knows how old it is."""
+        return self.age_s(now) < -AHEAD_S
+
     def close_before(self, day: date) -> Decimal | None:
         """The close before this trading day; None where nobody named it, or the quote is of another day."""
         if self.prev_close is None or clock.trading_day(self.received_at) != day:
@@ -69,12 +77,11 @@ class Bounds:
 
 
 def freshness(quote: Quote | None, now: datetime, bounds: Bounds) -> Freshness:
-    """FRESH decides, STALE is shown with its age, NONE is unknown. A price from the future by over 5 s is not trusted."""
+    """FRESH decides, STALE is shown with its age, NONE is unknown. A price from the future is not trusted."""
     if quote is None:
         return Freshness.NONE
-    age = quote.age_s(now)
     bound = bounds.stream_s if quote.source is Source.STREAM else bounds.rest_s
-    return Freshness.FRESH if -5.0 <= age <= bound else Freshness.STALE
+    return Freshness.STALE if quote.is_ahead(now) or quote.age_s(now) > bound else Freshness.FRESH
 
 
 def fresh_or_none(quote: Quote | None, now: datetime, bounds: Bounds) -> Quote | None:

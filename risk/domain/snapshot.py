@@ -150,6 +150,8 @@ class Snapshot:
     # (book, leg) whose own stop fired.
     stopped: frozenset[tuple[int, int]] = frozenset()
     signal: Signal | None = None
+    # What guards need beside the legs and has no usable price: the index, while something is open and it is watched.
+    unpriced: frozenset[str] = frozenset()
 
     def pnl(self, book_id: int | None) -> Pnl | None:
         """P&L of one book, or of the run; None for a book that is not there."""
@@ -169,11 +171,11 @@ class Snapshot:
 
     @property
     def is_complete(self) -> bool:
-        return all(mark.pnl.unrealised is not None for mark in self.books.values())
+        return not self.unpriced and all(mark.pnl.unrealised is not None for mark in self.books.values())
 
     @property
     def missing(self) -> tuple[str, ...]:
-        return tuple(sorted({key for mark in self.books.values() for key in mark.pnl.missing}))
+        return tuple(sorted(self.unpriced.union(*(mark.pnl.missing for mark in self.books.values()))))
 
     def leg(self, book_id: int | None, number: int | None) -> LegMark | None:
         return next((leg for leg in self.legs if leg.book_id == book_id and leg.leg == number), None)

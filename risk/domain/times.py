@@ -11,6 +11,7 @@ from marketdata.domain.sessions import Sessions, instant
 LEAVE_BEFORE_CLOSE: Final = timedelta(minutes=1)
 LEAVE_BEFORE_EXPIRY: Final = timedelta(minutes=15)
 LOOK_AHEAD_DAYS: Final = 30
+LOOK_BACK_DAYS: Final = 10
 
 
 def exit_due(sessions: Sessions, exchange: str, at: time, started_at: datetime) -> datetime | None:
@@ -29,7 +30,9 @@ def mis_due(at: time | None, started_at: datetime, latest: datetime) -> datetime
 
 
 def expiry_due(sessions: Sessions, exchange: str, day: date) -> datetime | None:
-    close = sessions.close_of(exchange, day)
+    """Before the last close on or before that day: what was to end on a day that became a holiday ends the session before."""
+    closes = (sessions.close_of(exchange, day - timedelta(days=back)) for back in range(LOOK_BACK_DAYS))
+    close = next((one for one in closes if one is not None), None)
     return None if close is None else close - LEAVE_BEFORE_EXPIRY
 
 

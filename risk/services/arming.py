@@ -73,11 +73,15 @@ def change(run_id: int, terms: LimitTerms, *, by: str, why: str = "") -> None:
         old = terms_of(limits)
         if terms.scope != old.scope:
             raise Refused("The scope of limits is fixed for the life of a run.", fields={"scope": "fixed for this run"})
+        structure = structure_of(limits.structure)
+        if (terms.more.underlying_below or terms.more.underlying_above) and not structure.underlying:
+            words = "the legs are of several underlyings"
+            raise Refused("An index level needs legs of one underlying.", fields={"underlying_below": words})
         if loosens(old, terms) and not why.strip():
             raise Refused("Loosening a limit needs a reason.", fields={"why": "say why it is loosened"})
         RunLimits.objects.filter(pk=limits.pk).update(**_columns(terms))
         books = list(limits.run.books.values_list("id", flat=True))
-        _make_guards(run_id, books, terms, structure_of(limits.structure))
+        _make_guards(run_id, books, terms, structure)
         _tell(run_id, old, terms, by=by, why=why)
 
 

@@ -40,7 +40,7 @@ def watch(run: OpenRun, seen: Snapshot, known: Blindness | None, now: datetime) 
 
 
 def _missing_in_session(seen: Snapshot, now: datetime) -> tuple[str, ...]:
-    """Unpriced legs whose exchange trades at this moment: a closed market has no prices to miss."""
+    """What is unpriced and whose exchange trades at this moment: a closed market has no prices to miss."""
     return tuple(key for key in seen.missing if calendar.market_state(key.partition(":")[0], now).is_open)
 
 

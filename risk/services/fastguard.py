@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from algomirror.kernel import clock
 from marketdata import quotes as store
-from marketdata.domain.quotes import Quote, Source
+from marketdata.domain.quotes import AHEAD_S, Quote, Source
 from risk import selectors
 from risk.domain.guards import GuardView
 from risk.domain.snapshot import CLOCK
@@ -30,6 +30,7 @@ from trading.services import wake
 log = logging.getLogger(__name__)
 
 READ_AT_ONCE = 4
+AHEAD = timedelta(seconds=AHEAD_S)
 
 
 def at_once() -> None:
@@ -39,6 +40,7 @@ def at_once() -> None:
 class Seen(NamedTuple):
     quote: Quote
     mark: Decimal
+    since: datetime
     until: datetime
 
 
@@ -153,17 +155,18 @@ class FastGuard:
         return {run_id: _numbers(one, views, marks) for run_id, one in index.watched.items()}
 
     def _take(self, quotes: Mapping[str, Quote]) -> None:
-        bounds = store.bounds()
+        bounds, now = store.bounds(), clock.now()
         for key, quote in quotes.items():
             held = self._seen.get(key)
-            if held is not None and held.quote.received_at > quote.received_at:
+            if held is not None and held.quote.received_at > quote.received_at and not held.quote.is_ahead(now):
                 continue
             lasts_s = bounds.stream_s if quote.source is Source.STREAM else bounds.rest_s
-            self._seen[key] = Seen(quote, quote.deciding_price, quote.received_at + timedelta(seconds=lasts_s))
+            at = quote.received_at
+            self._seen[key] = Seen(quote, quote.deciding_price, at - AHEAD, at + timedelta(seconds=lasts_s))
 
     def _usable(self, now: datetime) -> dict[str, Decimal]:
         # list() takes the items in one step: the feed's thread and the keeper's share this dict.
-        return {key: seen.mark for key, seen in list(self._seen.items()) if seen.until >= now}
+        return {key: seen.mark for key, seen in list(self._seen.items()) if seen.since <= now <= seen.until}
 
 
 def _numbers(one: Watched, views: Mapping[int, GuardView], marks: Mapping[str, Decimal]) -> dict[str, str | None]:

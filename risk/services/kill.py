@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.db import models, transaction
 
@@ -12,14 +14,17 @@ from algomirror.kernel.errors import Refused
 from algomirror.ops import alarms, hooks, journal
 from risk.domain.states import KillLevel, TradingMode
 from risk.services import switch
-from trading.domain.orders import ENTRIES, OrderState
+from trading.domain.orders import ENTRIES, UNACKNOWLEDGED, OrderState
 from trading.models import Book, Order, Run
 from trading.models.books import ExitReason
 from trading.services import apply, cancel, flatten, wake
 
 log = logging.getLogger(__name__)
 
-CANCELLABLE = [OrderState.INITIALIZED.value, OrderState.ACCEPTED.value, OrderState.PARTIALLY_FILLED.value]
+# What is on its way is cancelled as soon as the broker has named it.
+CANCELLABLE = [
+    s.value for s in (OrderState.INITIALIZED, *sorted(UNACKNOWLEDGED), OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
+]
 
 
 @dataclass
@@ -46,10 +51,11 @@ def kill(*, scope: str, target: int | None, level: str, by: str, reason: str = "
     _restrict(scope, target, wanted, books, by=by, why=why)
     if wanted is KillLevel.FLATTEN:
         # Goals first in the database, cancels on the wire after: a hung server must not delay the wish to be flat.
-        done.goals = _flatten(books, by=by, why=why)
+        for book in books:
+            _tried(done, book, partial(_flatten, done, book, by=by, why=why))
     if wanted is KillLevel.HALT:
         for book in books:
-            apply.freeze(book.pk, kind=switch.FROZEN_BY_HALT, why=why)
+            _tried(done, book, partial(apply.freeze, book.pk, kind=switch.FROZEN_BY_HALT, why=why))
     if wanted is not KillLevel.REDUCE:
         _cancel(books, done, by=by, why=why)
     wake.wake({book.account_id for book in books})
@@ -64,6 +70,16 @@ def kill(*, scope: str, target: int | None, level: str, by: str, reason: str = "
         failures=done.failures,
     )
     return done
+
+
+def _tried(done: Done, book: Book, do: Callable[[], object]) -> None:
+    """A book that fails is told among the failures and holds up no other."""
+    try:
+        with transaction.atomic():
+            do()
+    except Exception as error:
+        log.exception("kill switch failed book=%s", book.pk)
+        done.failures.append(f"book {book.pk}: {type(error).__name__}")
 
 
 def scope_of(text: str) -> tuple[str, int | None]:
@@ -152,13 +168,10 @@ def _reduce_books(books: list[Book], *, by: str, why: str) -> None:
             )
 
 
-def _flatten(books: list[Book], *, by: str, why: str) -> list[int]:
-    goals: list[int] = []
-    for book in books:
-        goal = flatten.request(book.pk, reason=ExitReason.KILL_SWITCH, asked_by=by, why=why)
-        if goal is not None:
-            goals.append(goal.pk)
-    return goals
+def _flatten(done: Done, book: Book, *, by: str, why: str) -> None:
+    goal = flatten.request(book.pk, reason=ExitReason.KILL_SWITCH, asked_by=by, why=why)
+    if goal is not None:
+        done.goals.append(goal.pk)
 
 
 def _cancel(books: list[Book], done: Done, *, by: str, why: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from risk.domain import sentences
 from risk.domain.guards import Policy, Rule, reason_of
 from risk.models import RiskEvent
 from risk.selectors import OpenBook, OpenRun
-from trading.models import ExitGoal
+from trading.models import Book, ExitGoal
 from trading.services import flatten, wake
 
 log = logging.getLogger(__name__)
@@ -92,20 +92,41 @@ def ask_to_leave(
     numbers: dict[str, Any],
     targets: Targets | None = None,
 ) -> list[int]:
-    """Ask for the goals of these books, in the caller's transaction; ids of the goals that now stand."""
+    """Ask for the goals of these books, in the caller's transaction; ids of the goals that now stand.
+
+    A book that cannot be asked rings and holds up no other: what was decided is asserted again at every sweep.
+    """
     part = targets or {}
-    goals = [
-        flatten.request(
-            book.book_id,
-            reason=reason,
-            asked_by=asked_by,
-            why=why,
-            numbers=journal.plain(numbers),
-            targets=part.get(book.book_id),
+
+    def ask(book: OpenBook) -> ExitGoal | None:
+        leave = part.get(book.book_id)
+        return flatten.request(
+            book.book_id, reason=reason, asked_by=asked_by, why=why, numbers=journal.plain(numbers), targets=leave
         )
-        for book in books
-    ]
+
+    try:
+        with transaction.atomic():
+            goals = [ask(book) for book in books]
+    except Exception:  # noqa: BLE001 - told below, of the book it is
+        goals = [_ask_alone(ask, book) for book in books]
     return [goal.pk for goal in goals if goal is not None]
+
+
+def _ask_alone(ask: Callable[[OpenBook], ExitGoal | None], book: OpenBook) -> ExitGoal | None:
+    try:
+        with transaction.atomic():
+            return ask(book)
+    except Exception as error:  # noqa: BLE001 - logged and rung there
+        not_asked(book.book_id, book.account_id, error)
+        return None
+
+
+def not_asked(book_id: int, account_id: int, error: Exception) -> None:
+    """Tell a person. To be called where the error is handled."""
+    log.exception("exit not asked book=%s", book_id)
+    run_id = Book.objects.filter(pk=book_id).values_list("run_id", flat=True).first()
+    text = f"Run {run_id}: its book {book_id} cannot be asked to leave: {type(error).__name__}: {error}"
+    alarms.ring("EXIT_NOT_ASKED", text, key=f"book:{book_id}", run_id=run_id, account_id=account_id)
 
 
 def announce(run_id: int, account_ids: list[int]) -> None:
@@ -159,10 +180,8 @@ def _ask_again(run_id: int, book: OpenBook, *, reason: str, why: str, event_id: 
             )
             if goals:
                 announce(run_id, [book.account_id])
-    except Exception as error:
-        log.exception("exit not asked again run=%s book=%s", run_id, book.book_id)
-        text = f"Run {run_id}: its book {book.book_id} cannot be asked to leave: {type(error).__name__}: {error}"
-        alarms.ring("EXIT_NOT_ASKED", text, key=f"book:{book.book_id}", run_id=run_id, account_id=book.account_id)
+    except Exception as error:  # noqa: BLE001 - logged and rung there
+        not_asked(book.book_id, book.account_id, error)
         return []
     return goals
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from risk.domain.snapshot import CLOCK, MONEY, OF_A_LEG, PREMIUM, RATCHETS, Rule
 from risk.prints import Print
 from risk.selectors import Guard, OpenRun
 from risk.services.sweep import Memories, Note
+
+log = logging.getLogger(__name__)
 
 NO_QUOTES_AT = datetime(2000, 1, 1, tzinfo=UTC)
 NO_BOUNDS = Bounds(0, 0)
@@ -136,9 +139,17 @@ def _lines(run: OpenRun, memories: Memories) -> Iterable[Line]:
     seen, now = selectors.snapshot(run, {}, NO_QUOTES_AT, NO_BOUNDS), clock.now()
     watched: dict[Measure, list[tuple[Guard, GuardView]]] = defaultdict(list)
     for guard in run.guards:
-        measure = _measure(guard, run, seen)
-        if guard.view.stage is not Stage.TRIPPED and measure is not None:
-            watched[measure].append((guard, recall(guard.policy, guard.view, memories.get(guard.guard_id))))
+        if guard.view.stage is Stage.TRIPPED:
+            continue
+        try:
+            measure, view = _measure(guard, run, seen), recall(guard.policy, guard.view, memories.get(guard.guard_id))
+            standing(guard.policy, view, seen)
+        except Exception:
+            # The sweep rings for it; the tick goes on with the others.
+            log.exception("guard not watched run=%s guard=%s", run.run_id, guard.guard_id)
+            continue
+        if measure is not None:
+            watched[measure].append((guard, view))
     for (kind, which), guards in watched.items():
         gauge = _gauge(kind, which, run, seen)
         if gauge is not None:

@@ -122,7 +122,12 @@ def look_over(run: OpenRun, seen: Snapshot, now: datetime) -> Found:
     """Without a query: does a guard arm or trip, and which memories moved or figures grew old?"""
     notes: list[Note] = []
     for guard in run.guards:
-        view, verdict = evaluate(guard.policy, guard.view, seen, now)
+        try:
+            view, verdict = evaluate(guard.policy, guard.view, seen, now)
+        except Exception:
+            # Decided one by one, so that it rings and the others have their turn.
+            log.exception("guard failed run=%s guard=%s", run.run_id, guard.guard_id)
+            return Found(True, ())
         if view.stage is not guard.view.stage:
             return Found(True, ())
         if verdict.is_known and _is_worth_a_note(guard, view, now):

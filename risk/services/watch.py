@@ -10,7 +10,7 @@ from decimal import Decimal
 import redis
 
 from algomirror.kernel import clock
-from algomirror.ops import heartbeat, push, queue
+from algomirror.ops import alarms, heartbeat, push, queue
 from marketdata import calendar, rest
 from marketdata import quotes as store
 from marketdata.domain.quotes import Quote
@@ -53,6 +53,9 @@ def _look_at(runs: Sequence[OpenRun], quotes: Mapping[str, Quote]) -> list[OpenR
     notes: list[guards.Note] = []
     for run in runs:
         try:
+            if not run.is_readable:
+                text = f"{run.name}: its protections cannot be read; only its rupee limits guard it"
+                alarms.ring("GUARD_FAILED", text, key=f"run:{run.run_id}", run_id=run.run_id)
             seen = selectors.snapshot(run, quotes, now, bounds)
             if not seen.is_complete:
                 unmarked.append(run)
@@ -130,7 +133,7 @@ def _watch_days() -> None:
 
 def _watch_blindness(runs: Sequence[OpenRun]) -> None:
     now, bounds = clock.now(), store.bounds()
-    quotes = store.get(key for run in runs for key in run.open_keys)
+    quotes = store.get(key for run in runs for key in run.wanted_keys)
     known = {row.run_id: row for row in Blindness.objects.filter(run_id__in=[run.run_id for run in runs])}
     totals: dict[int, Decimal] = {}
     for run in runs:

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from algomirror.kernel.errors import Refused
 from algomirror.ops import journal
+from risk.services import leaving
 from trading.models import Book, Run
 from trading.models.books import ExitReason
 from trading.services import flatten, wake, window
@@ -27,12 +28,29 @@ def exit_run(run_id: int, *, by: str, why: str = "", account_id: int | None = No
         if not found:
             return []
         text = why.strip() or ("exit of one account by hand" if account_id is not None else "exit by hand")
-        goals = [flatten.request(book.pk, reason=ExitReason.MANUAL, asked_by=by, why=text) for book in found]
-        ids = [goal.pk for goal in goals if goal is not None]
+        ids = _ask(found, by=by, why=text)
         journal.record(
             "run.exit_asked", actor=by, why=text, run_id=run_id, account_id=account_id, goals=ids, books=[b.pk for b in found]
         )
         wake.wake({book.account_id for book in found})
+    return ids
+
+
+def _ask(books: list[Book], *, by: str, why: str) -> list[int]:
+    """Each book alone: one that cannot be asked rings and keeps no other in. Raises when none could be asked."""
+    ids: list[int] = []
+    failed: list[Exception] = []
+    for book in books:
+        try:
+            with transaction.atomic():
+                goal = flatten.request(book.pk, reason=ExitReason.MANUAL, asked_by=by, why=why)
+        except Exception as error:  # noqa: BLE001 - logged and rung there
+            leaving.not_asked(book.pk, book.account_id, error)
+            failed.append(error)
+        else:
+            ids += [] if goal is None else [goal.pk]
+    if len(failed) == len(books):
+        raise failed[0]
     return ids
 
 

@@ -46,11 +46,14 @@ def leave(row: Signal, hook: Webhook, message: Message) -> Signal:
     if message.act is Act.STOP:
         changed = build.set_entries(hook.strategy, enabled=False, by=by(hook))
         return close(row, Verdict.ACCEPTED, "entries are off" if changed else "entries were off already")
+    if message.act is Act.KILL:
+        build.set_entries(hook.strategy, enabled=False, by=by(hook))
     run = Run.objects.filter(strategy_id=hook.strategy_id).exclude(state=Run.State.CLOSED).first()
+    if run is None and message.act is Act.KILL:
+        return close(row, Verdict.ACCEPTED, "entries off; the strategy has no open run")
     if run is None:
         return close(row, Verdict.NOTHING_OPEN, "the strategy has no open run")
     if message.act is Act.KILL:
-        build.set_entries(hook.strategy, enabled=False, by=by(hook))
         done = kill.kill(scope="run", target=run.pk, level="FLATTEN", by=by(hook), reason=why)
         return close(row, Verdict.ACCEPTED, "entries off, run flattened", run_id=run.pk, goals=done.goals)
     if message.act in OF_A_LEG:
@@ -115,6 +118,8 @@ def _start(row: Signal, hook: Webhook) -> tuple[Verdict, str, int | None]:
     version = hook.strategy.current
     if version is None:
         return Verdict.DENIED, "the strategy has no version", None
+    if _exits_since(row).filter(account_id=None).exists():
+        return Verdict.DENIED, "an exit of the strategy came before it was carried out", None
     only = set(hook.accounts.values_list("pk", flat=True))
     accounts = list(version.accounts.filter(models.Q(pk__in=only) if only else models.Q(), archived_at=None))
     if hook.paper_only and any(account.mode != "PAPER" for account in accounts):
@@ -122,4 +127,16 @@ def _start(row: Signal, hook: Webhook) -> tuple[Verdict, str, int | None]:
     with sight.limited_to(assigned.of(hook.owner)):
         plan = preview.preview(version, accounts, user=hook.owner)
     run = starting.start(plan.key, digest=plan.digest, idempotency_key=f"signal-{row.public_id}", by=by(hook))
-    return Verdict.ACCEPTED, f"run {run.pk} started", run.pk
+    said = f"run {run.pk} started"
+    for late in _exits_since(row):
+        # It came while the run was not there to be found.
+        stop.exit_run(run.pk, by=by(late.hook), why=f"signal {late.act.lower()} came meanwhile", account_id=late.account_id)
+        said = f"run {run.pk} started, and taken out by the {late.act.lower()} that came meanwhile"
+    return Verdict.ACCEPTED, said, run.pk
+
+
+def _exits_since(row: Signal) -> models.QuerySet[Signal]:
+    """Exits of the strategy that came after this start: who sent them wants to be out of what it starts."""
+    came = [Verdict.QUEUED.value, Verdict.ACCEPTED.value, Verdict.NOTHING_OPEN.value]
+    later = Signal.objects.filter(pk__gt=row.pk, hook__strategy_id=row.hook.strategy_id, verdict__in=came)
+    return later.filter(act__in=[Act.EXIT.value, Act.KILL.value]).select_related("hook").order_by("pk")

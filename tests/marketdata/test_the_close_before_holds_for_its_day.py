@@ -69,8 +69,9 @@ def test_the_day_turns_at_three(hour: int, kept: Decimal | None) -> None:
 
 
 def test_what_friday_says_late_does_not_reach_monday() -> None:
-    quotes.put([quote(at=MONDAY)])
-    quotes.put([quote(prev_close=D("99.8"))])
+    with clock.use(clock.FrozenClock(MONDAY)):
+        quotes.put([quote(at=MONDAY)])
+        quotes.put([quote(prev_close=D("99.8"))])
     assert stored() == quote(at=MONDAY)
 
 
@@ -96,14 +97,16 @@ _puts = st.builds(
 )
 
 
-@given(st.lists(_puts, min_size=1, max_size=12))
+@given(st.lists(_puts, min_size=1, max_size=12), st.sampled_from([FRIDAY, FRIDAY + timedelta(days=1), MONDAY + seconds(1)]))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_the_store_of_long_histories_does_the_same(puts: list[Quote]) -> None:
+def test_the_store_of_long_histories_does_the_same(puts: list[Quote], now: datetime) -> None:
     queue.client().flushdb()
     near = NearRedis.from_url(configured.REDIS_URL)
     for one in puts:
-        taken = near.eval(quotes._PUT, 1, quotes._name(one.key), quotes._encode(one), str(quotes.KEPT_S))
-        assert taken == quotes.put([one])
+        ahead = f"{quotes._micros(now + seconds(5)):020d}"
+        taken = near.eval(quotes._PUT, 1, quotes._name(one.key), quotes._encode(one), ahead, str(quotes.KEPT_S))
+        with clock.use(clock.FrozenClock(now)):
+            assert taken == quotes.put([one])
     names = [quotes._name(key) for key in (KEY, OTHER)]
     assert near.mget(names) == queue.client().mget(names)
 

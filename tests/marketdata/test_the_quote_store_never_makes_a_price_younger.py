@@ -85,6 +85,7 @@ def test_an_unreadable_value_is_unknown_and_spoils_no_other() -> None:
     quotes.put([quote("NFO:A"), quote("NFO:B")])
     queue.client().set("am:q:NFO:A", b"rubbish")
     assert set(quotes.get(["NFO:A", "NFO:B"])) == {"NFO:B"}
+    assert quotes.put([quote("NFO:A")]) == 1
 
 
 def test_a_price_outlives_a_weekend() -> None:

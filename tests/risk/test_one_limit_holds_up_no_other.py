@@ -10,7 +10,7 @@ import pytest
 
 from accounts.gateway.directory import far_side
 from algomirror.kernel import clock
-from algomirror.ops import alarms
+from algomirror.ops import alarms, queue
 from algomirror.ops.models import Alarm
 from risk.models import AccountLimits, EntryLock, RiskEvent
 from risk.services import daily, watch
@@ -226,3 +226,18 @@ def test_an_alarm_that_cannot_ring_stops_nothing(poisoned: Break, monkeypatch: p
     monkeypatch.setattr(alarms, "ring", dumb)
     watch.sweep()
     assert leaving() == {two.pk}
+
+
+def test_a_blind_run_takes_out_every_book_but_the_one_that_cannot_be_asked(poisoned: Break, frozen: Any) -> None:
+    on = desk.accounts(2)
+    run = desk.a_run(on, blind_policy="FLATTEN")
+    watch.sweep()
+    poisoned({run.books.get(account=on[0]).pk})
+    for _ in range(100):
+        frozen.advance(1)
+        queue.client().delete(watch.REFRESHING)
+        watch.sweep()
+    assert leaving() == {on[1].pk}
+    poisoned(set())
+    watch.sweep()
+    assert leaving() == {account.pk for account in on}

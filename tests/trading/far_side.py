@@ -50,6 +50,7 @@ class Sent:
     account_id: int
     at: datetime
     body: dict[str, Any]
+    really_at: datetime  # by a clock that nobody sets
     broker_ids: list[str] = field(default_factory=list)
 
 
@@ -174,7 +175,7 @@ class _Server:
             self.side.broken.append(f"an order left without a committed row: {body['action']} {body['symbol']}")
         if order_id is not None and (since := self.side.shown_since(self.account_id)):
             self._only_what_is_there(order_id, shape, since)
-        sent = Sent(order_id, self.account_id, self.side.clock.now(), body)
+        sent = Sent(order_id, self.account_id, self.side.clock.now(), body, self.side.world.clock.now())
         self.side.sent.append(sent)
         return sent
 

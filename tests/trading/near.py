@@ -31,15 +31,15 @@ class NearRedis(redis.Redis):
     def eval(self, script: str, numkeys: int, *keys_and_args: Any) -> Any:
         if script == quotes._PUT:
             self._is_there()
-            return self._put(keys_and_args[:numkeys], keys_and_args[numkeys : 2 * numkeys])
+            return self._put(keys_and_args[:numkeys], keys_and_args[numkeys : 2 * numkeys], keys_and_args[2 * numkeys].encode())
         return super().eval(script, numkeys, *keys_and_args)
 
-    def _put(self, keys: tuple[str, ...], values: tuple[bytes, ...]) -> int:
+    def _put(self, keys: tuple[str, ...], values: tuple[bytes, ...], ahead: bytes) -> int:
         taken = 0
         for key, new in zip(keys, values, strict=True):
             old = self._prices.get(key, b"")
             is_same_day, names = old[DAY] == new[DAY], new[CLOSE] != NAMELESS
-            if old[STAMP] <= new[STAMP]:
+            if old[STAMP] <= new[STAMP] or old > ahead:
                 is_kept = is_same_day and not names
                 self._prices[key] = new[: CLOSE.start] + old[CLOSE] + new[CLOSE.stop :] if is_kept else new
                 taken += 1

@@ -20,7 +20,7 @@ from algomirror.kernel import clock
 from algomirror.ops.prepared import Prepared
 from tests import cast
 from trading.models import Book, ExitGoal, Fill, Order, Run
-from trading.services import evidence, flatten, glance, poll
+from trading.services import earlier, evidence, flatten, glance, poll
 
 pytestmark = pytest.mark.django_db
 
@@ -29,8 +29,8 @@ ASKED: dict[str, tuple[Prepared[Any], str]] = {
     "glance: seen": (glance._seen, "orders_"),
     "glance: ended lately": (glance._ended_lately, "orders_by_account_end"),
     "poll: today": (poll._today, "orders_by_account_day"),
-    "poll: of other days": (poll._of_other_days, "orders_by_account_state"),
-    "poll: any of other days": (poll._has_of_other_days, "orders_by_account_state"),
+    "poll: of other days": (earlier._all, "orders_by_account_state"),
+    "poll: any of other days": (earlier._has_any, "orders_by_account_state"),
     "evidence: that follow": (evidence._that_follow, "orders_"),
     "evidence: ended of a goal": (evidence._ended_of, "goal_id"),
     "evidence: unacknowledged elsewhere": (evidence._unacknowledged_elsewhere, "orders_by_account_state"),

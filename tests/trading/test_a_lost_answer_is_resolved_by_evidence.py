@@ -8,6 +8,7 @@ from simulator.orders import FINAL
 from tests.trading import hooks, truth
 from tests.trading.desk import LOT, Desk
 from trading.models import Book
+from trading.services import outside
 
 HIDDEN = ["timeout_after_accept", "lost_reply", "broken_body", "no_order_id"]
 NEVER_THERE = ["timeout_before_accept", "drop_before"]
@@ -260,3 +261,17 @@ def test_a_queued_order_halts_the_account_and_is_neither_sent_again_nor_given_up
     desk.run(20)
     assert desk.orders(book)[0].state == "QUEUED"
     assert len(desk.side.sent) == 1
+
+
+def test_a_queued_order_that_was_turned_down_is_given_up_by_a_person(desk: Desk) -> None:
+    """Nobody will ever show it: without a person's word its side would wait for it all day."""
+    book = _owned(desk)
+    desk.fault("semi_auto_queue")
+    desk.exit(book)
+    desk.run(20)
+    (queued,) = desk.orders(book, exits=True)
+    assert queued.state == "QUEUED"
+    hooks.halted.clear()
+    outside.never_sent(queued.pk, by="user:alice", why="turned down in the action center")
+    assert desk.settle()
+    assert (desk.net("CE"), desk.state(book)) == (0, "FLAT")

@@ -27,6 +27,21 @@ def test_nothing_is_sent_for_what_the_broker_squared_off(desk: Desk) -> None:
     assert desk.state(book) == "FROZEN" and "BOOK_FROZEN" in desk.alarms()
 
 
+def test_what_is_missing_of_one_leg_leaves_the_other_leg_its_way_out(live: Desk) -> None:
+    """Somebody bought one short back at a terminal. The exit of the other follows the price before the book is frozen."""
+    book = live.open(live.line(1, "SELL", "CE"), live.line(2, "SELL", "PE"))
+    live.run_until(lambda: live.owned(book, "CE") == live.owned(book, "PE") == -LOT)
+    live.run(2)
+    live.outside("BUY", "CE", LOT)
+    live.run(8)
+    live.fault("slow_fill", symbol=live.symbols["PE"], seconds=600, count=4)
+    live.exit(book)
+    live.run(40)
+    assert (live.net("CE"), live.net("PE")) == (0, 0)
+    assert live.placed("CE", action="BUY") == []
+    assert live.state(book) == "FROZEN" and "BOOK_FROZEN" in live.alarms()
+
+
 def test_only_what_is_left_is_exited_after_a_part_was_closed_outside(desk: Desk) -> None:
     book = _owned(desk, 3 * LOT)
     desk.outside("SELL", "CE", LOT)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from tests.trading.desk import LOT, Desk
+import pytest
+
+from algomirror.kernel.errors import Refused
+from tests import cast
+from tests.trading.desk import LOT, NFO, TICK, Desk
 from trading.models import Book
+from trading.pages.compare import Verdict, compared
+from trading.services import outside
+from trading.services.outside import Place, Seen
 
 
 def _two_legs(desk: Desk) -> Book:
@@ -59,3 +66,38 @@ def test_positions_of_nobody_change_nothing(desk: Desk) -> None:
     desk.exit(book)
     assert desk.settle()
     assert (desk.net("CEW"), desk.net("PEW")) == (2 * LOT, -LOT)
+
+
+def _either_way(desk: Desk) -> tuple[Book, Book]:
+    """Two strategies hold one instrument, as much long as short: the broker shows nothing of it."""
+    long, short = desk.open(desk.line(1, "BUY", "CE")), desk.open(desk.line(1, "SELL", "CE"))
+    desk.run_until(lambda: (desk.owned(long, "CE"), desk.owned(short, "CE")) == (LOT, -LOT))
+    desk.run(6)
+    assert desk.net("CE") == 0
+    return long, short
+
+
+def test_a_difference_between_books_that_hold_as_much_either_way_is_one_too(desk: Desk) -> None:
+    """The short was closed at a terminal: what the other holds is naked now."""
+    long, short = _either_way(desk)
+    assert "RECONCILE_DIFF" not in desk.alarms()
+    desk.outside("BUY", "CE", LOT)
+    desk.run(12)
+    assert (desk.state(long), desk.state(short)) == ("REDUCING", "REDUCING") and "RECONCILE_DIFF" in desk.alarms()
+    assert [one.verdict for one in compared(desk.accounts).values()] == [Verdict.DIFFERS]
+
+
+def test_the_book_that_lost_it_outside_gives_it_up(desk: Desk) -> None:
+    long, short = _either_way(desk)
+    cast.listed(NFO, desk.symbols["CE"], lot_units=LOT, tick=TICK)
+    desk.outside("BUY", "CE", LOT)
+    desk.run(12)
+    place, seen = Place(desk.accounts[0].pk, NFO, desk.symbols["CE"], "NRML"), Seen(0, LOT)
+    with pytest.raises(Refused):
+        outside.leave(place, seen, by="user:alice", key="a")
+    with pytest.raises(Refused):
+        outside.close_outside(place, seen, book_id=long.pk, price=TICK, by="user:alice", key="b")
+    outside.close_outside(place, seen, book_id=short.pk, price=TICK, by="user:alice", key="c")
+    desk.run(12)
+    assert (desk.owned(long, "CE"), desk.owned(short, "CE")) == (LOT, 0)
+    assert desk.state(long) == "OPEN"

@@ -9,7 +9,12 @@ import pytest
 
 from marketdata import calendar
 from marketdata.reference.load import load
-from tests.trading.desk import FRIDAY_TEN, LOT, Desk
+from tests import cast
+from tests.trading.desk import FRIDAY_TEN, LOT, NFO, TICK, Desk
+from tests.trading.points import Crash, die
+from trading.models import Book
+from trading.services import outside
+from trading.services.outside import Place, Seen
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +66,82 @@ def test_an_order_that_may_have_filled_after_our_last_look_is_not_called_cancell
     _next_morning(desk)
     desk.run(12)
     assert desk.state(book) == "FROZEN" and "BOOK_FROZEN" in desk.alarms()
+
+
+def _filled_unseen(desk: Desk) -> Book:
+    """We were down from the morning on; CE filled at noon. It is the next morning."""
+    book = desk.open(desk.line(1, "BUY", "CE", limit="60"), desk.line(2, "BUY", "PE"))
+    desk.run_until(lambda: desk.owned(book, "PE") == LOT)
+    desk.price("CE", 55.0)
+    for _ in range(4):
+        desk.advance(1)
+    assert desk.net("CE") == LOT
+    _next_morning(desk)
+    return book
+
+
+@pytest.mark.parametrize("failing", ["orderbook", "tradebook", "positionbook"])
+def test_nor_when_the_morning_s_first_answer_is_only_a_part(desk: Desk, failing: str) -> None:
+    """The trade book that was read this morning knows nothing of yesterday's trades."""
+    book = _filled_unseen(desk)
+    desk.fault("books_fail", book=failing, count=2)
+    desk.run(12)
+    assert desk.orders(book)[0].state != "CANCELED"
+    assert desk.state(book) == "FROZEN" and "BOOK_FROZEN" in desk.alarms()
+
+
+def _let_go(desk: Desk, book: Book) -> None:
+    outside.thaw(book.pk, by="user:alice", why="looked at the broker")
+    desk.run(6)
+    assert desk.state(book) == "OPEN"
+    desk.exit(book)
+    assert desk.settle()
+    assert desk.net("PE") == 0
+
+
+def test_a_person_lets_go_of_a_book_whose_order_did_not_fill(desk: Desk) -> None:
+    book = desk.open(desk.line(1, "BUY", "CE", limit="60"), desk.line(2, "BUY", "PE"))
+    desk.run_until(lambda: desk.owned(book, "PE") == LOT)
+    _next_morning(desk)
+    desk.run(12)
+    assert (desk.state(book), desk.orders(book)[0].state) == ("FROZEN", "CANCELED")
+    _let_go(desk, book)
+
+
+def test_a_person_adopts_what_filled_unseen_and_lets_go_of_the_book(desk: Desk) -> None:
+    book = _filled_unseen(desk)
+    desk.run(12)
+    assert (desk.state(book), desk.orders(book)[0].state) == ("FROZEN", "ACCEPTED")
+    _adopt(desk, book)
+    desk.run(6)
+    assert desk.orders(book)[0].state == "CANCELED" and desk.owned(book, "CE") == LOT
+    _let_go(desk, book)
+    assert desk.net("CE") == 0
+
+
+def _adopt(desk: Desk, book: Book) -> None:
+    symbol = desk.symbols["CE"]
+    cast.listed(NFO, symbol, lot_units=LOT, tick=TICK)
+    place = Place(desk.accounts[0].pk, NFO, symbol, "NRML")
+    outside.adopt(place, Seen(0, LOT), book_id=book.pk, price=None, by="user:alice", key="k")
+
+
+def test_what_was_being_sent_when_the_day_ended_is_given_up_by_a_person(desk: Desk) -> None:
+    """The process died with an exit on its way, and the host came back the next morning."""
+    book = desk.open(desk.line(2, "BUY", "PE"))
+    desk.run_until(lambda: desk.owned(book, "PE") == LOT)
+    desk.run(3)
+    desk.exit(book)
+    with desk.side.points.watch(die, where=lambda name: name == "wire before placeorder"), pytest.raises(Crash):
+        desk.step()
+    _next_morning(desk)
+    desk.run(12)
+    (lost,) = desk.orders(book, exits=True)
+    assert (lost.state, desk.state(book)) == ("UNKNOWN", "FROZEN")
+    outside.never_sent(lost.pk, by="user:alice", why="the broker has no such order")
+    outside.thaw(book.pk, by="user:alice", why="looked at the broker")
+    assert desk.settle()
+    assert (desk.net("PE"), desk.state(book)) == (0, "FLAT")
 
 
 def test_positions_carried_overnight_are_exited_the_next_day(desk: Desk) -> None:

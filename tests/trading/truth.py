@@ -309,11 +309,11 @@ def _patience_is_real(desk: Desk) -> Iterator[str]:
     """Whatever the clock says, an order is given up as long after it was sent as is promised. What is set by less than a
     keeper sets it all day is not noticed."""
     side = desk.side
-    sent = {one.order_id: one.at for one in side.sent}
+    sent = {one.order_id: one.really_at for one in side.sent}
     unnoticed = sum(seconds for _, seconds in side.was_set if 0 < seconds < NOTICED_S)
     for order_id, at in _lapses():
         if order_id in sent:
-            waited = (side.real(at) - side.real(sent[order_id])).total_seconds()
+            waited = (side.real(at) - sent[order_id]).total_seconds()
             if waited < settings.LAPSE_AFTER_S - unnoticed:
                 yield f"order {order_id} was given up after {waited:.1f} s"
 

@@ -158,6 +158,13 @@ def steps(facts: Facts) -> list[Step]:
 _WORKING = frozenset({S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_CANCEL})
 
 
+def only_missing(todo: Sequence[Step]) -> bool:
+    """Nothing but what the broker does not show, and the hedges of that, is left. While more is leaving its book must not
+    freeze: a frozen book does nothing, and for what is missing nothing is sent either way.
+    """
+    return all(isinstance(step, Wait) and step.why in ("missing", "hedge") for step in todo)
+
+
 def _owned(facts: Facts, instrument: Instrument) -> int:
     return sum(p.units for p in facts.positions if p.instrument == instrument)
 

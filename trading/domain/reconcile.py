@@ -4,7 +4,8 @@ Invariants:
 - a failed read proves nothing: no change comes from it;
 - the order book says that an order exists and how it stands, the trade book says how much traded and at what price;
 - an order ends (CANCELED, REJECTED) only on a word that two order books a moment apart agree on (some gateways show a
-  neighbour's word for an order in transit), together with a whole trade book read after it;
+  neighbour's word for an order in transit), together with a whole trade book read after it; so does one that the book
+  has complete for less than we asked, all of which traded: it was made smaller elsewhere;
 - an order that was held for ended comes back to life on the same two agreeing words: better one cancel too many than an
   order that nobody knows works; a word that we do not know may mean working, but brings nothing back;
 - a book that lost rows it showed earlier today is not whole: what it does not show may still be there;
@@ -21,7 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from accounts.gateway.reports import Word
+from accounts.gateway.reports import BookOrder, Word
 from trading.domain import changes as amend
 from trading.domain.news import (
     NO_EFFECT,
@@ -297,15 +298,16 @@ def _judge_row(order: OurOrder, seen: SeenOrder, filled: int, evidence: _Evidenc
             changes.append(Move(order.order_id, works, f"the book says {row.raw_status}"))
         return
     says_ended = row.word in (Word.CANCELLED, Word.REJECTED) and (row.filled_units or 0) <= filled
-    # Somebody lowered it at the broker's terminal to what had traded: nothing more will come of it.
-    is_lowered = row.word is Word.COMPLETE and row.units is not None and 0 < row.units <= filled
-    says_ended = says_ended or is_lowered
     if says_ended and evidence.trades_whole and evidence.confirmed(seen):
         ended = S.REJECTED if row.word is Word.REJECTED and filled == 0 else S.CANCELED
-        why = f"the broker has it for {row.units} units, and complete" if is_lowered else row.reason or row.raw_status
-        changes.append(Move(order.order_id, ended, why))
+        changes.append(Move(order.order_id, ended, row.reason or row.raw_status))
         return
-    if row.word is Word.COMPLETE and not is_lowered and evidence.confirmed(seen):
+    if _was_made_smaller(order, row, filled) and evidence.trades_whole and evidence.confirmed(seen):
+        changes.append(
+            Move(order.order_id, S.CANCELED, f"made smaller elsewhere: all {filled} units that were left of it traded")
+        )
+        return
+    if row.word is Word.COMPLETE and evidence.confirmed(seen):
         changes.append(
             Odd(order.order_id, "COMPLETE_WITHOUT_TRADES", f"book says complete, trades show {filled} of {order.units}")
         )
@@ -313,6 +315,12 @@ def _judge_row(order: OurOrder, seen: SeenOrder, filled: int, evidence: _Evidenc
         _judge_working(order, filled, evidence.now, evidence.rules, changes)
     elif state in UNACKNOWLEDGED | {S.LAPSED}:
         changes.append(Move(order.order_id, S.ACCEPTED, "seen in the order book"))
+
+
+def _was_made_smaller(order: OurOrder, row: BookOrder, filled: int) -> bool:
+    """The broker has it complete for less than we asked, which is exactly what traded, and no modify of ours is in doubt:
+    somebody changed its quantity at a terminal."""
+    return row.word is Word.COMPLETE and order.change is None and 0 < filled == row.units < order.units
 
 
 def _judge_working(order: OurOrder, filled: int, now: datetime, rules: Rules, changes: list[Change]) -> None:

@@ -63,6 +63,9 @@ class Order(models.Model):
     answered_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
     cancel_asked_at = models.DateTimeField(null=True)
+    cancel_wanted = models.BooleanField(
+        default=False, help_text="its cancel was asked before the broker had named it, or did not leave"
+    )
     # Cancelled by us to ask the remainder at a new price. Anyone else's cancel takes it back.
     follows_price = models.BooleanField(default=False)
     # A person wants what is left of it at the market: cancelled, proven ended, then its remainder goes out marketable.

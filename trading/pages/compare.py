@@ -65,10 +65,12 @@ def compared(accounts: Iterable[Account]) -> dict[Place, Compared]:
     shown = {account_id: shown_by(row.rows) for account_id, row in reads.items() if row.started_at is not None}
     moving = _moving(ids, {account_id: row.started_at for account_id, row in reads.items()})
     places = set(owned) | {(account, key) for account, book in shown.items() for key, net in book.items() if net.units}
-    return {place: _judge(place, owned.get(place, 0), shown.get(place[0]), is_moving=place in moving) for place in sorted(places)}
+    return {place: _judge(place, owned.get(place), shown.get(place[0]), is_moving=place in moving) for place in sorted(places)}
 
 
-def _judge(place: Place, owned: int, book: Mapping[Instrument, Shown] | None, *, is_moving: bool) -> Compared:
+def _judge(place: Place, held: int | None, book: Mapping[Instrument, Shown] | None, *, is_moving: bool) -> Compared:
+    """`held`: the sum of our books, None where none of them holds it."""
+    owned = held or 0
     if book is None:
         return Compared(owned, None, Verdict.NOT_READ)
     broker = book.get(place[1], Shown(0, None, None))
@@ -76,7 +78,7 @@ def _judge(place: Place, owned: int, book: Mapping[Instrument, Shown] | None, *,
         return Compared(owned, broker, Verdict.AGREES)
     if is_moving:
         return Compared(owned, broker, Verdict.CATCHING_UP)
-    return Compared(owned, broker, Verdict.DIFFERS if owned else Verdict.OUTSIDE)
+    return Compared(owned, broker, Verdict.OUTSIDE if held is None else Verdict.DIFFERS)
 
 
 def shown_by(rows: Any) -> dict[Instrument, Shown]:
@@ -95,16 +97,18 @@ def shown_by(rows: Any) -> dict[Instrument, Shown]:
 def _owned(account_ids: list[int]) -> dict[Place, int]:
     rows = (
         Position.objects.filter(book__account_id__in=account_ids)
+        .exclude(units=0)
         .values_list("book__account_id", "exchange", "symbol", "product")
         .annotate(total=Sum("units"))
         .order_by()
     )
-    return {(account, (exchange, symbol, product)): total for account, exchange, symbol, product, total in rows if total}
+    return {(account, (exchange, symbol, product)): total for account, exchange, symbol, product, total in rows}
 
 
 def _moving(account_ids: list[int], read_at: Mapping[int, datetime | None]) -> set[Place]:
-    """Where something is in flight, or traded after the read was asked for."""
-    live = Order.objects.filter(account_id__in=account_ids, state__in=[s.value for s in LIVE_STATES])
+    """Where something is in flight, or traded after the read was asked for. What an earlier day left unfinished is neither."""
+    today = Order.objects.filter(account_id__in=account_ids, trading_day=clock.trading_day())
+    live = today.filter(state__in=[s.value for s in LIVE_STATES])
     found: set[Place] = {
         (account, (exchange, symbol, product))
         for account, exchange, symbol, product in live.values_list("account_id", "exchange", "symbol", "product")

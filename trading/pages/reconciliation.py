@@ -238,11 +238,11 @@ class Deciding:
 
     @property
     def is_closable(self) -> bool:
-        return bool(self.line.compared.owned) and not self.is_adoptable
+        return bool(self.holders)
 
     @property
     def is_leavable(self) -> bool:
-        return not self.line.compared.owned and not self.line.left
+        return self.line.compared.verdict is Verdict.OUTSIDE and not self.line.left
 
 
 def deciding(line: Line) -> Deciding:
@@ -254,6 +254,9 @@ def deciding(line: Line) -> Deciding:
     held = Position.objects.filter(
         book__account_id=account_id, exchange=line.exchange, symbol=line.symbol, product=line.product
     ).exclude(units=0)
-    holders = [(p.book_id, f"{owner_of(p.book).text}: {p.units}") for p in held.select_related("book__run").order_by("id")]
+    # Whoever holds it the other way round than the difference may have lost it outside.
+    gone = line.compared.outside or 0
+    losers = held.filter(**{"units__lt" if gone > 0 else "units__gt": 0}) if gone else held.none()
+    holders = [(p.book_id, f"{owner_of(p.book).text}: {p.units}") for p in losers.select_related("book__run").order_by("id")]
     shown = line.compared.broker
     return Deciding(line, adopters, holders, None if shown is None else shown.average)

@@ -94,10 +94,12 @@ def _proven(state: OrderState, answer: OrderReply) -> tuple[OrderState, str] | N
 
 
 def cancel_reply(order_id: int, answer: OrderReply) -> None:
-    """A cancel's answer decides nothing: the books do. Only a cancel that was never sent is taken back."""
+    """A cancel's answer decides nothing: the books do. Only a cancel that was never sent is taken back, and asked again: by
+    what it follows the price for, or because it is still wanted."""
     if answer.verdict is not Verdict.NOT_SENT:
         return
     with transaction.atomic():
         order = apply.get(order_id)
         if order.state == S.PENDING_CANCEL:
-            apply.move(order, S.PARTIALLY_FILLED if order.filled_units else S.ACCEPTED, why=f"cancel not sent: {answer.text}")
+            works = S.PARTIALLY_FILLED if order.filled_units else S.ACCEPTED
+            apply.move(order, works, why=f"cancel not sent: {answer.text}", cancel_wanted=not order.follows_price)

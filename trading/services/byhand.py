@@ -192,9 +192,9 @@ def _refuse_bare_shorts(position: Position) -> None:
     """A hedge whose shorts are open is not sold: alone it would wait for them until a person is called."""
     if position.units < 0:
         return
-    hedge = Order.objects.filter(book_id=position.book_id, purpose=Purpose.HEDGE, attempt=0, leg=position.leg).first()
-    if hedge is None:
-        return
-    shorts = Position.objects.filter(book_id=position.book_id, units__lt=0, leg__in=hedge.hedge_legs)
+    hedges = Order.objects.filter(book_id=position.book_id, purpose=Purpose.HEDGE, attempt=0)
+    held = list(Position.objects.filter(book_id=position.book_id).exclude(units=0))
+    covered = evidence.covers(position.book, held, hedges).get(position.leg, [])
+    shorts = Position.objects.filter(book_id=position.book_id, units__lt=0, leg__in=covered)
     if names := sorted(shorts.values_list("symbol", flat=True)):
         raise Refused(f"{position.symbol} covers {', '.join(names)}: close that first, or the whole book.")

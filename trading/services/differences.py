@@ -7,6 +7,7 @@ from django.db.models import Sum
 
 from accounts.gateway.reports import BookPosition, Read
 from accounts.models import Account
+from algomirror.kernel import clock
 from algomirror.ops import alarms
 from algomirror.ops.prepared import Prepared
 from trading.domain.orders import LIVE_STATES
@@ -20,6 +21,7 @@ BY_DIFFERENCE = "DIFFERENCE"
 _owned = Prepared(
     lambda account: (
         Position.objects.filter(book__account_id=account)
+        .exclude(units=0)
         .values_list("exchange", "symbol", "product")
         .annotate(total=Sum("units"))
         .order_by("exchange", "symbol", "product")
@@ -36,22 +38,23 @@ def check(account: Account, read: Read[list[BookPosition]]) -> list[Difference]:
         key = (row.exchange, row.symbol, row.product)
         broker[key] = broker.get(key, 0) + row.units
     found = compare(owned, broker)
-    unbacked = [d for d in found if d.owned and _is_settled(account.pk, d.instrument, read)]
+    unbacked = [d for d in found if d.instrument in owned and _is_settled(account.pk, d.instrument, read)]
     _reduce(account, unbacked)
     _restore(account, {d.instrument for d in found})
     return found
 
 
 def owned_by_instrument(account_id: int) -> dict[Instrument, int]:
-    return {(e, s, p): total for e, s, p, total in _owned(account_id) if total}
+    """The sum of our books of each instrument that one of them holds: 0 where they hold as much either way."""
+    return {(e, s, p): total for e, s, p, total in _owned(account_id)}
 
 
 def _is_settled(account_id: int, instrument: Instrument, read: Read[list[BookPosition]]) -> bool:
     """Nothing in flight and nothing newer than the read explains the difference."""
     exchange, symbol, product = instrument
-    live = Order.objects.filter(
-        account_id=account_id, exchange=exchange, symbol=symbol, product=product, state__in=[s.value for s in LIVE_STATES]
-    ).exists()
+    mine = Order.objects.filter(account_id=account_id, exchange=exchange, symbol=symbol, product=product)
+    # What an earlier day left unfinished is in flight no more.
+    live = mine.filter(state__in=[s.value for s in LIVE_STATES], trading_day=clock.trading_day()).exists()
     newest = evidence.last_change(account_id, instrument)
     return not live and (newest is None or read.started_at > newest)
 

@@ -151,13 +151,32 @@ def facts(goal: ExitGoal, now: datetime) -> exits.Facts:
         positions=[_position(p, traded[_of(p)]) for p in positions],
         orders=[_order(o) for o in orders if o.state in OF_INTEREST],
         targets=None if goal.targets is None else {_split(k): v for k, v in goal.targets.items()},
-        hedges={o.leg: list(o.hedge_legs) for o in orders if o.purpose == Purpose.HEDGE and o.attempt == 0},
+        hedges=covers(book, positions, [o for o in orders if o.purpose == Purpose.HEDGE and o.attempt == 0]),
         evidence=proofs(book.account_id, book.pk, instruments),
         needs_evidence=frozenset(_of(o) for o in orders if o.goal_id == goal.pk and o.state in ENDED),
         taken=frozenset(_taken(book)),
         now=now,
         repeg=timedelta(seconds=settings.REPEG_S),
     )
+
+
+def covers(book: Book, positions: Sequence[Position], hedges: Iterable[Order]) -> dict[int, list[int]]:
+    """Hedge leg → the short legs it covers. `hedges`: the first attempts of all that the book ever asked for.
+
+    In a ticket book an instrument keeps, until it is flat, the leg of the ticket that brought it in; what later ones link to it
+    counts for that leg too.
+    """
+    if book.kind == Book.Kind.RUN:
+        return {hedge.leg: list(hedge.hedge_legs) for hedge in hedges}
+    held = {_of(p): p.leg for p in positions if p.units}
+    open_now = [(held[_of(hedge)], hedge) for hedge in hedges if held.get(_of(hedge), hedge.leg + 1) <= hedge.leg]
+    shorts = {leg for _, hedge in open_now for leg in hedge.hedge_legs}
+    asked = Order.objects.filter(book_id=book.pk, leg__in=shorts, attempt=0).order_by() if shorts else ()
+    under = {short.leg: held[_of(short)] for short in asked if held.get(_of(short), short.leg + 1) <= short.leg}
+    found: dict[int, set[int]] = {}
+    for leg, hedge in open_now:
+        found.setdefault(leg, set()).update(hedge.hedge_legs, (under[short] for short in hedge.hedge_legs if short in under))
+    return {leg: sorted(shorts) for leg, shorts in found.items()}
 
 
 def _of(row: Position | Order) -> Instrument:
@@ -249,10 +268,11 @@ def proofs(account_id: int, book_id: int, instruments: Sequence[Instrument]) -> 
     return out
 
 
-def agrees(account_id: int, instrument: Instrument) -> bool:
-    """A complete position read, newer than our last news, shows exactly what our books own of this instrument."""
+def agrees(account_id: int, instrument: Instrument, *, since: datetime | None = None) -> bool:
+    """A complete position read, newer than our last news (and than `since`), shows exactly what our books own of this
+    instrument."""
     read = _read(account_id)
-    if read is None:
+    if read is None or (since is not None and read.started_at < since):
         return False
     newest = last_change(account_id, instrument)
     if newest is not None and read.started_at <= newest:

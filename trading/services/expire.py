@@ -68,6 +68,9 @@ def _expired(now: datetime) -> Iterable[tuple[Position, Instrument]]:
         close = calendar.session_close(contract.exchange, contract.expiry)
         if close is not None and now >= close + AFTER_CLOSE:
             yield position, contract
+        elif close is None and clock.today() > contract.expiry:
+            text = f"{contract.symbol} ended on a day that had no session, with {position.units} units open. A person settles it."
+            record.ring_book("SETTLEMENT_WAITS", text, position.book, key=position.pk)
 
 
 def _settle(position: Position, contract: Instrument) -> bool:

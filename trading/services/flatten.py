@@ -182,13 +182,15 @@ def drive(goal_id: int) -> bool:
     if orders:
         verdicts = submit.wire(orders, submit.sending_of(orders, since=since))
         scribe.write(lambda: _take_stock(goal, verdicts))
-    _watch(goal, book, [s.why for s in todo if isinstance(s, exits.Wait)])
+    _watch(goal, book, todo)
     return True
 
 
-def _watch(goal: ExitGoal, book: Book, waits: list[str]) -> None:
+def _watch(goal: ExitGoal, book: Book, todo: list[exits.Step]) -> None:
+    waits = {step.why for step in todo if isinstance(step, exits.Wait)}
     if "missing" in waits:
-        _dispute(goal, book)
+        if exits.only_missing(todo):
+            _dispute(goal, book)
     elif goal.missing_since:
         ExitGoal.objects.filter(pk=goal.pk).update(missing_since=None)
     if "lapsed" in waits:

@@ -28,6 +28,8 @@ EAGER_AFTER_CANCEL = timedelta(seconds=3)
 DOUBTED_FOR, LOST_FOR = timedelta(seconds=30), timedelta(minutes=5)
 # A stray whose cancels lead nowhere is asked again after 1, 2, 4 … seconds, at most so many.
 STRAY_AGAIN_S, STRAY_AGAIN_MOST_S = 1, 30
+# The clocks of two threads differ by less.
+BEHIND = timedelta(seconds=1)
 LOOKED_AFTER = (Book.State.OPEN, Book.State.REDUCING, Book.State.EXITING)
 # A cancelled order that follows the price is asked again or given up within this.
 GIVEN_UP_IN = timedelta(minutes=1)
@@ -52,11 +54,16 @@ class Seen:
     exchange: str
     symbol: str
     product: str
+    cancel_wanted: bool
 
     @property
     def is_stray(self) -> bool:
-        """It works, and without an open goal nobody wants it: an exit, or what was cancelled, and held for ended since."""
-        works = self.state in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED) and self.book_state in LOOKED_AFTER
+        """It works, and without an open goal nobody wants it: an exit, or what was cancelled, and held for ended since; or its
+        cancel has not left yet, whatever its book waits for."""
+        works = self.state in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
+        if works and self.cancel_wanted:
+            return True
+        works = works and self.book_state in LOOKED_AFTER
         was_cancelled = self.revived_at is not None and self.cancel_asked_at is not None
         was_cancelled = was_cancelled and not (self.wants_more and self.book_state == Book.State.OPEN)
         return works and (Purpose(self.purpose) in EXITS or was_cancelled)
@@ -90,6 +97,11 @@ class Glance:
     positions_asked_at: datetime | None
     # Asked where it matters, once: by the broker's books, which may still think better of it.
     ended_lately: Callable[[], bool]
+
+    @property
+    def is_behind(self) -> bool:
+        """The order book was asked for in the future: the clock was set back, and perhaps nobody noticed the step."""
+        return self.orders_asked_at is not None and self.orders_asked_at - self.at > BEHIND
 
     @property
     def goals(self) -> list[int]:
@@ -176,13 +188,14 @@ class Glance:
         return order.sent_at is not None and (self.orders_read_at is None or order.sent_at > self.orders_read_at)
 
     def positions_due(self) -> bool:
+        """Also where they were asked for in the future: the clock was set back since."""
         at = self.positions_asked_at
-        return at is None or (self.at - at).total_seconds() >= settings.POLL_OPEN_S
+        return at is None or not timedelta() <= self.at - at < timedelta(seconds=settings.POLL_OPEN_S)
 
 
 _SEEN = (
     *("book_id", "book__state", "purpose", "state", "protected", "sent_at", "answered_at", "cancel_asked_at", "pk"),
-    *("revived_at", "cancels", "follows_price", "exchange", "symbol", "product"),
+    *("revived_at", "cancels", "follows_price", "exchange", "symbol", "product", "cancel_wanted"),
 )
 
 

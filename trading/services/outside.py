@@ -23,7 +23,7 @@ from trading.domain.orders import EXITS, OrderState, Purpose
 from trading.domain.reconcile import Instrument
 from trading.models import Book, BrokerOrder, Fill, Order, Position, Run
 from trading.pages.compare import Compared, Verdict, compared
-from trading.services import apply, evidence, intents, record, versions, wake
+from trading.services import apply, earlier, evidence, intents, record, versions, wake
 
 ADOPTED, CLOSED_OUTSIDE, LEFT = "outside.adopted", "outside.closed", "outside.left"
 OLDEST_READ = timedelta(minutes=5)
@@ -81,12 +81,15 @@ def close_outside(place: Place, seen: Seen, *, book_id: int, price: Decimal, by:
         return done
     _, read = _decidable(place, seen)
     gone = seen.broker - seen.ours
-    if not seen.ours or (gone > 0) == (seen.ours > 0):
+    # Books may hold one instrument either way: what counts is what this one would have lost by it.
+    closes = Position.objects.filter(book__account_id=place.account_id, exchange=place.exchange, symbol=place.symbol)
+    closes = closes.filter(product=place.product, **{"units__lt" if gone > 0 else "units__gt": 0})
+    if not closes.exists():
         raise Refused("The broker does not show less than our books own: nothing was closed outside.")
     with transaction.atomic():
         book = Book.objects.filter(pk=book_id, account_id=place.account_id).first()
         held = _held(book, place)
-        if book is None or not held or (held > 0) != (seen.ours > 0):
+        if book is None or not held or (held > 0) == (gone > 0):
             raise Refused("This book does not hold it.", fields={"book": "choose the book that owned it"})
         units = min(abs(gone), abs(held))
         _write(place, book, -units if held > 0 else units, price, purpose=Purpose.EXIT, read=read, by=by)
@@ -100,9 +103,9 @@ def leave(place: Place, seen: Seen, *, by: str, key: str, why: str = "") -> None
     """Say that a person knows of this outside position and leaves it. It is shown as left until it changes."""
     if journal_row(LEFT, place, by, key):
         return
-    if seen.ours:
+    found, _ = _decidable(place, seen)
+    if found.verdict is not Verdict.OUTSIDE:
         raise Refused("Our books hold this too: it is adopted or closed outside, not left.")
-    _decidable(place, seen)
     units = seen.broker - seen.ours
     journal.record(
         LEFT, actor=by, why=why or "left outside", subject=str(place), account_id=place.account_id, key=key, units=units
@@ -114,14 +117,17 @@ def never_sent(order_id: int, *, by: str, why: str) -> Order:
     order = Order.objects.select_related("book", "account").filter(pk=order_id).first()
     if order is None:
         raise Refused("There is no such order.", fields={"order": "unknown"})
-    if order.state not in (OrderState.UNKNOWN, OrderState.LAPSED):
+    if order.state not in (OrderState.UNKNOWN, OrderState.QUEUED, OrderState.LAPSED):
         raise Conflict(f"The order is {order.state.lower()}: nothing is in doubt.")
     read = BrokerRead.objects.filter(account_id=order.account_id, kind=BrokerRead.Kind.ORDERS).first()
     if read is None or read.started_at is None or order.sent_at is None or read.started_at <= order.sent_at or read.error:
         raise Refused("The broker's order book was not read completely since it was sent: read the brokers first.")
     with transaction.atomic():
-        if order.state == OrderState.UNKNOWN and not apply.move(order, OrderState.LAPSED, why=why, actor=by):
-            raise Conflict("Something else moved the order at this moment. Look again.")
+        # What was queued for approval, and turned down there, is given up in two steps along the table.
+        ways = {OrderState.QUEUED: (OrderState.UNKNOWN, OrderState.LAPSED), OrderState.UNKNOWN: (OrderState.LAPSED,)}
+        for to in ways.get(OrderState(order.state), ()):
+            if not apply.move(order, to, why=why, actor=by):
+                raise Conflict("Something else moved the order at this moment. Look again.")
         record.of_order("order.never_sent", order, actor=by, why=why)
     apply.after(order.book_id)
     wake.wake([order.account_id])
@@ -216,7 +222,9 @@ def _adopter(place: Place, book_id: int | None) -> Book:
         if found is None:
             raise Refused("There is no such open book in this account.", fields={"book": "not an open run of this account"})
         book = found
-    if book.state not in (Book.State.OPEN, Book.State.REDUCING):
+    # What froze at the turn of a day waits for just this where its order had filled.
+    waits = book.state == Book.State.FROZEN and book.freeze_kind == earlier.DAY_CHANGE
+    if book.state not in (Book.State.OPEN, Book.State.REDUCING) and not waits:
         raise Refused("The book takes nothing on.", fields={"book": f"it is {book.state.lower()}"})
     return book
 
@@ -265,9 +273,11 @@ def _write(place: Place, book: Book, units: int, price: Decimal, *, purpose: Pur
 
 
 def _leg(book: Book, place: Place) -> int:
-    """The leg that holds it already, else a new one behind the others."""
-    legs = {(p.exchange, p.symbol, p.product): p.leg for p in Position.objects.filter(book=book)}
-    return legs.get(place.instrument, max(legs.values(), default=0) + 1)
+    """The leg that holds it, else a new one behind all that were ever asked for: hedges are found by leg."""
+    held = Position.objects.filter(book=book).exclude(units=0)
+    legs = {(p.exchange, p.symbol, p.product): p.leg for p in held}
+    last: int | None = Order.objects.filter(book=book).aggregate(last=models.Max("leg"))["last"]
+    return legs.get(place.instrument, (last or 0) + 1)
 
 
 def _tell(kind: str, place: Place, book: Book, seen: Seen, *, by: str, key: str, units: int, price: Decimal) -> None:

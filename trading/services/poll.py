@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 
 from accounts import reads
 from accounts.gateway.directory import gateway_for
@@ -26,11 +25,10 @@ from algomirror.ops.among import Among
 from algomirror.ops.lease import has_ended
 from algomirror.ops.prepared import Prepared
 from algomirror.ops.steps import steps
-from marketdata import calendar
 from trading.domain import reconcile as truth
-from trading.domain.orders import CHANGE_IN_DOUBT, LIVE_STATES, WORKING, OrderState
+from trading.domain.orders import CHANGE_IN_DOUBT, LIVE_STATES, OrderState
 from trading.models import BrokerOrder, Order
-from trading.services import abreast, apply, differences, evidence, halt, mirror, terms, versions
+from trading.services import abreast, apply, differences, earlier, evidence, halt, mirror, moments, terms, versions
 
 log = logging.getLogger(__name__)
 
@@ -91,16 +89,6 @@ _today = Prepared(
         .values_list("pk", "book_id", *_Line._fields[2:-1], "book__version")
     )
 )
-
-
-def _live_of_other_days(account: Any, day: Any) -> QuerySet[Order]:
-    # Not "before that day": the index of days would lead through all that the account ever had.
-    live = Order.objects.filter(account_id=account, state__in=[s.value for s in LIVE_STATES])
-    return live.exclude(trading_day=day).order_by()
-
-
-_has_of_other_days = Prepared(lambda account, day: _live_of_other_days(account, day).values_list("pk", flat=True)[:1])
-_of_other_days = Prepared(lambda account, day: _live_of_other_days(account, day).select_related("book"))
 _orders_of = Among("pk", lambda mine: Order.objects.filter(mine).select_related("book").order_by())
 
 
@@ -110,11 +98,10 @@ def account(account_id: int, *, positions: bool = True) -> bool:
     Positions are read once more where something has just ended and only a newer read can say what is left of it. True when
     every read asked for was complete. A failed read is recorded and changes nothing else.
     """
-    if step := steps.look():
-        alarms.ring("CLOCK_STEPPED", f"this host's clock was moved by {step:+.1f} s; check its time service", seconds=step)
+    moments.watch()
     row = _accounts.one(account_id)
     gateway = gateway_for(row)
-    has_old_ones = bool(_has_of_other_days(account_id, clock.trading_day()))
+    has_old_ones = earlier.has_any(account_id)
     trades_known_to = _trades_read.first(account_id) if has_old_ones else None
     asked = _asked_ahead(account_id, gateway) or _Asked.of(gateway, positions=positions)
     owns = asked.owns(wanted=positions)
@@ -247,12 +234,13 @@ def _take_in(
     def take_in() -> Exception | None:
         sequence = _store(row, Kind.ORDERS, order_answer, rows[0]).number
         _store(row, Kind.TRADES, trade_answer, rows[1])
-        if not isinstance(order_answer, Read):
-            return None
         try:
             with transaction.atomic():
+                # Whatever the order book says or does not say: of an earlier day's trades only the kept read knew.
                 if has_old_ones:
-                    _stale_days(row.pk, trades_known_to)
+                    earlier.end(row.pk, trades_known_to)
+                if not isinstance(order_answer, Read):
+                    return None
                 holds = ahead is not None and ahead.sequence == sequence and versions.are(ahead.versions)
                 proof = ahead if ahead is not None and holds else _prove(row, order_answer, trades, sequence)
                 _apply(row, proof)
@@ -295,8 +283,13 @@ def _store(row: Account, kind: str, answer: Answer[Any], rows: list[dict[str, An
 
 
 def _of_this_world(row: Account, answer: Answer[T]) -> Answer[T]:
-    """Books of the other world say nothing about this account's money: they count as a failed read, and the account halts."""
-    if isinstance(answer, Failed) or answer.mode is None or answer.mode == row.mode:
+    """Books of the other world say nothing about this account's money: they count as a failed read, and the account halts.
+    Of books that were asked for before the clock was set back nobody knows what they are newer than."""
+    if isinstance(answer, Failed):
+        return answer
+    if answer.started_at > clock.now():
+        return Failed(Why.TIMEOUT, "the clock was set back while it was on its way")
+    if answer.mode is None or answer.mode == row.mode:
         return answer
     why = f"{row.name}: the server answers in {answer.mode}, the account is marked {row.mode}"
     halt.account(row.pk, why=why)
@@ -373,20 +366,3 @@ def _ours(line: _Line) -> truth.OurOrder:
 
 def _whole(ids: set[int]) -> dict[int, Order]:
     return {order.pk: order for order in _orders_of(ids)} if ids else {}
-
-
-def _stale_days(account_id: int, trades_known_to: datetime | None) -> None:
-    """Books cover one day. An order of an earlier one ended there as we knew it if its trades were read after that day's
-    close; if not, it may have filled unseen, and only a person can say."""
-    day = clock.trading_day()
-    earlier = [o for o in _of_other_days(account_id, day) if o.trading_day is not None and o.trading_day < day]
-    for order in sorted(earlier, key=lambda o: -o.pk):
-        closed = calendar.session_close(order.exchange, order.trading_day)
-        seen_to_the_end = closed is not None and trades_known_to is not None and trades_known_to >= closed
-        if order.broker_order_id and OrderState(order.state) in WORKING and seen_to_the_end:
-            with transaction.atomic():
-                apply.move(order, OrderState.CANCELED, why="a day order of an earlier day")
-        else:
-            apply.freeze(
-                order.book_id, kind="DAY_CHANGE", why=f"{order} of {order.trading_day} was never resolved; its books are gone"
-            )

@@ -18,13 +18,14 @@ from django.db import IntegrityError
 
 from algomirror.ops import prepared
 from algomirror.ops.prepared import Prepared, PreparedUpdate
+from trading.domain.orders import ENTRIES, Purpose
 from trading.domain.positions import Net, Traded, add
 from trading.models import BrokerOrder, Fill, Order, Position
 
 NET = tuple(column.name for column in fields(Net))
 _WHERE = ("exchange", "symbol", "product")
-_held = Prepared(lambda book: Position.objects.filter(book_id=book).order_by().values_list("pk", *_WHERE, *NET))
-_net = PreparedUpdate(lambda position: Position.objects.filter(pk=position), NET)
+_held = Prepared(lambda book: Position.objects.filter(book_id=book).order_by().values_list("pk", "leg", *_WHERE, *NET))
+_net = PreparedUpdate(lambda position: Position.objects.filter(pk=position), ("leg", *NET))
 _own = PreparedUpdate(
     lambda account, day, broker_order_id: BrokerOrder.objects.filter(
         account_id=account, trading_day=day, broker_order_id=broker_order_id, order=None
@@ -75,7 +76,7 @@ class _Gathered:
         _own.each(self.owned)
         prepared.insert_named(Fill, self.fills)
         changed = [(book, key, p) for book, held in self.positions.items() for key, p in held.items() if p.is_changed]
-        _net.each([(p.pk, *_numbers(p.net)) for _, _, p in changed if p.pk is not None])
+        _net.each([(p.pk, p.leg, *_numbers(p.net)) for _, _, p in changed if p.pk is not None])
         # Whoever books a fill has raised the book's version: nobody else makes this row meanwhile.
         new = [(book, key, p) for book, key, p in changed if p.pk is None]
         prepared.insert_named(
@@ -124,9 +125,12 @@ def book(fill: dict[str, Any], order: Order, traded: Traded) -> None:
     held = here.positions.get(order.book_id)
     if held is None:
         held = here.positions[order.book_id] = {
-            _Key(*where): _Position(pk, order.leg, Net(*net)) for pk, where, net in map(_split, _held(order.book_id))
+            _Key(*where): _Position(pk, leg, Net(*net)) for pk, leg, where, net in map(_split, _held(order.book_id))
         }
     position = held.setdefault(_Key(order.exchange, order.symbol, order.product), _Position(None, order.leg, Net()))
+    if not position.net.units and Purpose(order.purpose) in ENTRIES:
+        # Another ticket brings in what an earlier one had: what covers it is that one's no more.
+        position.leg = order.leg
     position.net, position.is_changed = add(position.net, traded), True
     if _gathered.get() is None:
         here.write()
@@ -142,8 +146,8 @@ def own(order: Order) -> None:
         here.owned.append(row)
 
 
-def _split(row: tuple[Any, ...]) -> tuple[int, tuple[Any, ...], tuple[Any, ...]]:
-    return row[0], row[1:4], row[4:]
+def _split(row: tuple[Any, ...]) -> tuple[int, int, tuple[Any, ...], tuple[Any, ...]]:
+    return row[0], row[1], row[2:5], row[5:]
 
 
 def _numbers(net: Net) -> tuple[Any, ...]:

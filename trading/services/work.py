@@ -19,7 +19,7 @@ from algomirror.ops import alarms, direct, seats, threads
 from algomirror.ops.lease import has_ended, process_name
 from trading.domain.orders import LIVE_STATES, OrderState
 from trading.models import Book, ExitGoal, Order, Position
-from trading.services import apply, cancel, convert, enter, flatten, glance, poll, rest, wake
+from trading.services import apply, cancel, convert, enter, flatten, glance, moments, poll, rest, wake
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,8 @@ def step(account_id: int) -> bool:
 def _pass(account_id: int, known: glance.Glance | None = None) -> tuple[bool, glance.Glance]:
     with wake.gathered():
         now = glance.at(account_id) if known is None else glance.later(known)
+        if now.is_behind and moments.bring_back(account_id):
+            now = glance.at(account_id)
         if _catch_late_fills(now):
             now = glance.at(account_id)
         is_due = not now.has_books_read
@@ -121,7 +123,7 @@ def _each(drive: Callable[[int], bool], ids: Iterable[int]) -> bool:
 
 
 def _cancel_stray(order_id: int) -> bool:
-    return cancel.request(order_id, asked_by=apply.ENGINE, why="it was held for ended, and works at the broker")
+    return cancel.request(order_id, asked_by=apply.ENGINE, why="nobody wants it any more, and it works at the broker")
 
 
 def _catch_late_fills(now: glance.Glance) -> bool:
@@ -275,6 +277,7 @@ def due_accounts() -> list[int]:
     for account_id in active:
         at = attempted.get(account_id)
         interval = settings.POLL_OPEN_S if account_id in opened else settings.POLL_IDLE_S
-        if at is None or (now - at).total_seconds() >= interval:
+        # Asked in the future: the clock was set back.
+        if at is None or not 0 <= (now - at).total_seconds() < interval:
             due.add(account_id)
     return sorted(due)
