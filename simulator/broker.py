@@ -56,12 +56,15 @@ class Broker(ABC):
         self.started_at = self.clock.now()
         self.version = 0
         self.listener: Callable[[OrderEvent], None] = lambda event: None
-        self._day = books_since(self.clock.now())
+        self._day = self._books_since()
         self._mis_was_allowed = mis_allowed(self.clock.now())
 
     @property
     def clock(self) -> SimClock:
         return self.market.clock
+
+    def _books_since(self) -> datetime:
+        return books_since(self.clock.now(), self.options.books_roll_at)
 
     # -- orders ---------------------------------------------------------------------------------------------
 
@@ -146,12 +149,12 @@ class Broker(ABC):
     def visible_orders(self) -> list[Order]:
         """Orders since 03:00, oldest first, without the ones a fault hides."""
         self.settle()
-        since = books_since(self.clock.now())
+        since = self._books_since()
         return [o for o in self.orders.values() if o.placed_at >= since and self._visible(o)]
 
     def visible_trades(self) -> list[Trade]:
         self.settle()
-        since = books_since(self.clock.now())
+        since = self._books_since()
         return [t for t in self.trades if t.at >= since and self._visible(self.orders[t.orderid])]
 
     def open_positions(self) -> list[Position]:
@@ -185,7 +188,7 @@ class Broker(ABC):
         now = self.clock.now()
         for order in [o for o in self.working.values() if o.reject_at is not None and now >= o.reject_at]:
             self._finish(order, REJECTED, order.reject_reason)
-        allowed, day = mis_allowed(now), books_since(now)
+        allowed, day = mis_allowed(now), self._books_since()
         closing = (self._mis_was_allowed and not allowed) or day != self._day
         new_day, self._day, self._mis_was_allowed = day != self._day, day, allowed
         if closing and not self.market.always_open:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
+
+from simulator.sessions import BOOKS_ROLL_AT
 
 T = TypeVar("T")
 ZERO = Decimal(0)
@@ -232,10 +234,11 @@ def thaw(kind: type[T], row: dict[str, Any]) -> T:
 
 @dataclass
 class Options:
-    """Switches of the broker behind one account; times in seconds."""
+    """Switches of the broker behind one account; times in seconds. `books_roll_at`: when its books begin anew, in India."""
 
     capital: Decimal = Decimal(10_000_000)
     transit_s: float = 0.3
     slices: int = 3
     refuse_market: bool = False
     semi_auto: bool = False
+    books_roll_at: time = BOOKS_ROLL_AT

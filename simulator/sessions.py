@@ -108,10 +108,10 @@ def expiry_moment(day: date) -> datetime:
     return hours[1] if hours is not None else _at(day, time(15, 40))
 
 
-def books_since(now: datetime) -> datetime:
-    """Start of the broker's book day (03:00 IST) that `now` belongs to."""
+def books_since(now: datetime, roll_at: time = BOOKS_ROLL_AT) -> datetime:
+    """Start of the broker's book day (03:00 IST unless it says otherwise) that `now` belongs to."""
     local = now.astimezone(IST)
-    start = _at(local.date(), BOOKS_ROLL_AT)
+    start = _at(local.date(), roll_at)
     return start if local >= start else start - timedelta(days=1)
 
 

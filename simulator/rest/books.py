@@ -139,7 +139,9 @@ def _dated_today(call: Call, position: Position) -> bool:
     if not call.account.analyze or call.account.market.always_open or position.updated_at is None:
         return True
     carried = position.product == "NRML" and position.quantity != 0
-    return carried or position.updated_at - UTC_OFFSET >= books_since(call.account.market.clock.now())
+    return carried or position.updated_at - UTC_OFFSET >= books_since(
+        call.account.market.clock.now(), call.account.options.books_roll_at
+    )
 
 
 def pnl_symbols(call: Call) -> Body:

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mutants import change_rules, lost_rules
+from tests.mutants import change_rules, day_rules, lost_rules
 from tests.mutants.rules import MUTANTS as ORDER_RULES
 from tests.mutants.rules import Mutant, Scenario
 from tests.trading import truth
 from tests.trading.desk import Desk, a_desk
 
-MUTANTS = [*ORDER_RULES, *change_rules.MUTANTS, *lost_rules.MUTANTS]
+MUTANTS = [*ORDER_RULES, *change_rules.MUTANTS, *lost_rules.MUTANTS, *day_rules.MUTANTS]
 Noticed = (AssertionError, IndexError)
 
 

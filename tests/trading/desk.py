@@ -23,6 +23,7 @@ from algomirror.kernel.ids import digest, new_key
 from algomirror.kernel.money import Action
 from algomirror.ops import queue
 from algomirror.ops.models import Alarm
+from algomirror.ops.steps import steps
 from marketdata import quotes
 from marketdata.domain.quotes import Quote, Source
 from simulator.broker import Broker
@@ -70,6 +71,7 @@ class Desk:
         self.side = FarSide(self.world, self.clock)
         self.symbols = _symbols(self.world)
         self.stale: set[str] = set()
+        self.product, self.freeze = "NRML", 1800
         self.after_each_step: Callable[[Desk], None] | None = None
         for name, premium in PREMIUM.items():
             self.world.set_price(NFO, self.symbols[name], premium)
@@ -87,8 +89,18 @@ class Desk:
     def advance(self, seconds: float) -> None:
         """Let time pass; resting orders react and quotes are renewed (except the stale ones)."""
         self.side.advance(seconds)
-        self.world.match()
+        if self.world.market.is_open():
+            self.world.match()
         self.quote()
+
+    def set_clock(self, seconds: float) -> None:
+        """Somebody sets this host's clock ahead, or back; the time that really passed, and the broker's clock, go on."""
+        self.side.was_set.append((self.now(), seconds))
+        self.clock.set(self.now() + timedelta(seconds=seconds))
+
+    def begin_anew(self) -> None:
+        """Another process, which has not looked at the clock yet."""
+        steps.__init__()  # type: ignore[misc]
 
     def quote(self) -> None:
         now = self.clock.now()
@@ -132,7 +144,7 @@ class Desk:
             purpose=purpose,
             exchange=NFO,
             symbol=self.symbols[name],
-            product="NRML",
+            product=self.product,
             action=action,
             units=units,
             lot_units=LOT,
@@ -172,7 +184,7 @@ class Desk:
         return flatten.request(book.pk, reason=reason, asked_by="user:alice", targets=targets)
 
     def target(self, name: str, leave: int = 0) -> dict[str, int]:
-        return {f"{NFO}:{self.symbols[name]}:NRML": leave}
+        return {f"{NFO}:{self.symbols[name]}:{self.product}": leave}
 
     # Work
 
@@ -232,7 +244,7 @@ class Desk:
             action,
             units,
             "MARKET" if price is None else "LIMIT",
-            "NRML",
+            self.product,
             price=_d(price or 0),
             strategy="terminal",
             origin="terminal",
@@ -241,7 +253,7 @@ class Desk:
 
     def net(self, name: str, account: int = 0) -> int:
         """What the broker truly holds."""
-        return self.broker(account).position_quantity(NFO, self.symbols[name], "NRML")
+        return self.broker(account).position_quantity(NFO, self.symbols[name], self.product)
 
     def placed(self, name: str | None = None, *, action: str | None = None, account: int = 0) -> list[BrokerSide]:
         """The broker's orders that came over our wire, oldest first."""

@@ -18,6 +18,8 @@ NAMES = {
     "halt_account": "tests.trading.hooks.halt_account",
     "is_halted": "tests.trading.hooks.is_halted",
     "books_changed": "tests.trading.hooks.books_changed",
+    "account_in_use": "trading.selectors.account_in_use",
+    "books_forgotten": "trading.services.poll.forget",
 }
 
 

@@ -26,9 +26,11 @@ class NearRedis(redis.Redis):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._prices: dict[str, bytes] = {}
+        self.is_away = False
 
     def eval(self, script: str, numkeys: int, *keys_and_args: Any) -> Any:
         if script == quotes._PUT:
+            self._is_there()
             return self._put(keys_and_args[:numkeys], keys_and_args[numkeys : 2 * numkeys], keys_and_args[2 * numkeys].encode())
         return super().eval(script, numkeys, *keys_and_args)
 
@@ -48,8 +50,13 @@ class NearRedis(redis.Redis):
     def mget(self, keys: Any, *args: Any) -> Any:
         wanted = [*([keys] if isinstance(keys, str) else keys), *args]
         if all(isinstance(key, str) and key.startswith(PRICES) for key in wanted):
+            self._is_there()
             return [self._prices.get(key) for key in wanted]
         return super().mget(keys, *args)
+
+    def _is_there(self) -> None:
+        if self.is_away:
+            raise redis.ConnectionError("nobody there")
 
     def flushdb(self, *args: Any, **options: Any) -> Any:
         self._prices.clear()
@@ -60,7 +67,12 @@ PRICES = quotes._name("")
 
 
 class _EveryCallIsGranted(Direct):
+    def __init__(self, near: NearRedis) -> None:
+        super().__init__(1.0)
+        self._near = near
+
     def ask(self, *commands: Command) -> list[Any]:
+        self._near._is_there()
         return [0 for _ in commands]
 
 
@@ -68,7 +80,7 @@ class _EveryCallIsGranted(Direct):
 def redis_at_hand() -> Iterator[NearRedis]:
     before, asked = queue._client, limits._redis
     queue._client = near = cast(NearRedis, NearRedis.from_url(settings.REDIS_URL))
-    limits._redis = _EveryCallIsGranted(1.0)
+    limits._redis = _EveryCallIsGranted(near)
     try:
         yield near
     finally:

@@ -15,19 +15,19 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from algomirror.kernel.errors import Refused
 from tests.properties.independent import run_histories
 from tests.properties.profile import SOAK
 from tests.trading import hooks, truth
-from tests.trading.desk import LOT, PREMIUM, Desk, a_desk, asking_ahead
+from tests.trading.desk import LOT, PREMIUM, a_desk, asking_ahead
 from tests.trading.near import redis_at_hand
 from tests.trading.points import Crash, Points, die
+from tests.trading.worlds import NAMES, WORK, WORLDS, Work, World, Worlds
 from trading.models import Book, ExitGoal, Order
 from trading.services import cancel, convert, modify
 
-NAMES = sorted(PREMIUM)
 MOMENTS = st.integers(0, 90)
 BOOKS = st.sampled_from(["orderbook", "tradebook", "positionbook"])
 
@@ -66,21 +66,17 @@ FINAL = ["DENIED", "FILLED", "CANCELED", "REJECTED", "LAPSED"]
 
 KINDS = st.sampled_from(["strangle", "spread", "spread", "long", "short", "resting", "resting"])
 ACTS = st.sampled_from(["crash", "second", "second later", "second hangs", "hanging"])
-Work = tuple[int, float]
-# Passes of the engine, and the time between them.
-WORK = st.tuples(st.integers(1, 5), st.sampled_from([0.1, 0.4, 1.1, 1.1, 4.0]))
 
 
-class OrderMachine(RuleBasedStateMachine):
+class OrderMachine(Worlds):
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
-        self.stack.enter_context(redis_at_hand())
+        self.redis = self.stack.enter_context(redis_at_hand())
         example = transaction.atomic()
         example._from_testcase = True  # type: ignore[attr-defined]
         self.stack.enter_context(example)
         self.stack.callback(transaction.set_rollback, True)
-        self.desk: Desk
         self.books: list[Book] = []
 
     @initialize(
@@ -89,9 +85,11 @@ class OrderMachine(RuleBasedStateMachine):
         lots=st.integers(1, 3),
         sliced=st.booleans(),
         ahead=st.booleans(),
+        world=st.sampled_from(WORLDS),
     )
-    def begin(self, profile: str, kind: str, lots: int, sliced: bool, ahead: bool) -> None:
+    def begin(self, profile: str, kind: str, lots: int, sliced: bool, ahead: bool, world: World) -> None:
         self.desk = self.stack.enter_context(a_desk(profile))
+        self.enter(world)
         if ahead:
             self.stack.enter_context(asking_ahead())
         self.desk.poll()
@@ -106,7 +104,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     def _open(self, kind: str, lots: int, sliced: bool) -> None:
         desk, units = self.desk, lots * LOT
-        freeze = LOT if sliced else 1800
+        freeze = LOT if sliced else desk.freeze
         if kind == "strangle":
             book = desk.strangle(units, wait_s=8.0)
         elif kind == "spread":
@@ -125,11 +123,11 @@ class OrderMachine(RuleBasedStateMachine):
     def exit(self, n: int, name: str | None, leave: int, go: Work) -> None:
         book = self.books[n % len(self.books)]
         self.desk.exit(book, targets=None if name is None else self.desk.target(name, leave * LOT))
-        self._work(go)
+        self.work_on(go)
 
     @rule(n=st.integers(0, 9), go=WORK)
     def cancel(self, n: int, go: Work) -> None:
-        self._work(go)
+        self.work_on(go)
         orders = list(Order.objects.exclude(state__in=FINAL).order_by("id").values_list("pk", flat=True))
         if orders:
             cancel.request(orders[n % len(orders)], asked_by="user:alice", why="by hand")
@@ -147,14 +145,14 @@ class OrderMachine(RuleBasedStateMachine):
         """Other terms for an order that works, with its answer lost or the process gone."""
         wanted = {name: Decimal(value) if name == "price" else value for name, value in terms.items()}
         self._asked_of(n, lambda pk: modify.request(pk, by="user:alice", **wanted), fault, at, "modifyorder")
-        self._work(go)
+        self.work_on(go)
 
     @rule(
         n=st.integers(0, 9), fault=st.sampled_from([None, None, *CHANGING]), at=st.one_of(st.none(), st.integers(0, 14)), go=WORK
     )
     def to_market(self, n: int, fault: str | None, at: int | None, go: Work) -> None:
         self._asked_of(n, lambda pk: convert.request(pk, by="user:alice"), fault, at, "cancelorder")
-        self._work(go)
+        self.work_on(go)
 
     def _asked_of(self, n: int, ask: Callable[[int], object], fault: str | None, at: int | None, endpoint: str) -> None:
         orders = list(
@@ -174,36 +172,30 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule(go=WORK)
     def work(self, go: Work) -> None:
-        self._work(go)
+        self.work_on(go)
 
     @rule(kind=st.sampled_from(FAULTY), count=st.integers(1, 3), data=st.data(), go=WORK)
     def work_with_a_fault(self, kind: str, count: int, data: st.DataObject, go: Work) -> None:
         options = {name: data.draw(values, label=name) for name, values in FAULTS[kind].items()}
         self.desk.fault(kind, count=count, **options)
-        self._work(go)
+        self.work_on(go)
 
     @rule(fault=st.sampled_from(SENDING), at=MOMENTS, act=ACTS, go=WORK)
     def lose_an_answer_and_disturb(self, fault: str, at: int, act: str, go: Work) -> None:
         self.desk.fault(fault, endpoint="placeorder")
         self._disturbed(act, at)
-        self._work(go)
+        self.work_on(go)
 
     @rule(at=MOMENTS, act=ACTS, go=WORK)
     def disturb(self, at: int, act: str, go: Work) -> None:
         self._disturbed(act, at)
-        self._work(go)
+        self.work_on(go)
 
     @rule(go=WORK)
     def work_without_a_server(self, go: Work) -> None:
         self.desk.side.unreachable.add(self.desk.accounts[0].pk)
-        self._work(go)
+        self.work_on(go)
         self.desk.side.unreachable.clear()
-
-    def _work(self, go: Work) -> None:
-        passes, dt = go
-        for _ in range(passes):
-            self.desk.step()
-            self.desk.advance(dt)
 
     def _disturbed(self, act: str, at: int) -> None:
         desk = self.desk
@@ -254,8 +246,8 @@ class OrderMachine(RuleBasedStateMachine):
         self.desk.outside(action, name, 5 * LOT)
 
     @rule()
-    def calm(self) -> None:
-        self.desk.calm()
+    def all_is_calm(self) -> None:
+        self.calm()
 
     # What must hold
 
@@ -274,7 +266,7 @@ class OrderMachine(RuleBasedStateMachine):
     def come_to_rest(self) -> None:
         """Faults end, everybody wants out: each book ends flat, or stands still with a person called."""
         desk = self.desk
-        desk.calm()
+        self.calm()
         hooks.halted.clear()  # a person looked and released the account
         desk.stale.clear()
         desk.quote()

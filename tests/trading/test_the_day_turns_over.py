@@ -152,3 +152,25 @@ def test_positions_carried_overnight_are_exited_the_next_day(desk: Desk) -> None
     desk.exit(book)
     assert desk.settle()
     assert (desk.net("CE"), desk.state(book)) == (0, "FLAT")
+
+
+@pytest.mark.parametrize("fault", ["timeout_before_accept", "timeout_after_accept"])
+def test_what_one_book_lost_yesterday_keeps_no_other_book_from_leaving(desk: Desk, fault: str) -> None:
+    """Both own the same contract; the exit of one was never resolved. The other leaves, or is told why it cannot."""
+    books = [desk.open(desk.line(1, "BUY", "CE")) for _ in range(2)]
+    desk.run_until(lambda: [desk.owned(book, "CE") for book in books] == [LOT, LOT])
+    desk.run(3)
+    desk.fault(fault, count=1)
+    desk.fault("books_fail", book="orderbook", count=500)
+    desk.exit(books[0])
+    desk.run(4)
+    assert desk.orders(books[0], exits=True)[0].state == "UNKNOWN"
+    _to(desk, FRIDAY_TEN + timedelta(hours=71, minutes=30))
+    desk.calm()
+    desk.run(5)
+    assert desk.state(books[0]) == "FROZEN"
+    desk.exit(books[1])
+    desk.run(40)
+    arrived = fault == "timeout_after_accept"
+    assert (desk.state(books[1]), desk.net("CE")) == (("FROZEN", LOT) if arrived else ("FLAT", LOT)), desk.orders(books[1])
+    assert desk.orders(books[0], exits=True)[0].state == "LAPSED"

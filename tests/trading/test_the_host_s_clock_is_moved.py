@@ -160,3 +160,38 @@ def test_a_step_counts_for_a_minute_and_only_ahead(live: Desk) -> None:
     assert steps.ahead_s() == pytest.approx(30)
     live.clock.advance(61)
     assert (steps.look(), steps.ahead_s()) == (0.0, 0)
+
+
+def test_patience_is_real_also_for_a_process_that_begins_after_the_clock_was_set(live: Desk) -> None:
+    """The host came up with a wrong clock, or was corrected while the workers were down: nobody saw the step."""
+    book = _owned(live)
+    live.fault("timeout_after_accept", count=1)
+    live.fault("late_visibility", seconds=20.0, count=1)
+    live.fault("slow_fill", seconds=19.0, count=1)
+    live.exit(book)
+    live.run_until(lambda: len(live.placed("CE", action="SELL")) == 1, dt=0.1)
+    live.set_clock(120)
+    live.begin_anew()
+    live.quote()
+    lowest = LOT
+    for _ in range(80):
+        live.run(0.5)
+        lowest = min(lowest, live.net("CE"))
+    assert lowest == 0
+
+
+def test_a_sender_is_waited_for_as_long_as_it_really_takes(live: Desk) -> None:
+    """The clock is set ahead while an exit is on the wire; another worker looks."""
+    book = _owned(live)
+    seen: list[str] = []
+
+    def meanwhile() -> None:
+        live.set_clock(120)
+        live.poll()
+        seen.append(live.orders(book, exits=True)[0].state)
+
+    live.fault("timeout_after_accept", count=1)
+    live.side.while_hanging = meanwhile
+    live.exit(book)
+    live.step()
+    assert seen == ["SUBMITTED"]  # it may report yet

@@ -6,8 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from django.conf import settings
+
+from algomirror.kernel.clock import trading_day
 from algomirror.ops.models import Journal
 from algomirror.ops.prepared import Prepared
+from algomirror.ops.steps import NOTICED_S
 from simulator.orders import FINAL
 from simulator.orders import Order as BrokerSide
 from tests.trading.desk import Desk
@@ -26,6 +30,7 @@ class Owned:
 
     row: Order
     there: BrokerSide
+    is_meddled: bool  # somebody modified it at the broker's terminal
 
     @property
     def is_live(self) -> bool:
@@ -39,6 +44,11 @@ class Owned:
     def reach(self) -> int:
         """Units it has made or may yet make."""
         return self.there.quantity if self.is_live else self.there.filled
+
+    @property
+    def asked(self) -> int:
+        """Of these what we asked for: the rest somebody added at the broker's terminal."""
+        return min(self.reach, self.row.units) if self.is_meddled else self.reach
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,7 @@ _moves = Prepared(
         .values_list("kind", "order_id", "subject", "moved_from", "moved_to")
     )
 )
+_lapses = Prepared(lambda: Journal.objects.filter(kind="order", moved_to=S.LAPSED).order_by("id").values_list("order_id", "at"))
 _changes_asked = Prepared(lambda: Journal.objects.filter(kind="order.modify_asked").values_list("order_id", "numbers"))
 
 
@@ -103,6 +114,7 @@ def lies(desk: Desk) -> list[str]:
         *_moves_are_in_the_table(rows),
         *_done_is_done(rows),
         *_one_unacknowledged_per_side(rows),
+        *(_patience_is_real(desk) if desk.side.was_set else ()),
     ]
 
 
@@ -115,7 +127,9 @@ def unsettled(desk: Desk) -> list[str]:
             out.append(f"{known}: its change was never decided")
         if o.is_live and o.row.book.state == Book.State.FLAT:
             out.append(f"{known} is live at the broker, its book is FLAT")
-        if known.broker_order_id and known.filled_units != o.filled:
+        # Of a day whose books are gone nothing more is learnt: there a person was called.
+        is_gone = o.row.book.state == Book.State.FROZEN and known.trading_day != trading_day()
+        if known.broker_order_id and known.filled_units != o.filled and not is_gone:
             out.append(f"{known}: we know {known.filled_units} units, the broker traded {o.filled}")
     for book in Book.objects.all():
         has_goal = ExitGoal.objects.filter(book=book).exclude(state="DONE").exists()
@@ -141,7 +155,7 @@ def _owned(desk: Desk, orders: Iterable[Order]) -> Iterator[Owned]:
         for broker in desk.side.brokers(sent.account_id):
             for broker_id in sent.broker_ids:
                 if broker_id in broker.orders:
-                    yield Owned(rows[sent.order_id], broker.orders[broker_id])
+                    yield Owned(rows[sent.order_id], broker.orders[broker_id], broker_id in desk.side.meddled)
 
 
 def _sent_once(desk: Desk) -> Iterator[str]:
@@ -162,7 +176,7 @@ def _no_over_entry(owned: list[Owned], rows: Rows) -> Iterator[str]:
     reach: dict[tuple[int, int], int] = defaultdict(int)
     for o in owned:
         if Purpose(o.row.purpose) in ENTRIES:
-            reach[o.row.book_id, o.row.leg] += o.reach
+            reach[o.row.book_id, o.row.leg] += o.asked
     for key, units in reach.items():
         if units > planned[key]:
             yield f"book {key[0]} leg {key[1]}: {units} units entered or entering, {planned[key]} planned"
@@ -181,7 +195,12 @@ def _changes_are_the_brokers(owned: list[Owned]) -> Iterator[str]:
     """What we hold an order for is what the broker holds it for, unless a change of it is in doubt."""
     for o in owned:
         row, there = o.row, o.there
-        if row.change_state != "DONE" or row.book.state == Book.State.FROZEN or row.broker_order_id != there.orderid:
+        if (
+            o.is_meddled
+            or row.change_state != "DONE"
+            or row.book.state == Book.State.FROZEN
+            or row.broker_order_id != there.orderid
+        ):
             continue
         if (row.units, row.price, row.trigger_price) != (there.quantity, there.price, there.trigger):
             yield f"{row} is {row.units} at {row.price}, the broker has {there.quantity} at {there.price}"
@@ -200,7 +219,7 @@ def _exits_only_reduce(owned: list[Owned], rows: Rows) -> Iterator[str]:
         if Purpose(o.row.purpose) in ENTRIES:
             made[key] += sign * o.filled
         elif o.row.pk not in rows.lapsed_ever:
-            taken[key] += sign * o.reach
+            taken[key] += sign * o.asked
     for key, units in taken.items():
         if units and (made[key] * units > 0 or abs(units) > abs(made[key])):
             yield f"book {key[0]} {key[1]}: entries made {made[key]}, exits took or may take {units}"
@@ -218,13 +237,13 @@ def _hedged(owned: list[Owned], rows: Rows) -> Iterator[str]:
     for o in owned:
         key = (o.row.book_id, o.row.leg)
         if Purpose(o.row.purpose) is Purpose.ENTRY:
-            shorts[key] += o.reach
+            shorts[key] += o.asked
         elif Purpose(o.row.purpose) is Purpose.HEDGE:
             longs[key] += o.filled
         elif o.there.is_buy:
             shorts[key] -= o.filled
         else:
-            longs[key] -= o.reach
+            longs[key] -= o.asked
     for (book_id, leg), hedge_legs in waits.items():
         held = sum(longs[book_id, h] for h in hedge_legs)
         if book_id not in lapsed_books and shorts[book_id, leg] > held:
@@ -284,6 +303,19 @@ def _one_unacknowledged_per_side(rows: Rows) -> Iterator[str]:
         if side in sides:
             yield f"two unacknowledged orders to {row.action} {row.symbol}"
         sides.add(side)
+
+
+def _patience_is_real(desk: Desk) -> Iterator[str]:
+    """Whatever the clock says, an order is given up as long after it was sent as is promised. What is set by less than a
+    keeper sets it all day is not noticed."""
+    side = desk.side
+    sent = {one.order_id: one.really_at for one in side.sent}
+    unnoticed = sum(seconds for _, seconds in side.was_set if 0 < seconds < NOTICED_S)
+    for order_id, at in _lapses():
+        if order_id in sent:
+            waited = (side.real(at) - sent[order_id]).total_seconds()
+            if waited < settings.LAPSE_AFTER_S - unnoticed:
+                yield f"order {order_id} was given up after {waited:.1f} s"
 
 
 CAN_FILL = {S.INITIALIZED, S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_CANCEL}

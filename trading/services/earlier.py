@@ -12,7 +12,7 @@ from algomirror.kernel import clock
 from algomirror.ops.prepared import Prepared
 from marketdata import calendar
 from trading.domain.orders import LIVE_STATES, WORKING, OrderState
-from trading.models import Book, Order
+from trading.models import Book, Order, Position
 from trading.services import apply, evidence, mirror
 
 S = OrderState
@@ -47,6 +47,8 @@ def end(account_id: int, trades_known_to: datetime | None) -> None:
             _cancelled(order, "a day order of an earlier day")
         elif works and _is_told(order) and _nothing_came_of_it(order):
             _cancelled(order, f"a day order of {order.trading_day}; the broker holds what our books own without it")
+        elif order.state == S.UNKNOWN and _is_told(order) and _is_in_the_way(order):
+            _lapsed(order)
         else:
             _doubt(order)
 
@@ -71,6 +73,20 @@ def _nothing_came_of_it(order: Order) -> bool:
 def _cancelled(order: Order, why: str) -> None:
     with transaction.atomic():
         apply.move(order, S.CANCELED, why=why)
+
+
+def _is_in_the_way(order: Order) -> bool:
+    """Another book of the account owns of the same: until this one is acknowledged it could not leave."""
+    same = {"exchange": order.exchange, "symbol": order.symbol, "product": order.product}
+    others = Position.objects.filter(**same, book__account_id=order.account_id).exclude(units=0)
+    return others.exclude(book_id=order.book_id).exists()
+
+
+def _lapsed(order: Order) -> None:
+    """A person says what became of it, as before. But nothing of today can be taken for it any more: it keeps no other book
+    from leaving on the same side. What the broker's positions lack is not traded there either."""
+    with transaction.atomic():
+        apply.move(order, S.LAPSED, why=f"its day, {order.trading_day}, is over, and nobody said what became of it")
 
 
 def _doubt(order: Order) -> None:

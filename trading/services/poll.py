@@ -348,9 +348,9 @@ def _apply(row: Account, proof: Proof) -> None:
 def rules() -> truth.Rules:
     return truth.Rules(
         lapse_reads=settings.LAPSE_READS,
-        lapse_after=timedelta(seconds=settings.LAPSE_AFTER_S + steps.ahead_s()),
+        lapse_after=steps.real(settings.LAPSE_AFTER_S),
         # Waiting for the call budget is part of a sender's way too.
-        sender=timedelta(seconds=EXIT_WAIT_S + settings.CONNECT_TIMEOUT_S + settings.ORDER_TIMEOUT_S + 2),
+        sender=steps.real(EXIT_WAIT_S + settings.CONNECT_TIMEOUT_S + settings.ORDER_TIMEOUT_S + 2),
     )
 
 
