@@ -108,6 +108,8 @@ class OpenRun:
             (g.policy.book_id, g.policy.leg)
             for g in self.guards
             if g.policy.rule in LEG_LOSSES
+            # One that only alerts has stopped nothing.
+            and g.policy.action == "EXIT"
             and g.view.stage is Stage.TRIPPED
             and g.policy.book_id is not None
             and g.policy.leg is not None

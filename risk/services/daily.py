@@ -163,16 +163,19 @@ def scope_key(account_id: int | None) -> str:
 
 
 def _lock_for_the_day(reached: _Reached, now: datetime) -> RiskEvent | None:
-    """Lock and event, once per scope, day and kind. None when it was locked before."""
+    """Lock and event, once per scope, day, kind and level. None when it was locked before, or is released from this level."""
     with transaction.atomic():
-        _, first = EntryLock.objects.get_or_create(
+        says: dict[str, Any] = {"since": now, "until": _next_open(now), "why": reached.why[:300]}
+        lock, first = EntryLock.objects.get_or_create(
             scope_key=reached.scope_key,
             mode=reached.mode,
             trading_day=clock.trading_day(now),
             kind=reached.kind,
-            defaults={"account_id": reached.account_id, "since": now, "until": _next_open(now), "why": reached.why[:300]},
+            defaults={"account_id": reached.account_id, **says},
         )
-        if not first:
+        if not first and not _is_another_level(lock, reached):
+            return None
+        if not first and not EntryLock.objects.filter(pk=lock.pk).exclude(released_by="").update(released_by="", **says):
             return None
         of_group: dict[str, Any] = {} if reached.group_id is None else {"group": reached.group_id}
         event = RiskEvent.objects.create(
@@ -204,6 +207,18 @@ def _lock_for_the_day(reached: _Reached, now: datetime) -> RiskEvent | None:
         )
         push.push("risk", "changed")
     return event
+
+
+def _is_another_level(lock: EntryLock, reached: _Reached) -> bool:
+    """Who releases a lock lets its level pass; a limit that was set to another since is not meant."""
+    if not lock.released_by:
+        return False
+    said = {"limit": reached.kind, "mode": reached.mode, "group": reached.group_id}
+    events = RiskEvent.objects.filter(kind="ACCOUNT_LIMIT", at__gte=lock.since).order_by("-id")
+    passed = [
+        one for one in events if one.account_id == reached.account_id and {name: one.numbers.get(name) for name in said} == said
+    ]
+    return bool(passed) and passed[0].threshold != reached.level
 
 
 def _take_out(reached: _Reached, event: RiskEvent) -> None:
