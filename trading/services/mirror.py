@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from accounts.gateway.reports import BookOrder, Read
+from accounts.gateway.reports import BookOrder, Read, Word
 from algomirror.kernel import clock
 from algomirror.ops import prepared
 from algomirror.ops.prepared import Prepared
@@ -17,6 +18,9 @@ from trading.models import BrokerOrder
 
 # No exchange trades before, and no broker's book is yesterday's any more.
 TRADING_BEGINS = timedelta(hours=9)
+# What a row says whose order goes on under another id.
+RENAMED = "renamed by its broker"
+_WORKED = frozenset({Word.WORKING.value, Word.TRIGGER_PENDING.value})
 
 
 class Kept(NamedTuple):
@@ -36,6 +40,10 @@ class Kept(NamedTuple):
     first_read: int
     first_seen_at: datetime
     last_seen_at: datetime
+    exchange: str
+    symbol: str
+    product: str
+    action: str
 
 
 _kept = Prepared(
@@ -55,6 +63,31 @@ class Mirror:
     todays: Mapping[str, Kept]
     _new: list[dict[str, Any]] = field(default_factory=list)
     _changed: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+
+    def recognise(
+        self, answer: Read[list[BookOrder]], sums: Mapping[str, truth.TradedSum], *, owners: Mapping[str, int]
+    ) -> Mirror:
+        """Some brokers give an order that is modified another id, and its trades with it; without being told so we would miss
+        the old one for the rest of the day. The only row that is gone, of those that worked, and the only one that came, of one
+        instrument and side in one read, with all that it had traded, are taken for one. `owners`: as in `reflect`."""
+        shown = {row.broker_order_id for row in answer.value}
+        gone: dict[tuple[str, ...], list[Kept]] = defaultdict(list)
+        came: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for pk, kept in self.todays.items():
+            if pk not in shown and kept.word in _WORKED:
+                gone[kept.exchange, kept.symbol, kept.product, kept.action].append(kept)
+        for row in answer.value if gone else ():
+            if row.broker_order_id not in self.known and row.broker_order_id not in owners:
+                came[row.exchange, row.symbol, row.product, row.action].append(row.broker_order_id)
+        renamed = [
+            olds[0]
+            for shape, olds in gone.items()
+            if len(olds) == len(came[shape]) == 1 and _units(sums, came[shape][0]) >= olds[0].traded_units
+        ]
+        ended = {"word": Word.CANCELLED.value, "raw_status": RENAMED, "traded_units": 0, "traded_value": Decimal(0)}
+        self._changed.extend((old.pk, ended) for old in renamed)
+        names = {old.broker_order_id for old in renamed}
+        return replace(self, todays={pk: kept for pk, kept in self.todays.items() if pk not in names}) if names else self
 
     def lacks_orders(self, answer: Read[list[BookOrder]]) -> bool:
         """The read does not show an order that an earlier one showed, since the day's trading began."""
@@ -108,7 +141,8 @@ class Mirror:
 def of(account_id: int, day: date) -> Mirror:
     known = {kept.broker_order_id: kept for kept in map(Kept._make, _kept(account_id, day))}
     since = clock.start_of(day) + TRADING_BEGINS
-    return Mirror(account_id, day, known, {pk: kept for pk, kept in known.items() if kept.first_seen_at >= since})
+    todays = {pk: kept for pk, kept in known.items() if kept.first_seen_at >= since and kept.raw_status != RENAMED}
+    return Mirror(account_id, day, known, todays)
 
 
 def _units(sums: Mapping[str, truth.TradedSum], broker_order_id: str) -> int:

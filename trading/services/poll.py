@@ -315,9 +315,11 @@ def _prove(row: Account, order_answer: Read[list[BookOrder]], trades: list[BookT
     day = clock.trading_day(now)
     sums = None if trades is None else truth.sum_trades((t.broker_order_id, t.units, t.price) for t in trades)
     kept, today = mirror.of(row.pk, day), sorted(map(_Line._make, _today(row.pk, day)), reverse=True)
+    owners = {o.broker_order_id: o.order_id for o in today if o.broker_order_id}
+    if sums is not None:
+        kept = kept.recognise(order_answer, sums, owners=owners)
     orders_whole = not kept.lacks_orders(order_answer)
     trades_whole = sums is None or not kept.lacks_trades(sums)
-    owners = {o.broker_order_id: o.order_id for o in today if o.broker_order_id}
     found = truth.reconcile(
         [_ours(o) for o in today if o.state in WATCHED],
         orders=kept.reflect(order_answer, sums or {}, sequence=sequence, owners=owners),
