@@ -53,6 +53,7 @@ def test_histories_go_wrong_without_this_rule(mutant: Mutant, monkeypatch: pytes
     assert is_noticed(OrderMachine, seed=77, within=WITHIN, steps=25), f"no history missed: {mutant.rule}"
 
 
+@pytest.mark.soak
 @pytest.mark.django_db
 @pytest.mark.parametrize("mutant", [m for m in ALL if m.rule in NOTICED_IN], ids=lambda m: m.rule)
 def test_histories_in_a_world_of_their_own_go_wrong_without_this_rule(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:

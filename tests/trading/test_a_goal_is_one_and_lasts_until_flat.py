@@ -84,6 +84,19 @@ def test_it_never_gives_up(desk: Desk, count: int) -> None:
     assert {"EXIT_REJECTED", "EXIT_SLOW"} <= desk.alarms()
 
 
+def test_on_a_halted_account_an_exit_that_works_is_left_at_work(live: Desk) -> None:
+    """Nothing could take its place at another price before a person releases the account."""
+    book = live.open(live.line(1, "BUY", "CE"))
+    live.run_until(lambda: live.owned(book, "CE") == LOT)
+    live.run(2)
+    live.fault("slow_fill", seconds=8, count=1)
+    live.exit(book)
+    live.run_until(lambda: len(live.placed("CE", action="SELL")) == 1, dt=0.1)
+    hooks.halted[live.accounts[0].pk] = ["an overfill elsewhere"]
+    live.run(30)
+    assert (live.net("CE"), live.state(book)) == (0, "FLAT")
+
+
 def test_on_a_halted_account_a_goal_still_cancels_and_sends_nothing(desk: Desk) -> None:
     book = desk.open(desk.line(1, "BUY", "CE", limit="60"), desk.line(2, "BUY", "PE"))
     desk.run_until(lambda: desk.owned(book, "PE") == LOT)

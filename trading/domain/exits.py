@@ -93,8 +93,11 @@ class Deny:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
+    """`walks`: only to be asked again at another price."""
+
     order_id: int
     why: str
+    walks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,7 @@ def _reduce(position: PositionView, leave: int, uncovered: Mapping[int, int], fa
         if order.state is S.PENDING_CANCEL:
             out.append(Wait(instrument, "cancelling"))
         elif order.sent_at is not None and facts.now - order.sent_at >= facts.repeg:
-            out.append(Cancel(order.order_id, "unfilled, walk the price"))
+            out.append(Cancel(order.order_id, "unfilled, walk the price", walks=True))
         else:
             out.append(Wait(instrument, "working"))
     called_back = _call_back(position, left, working, frozenset(s.order_id for s in out if isinstance(s, Cancel)))

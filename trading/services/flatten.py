@@ -164,9 +164,11 @@ def drive(goal_id: int) -> bool:
     asks = [ask for ask in asks if not backoff.backs_off(tried, ask, facts.now)]
     if goal.not_before is not None and facts.now < goal.not_before:
         asks = []
-    if asks and hooks.call("is_halted", book.account_id):
-        # We distrust our own picture of this account: nothing but cancels goes out until a person releases it.
-        asks = []
+    walks = any(isinstance(s, exits.Cancel) and s.walks for s in todo)
+    if (asks or walks) and hooks.call("is_halted", book.account_id):
+        # We distrust our own picture of this account: nothing but cancels goes out until a person releases it. What works
+        # goes on working, because nothing would take its place.
+        asks, todo = [], [s for s in todo if not (isinstance(s, exits.Cancel) and s.walks)]
     since = clock.monotonic()
     orders = _write_exits(goal, book, _priced(asks, facts, tried)) if asks else []
     for step in todo:
