@@ -28,7 +28,7 @@ from algomirror.ops.steps import steps
 from trading.domain import reconcile as truth
 from trading.domain.orders import CHANGE_IN_DOUBT, LIVE_STATES, OrderState
 from trading.models import BrokerOrder, Order
-from trading.services import abreast, apply, differences, earlier, evidence, halt, mirror, moments, terms, unread, versions
+from trading.services import abreast, apply, differences, earlier, evidence, halt, late, mirror, moments, terms, unread, versions
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ class _Edited(Exception):
     """The account was given another server, key or mode while its books were on their way."""
 
 
+GIVEN_UP = (OrderState.CANCELED, OrderState.REJECTED, OrderState.LAPSED)
 # Books that were asked for ahead are no news any more after this.
 AHEAD_S = 0.5
 Kind = BrokerRead.Kind
@@ -344,7 +345,16 @@ def _apply(row: Account, proof: Proof) -> None:
     if proof.lost:
         text = f"{row.name}: the {proof.lost} book lacks rows it had before"
         alarms.ring("BOOK_LOST_ROWS", text, account_id=row.pk)
+    given_up = _filled_late(proof)
     apply.changes(row.pk, proof.found, proof.orders, mirrored=proof.kept.write)
+    for order, units in given_up:
+        late.filled(order, units)
+
+
+def _filled_late(proof: Proof) -> list[tuple[Order, int]]:
+    """Orders that were held for ended, with the units that traded all the same."""
+    traded = [(proof.orders[c.order_id], c.units) for c in proof.found if isinstance(c, truth.Traded)]
+    return [(order, units - order.filled_units) for order, units in traded if OrderState(order.state) in GIVEN_UP]
 
 
 def rules() -> truth.Rules:
