@@ -49,6 +49,8 @@ def kill(*, scope: str, target: int | None, level: str, by: str, reason: str = "
     why = reason.strip() or f"kill switch {wanted.value}"
     done = Done(scope=scope if target is None else f"{scope}:{target}", level=wanted.value)
     _restrict(scope, target, wanted, books, by=by, why=why)
+    # Looked for anew: what was being started while this waited for the database is open by now. What begins later is refused.
+    books = _books(scope, target)
     if wanted is KillLevel.FLATTEN:
         # Goals first in the database, cancels on the wire after: a hung server must not delay the wish to be flat.
         for book in books:
