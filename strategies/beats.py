@@ -6,6 +6,7 @@ from algomirror.ops import queue
 from risk.models import MarginReservation
 from strategies.models import Strategy
 from strategies.services import reporting
+from strategies.webhooks import acts
 from trading.models import Run
 
 
@@ -13,6 +14,8 @@ def enqueue() -> None:
     is_open = Run.objects.exclude(state=Run.State.CLOSED).exists()
     if is_open or MarginReservation.objects.filter(released_at=None).exists():
         queue.enqueue("risk", "strategies.tasks.sweep", key="runs-settle", waits_s=5)
+    if acts.has_left_behind():
+        queue.enqueue("risk", "strategies.webhooks.tasks.take_up", key="signals-left", waits_s=10)
     if Strategy.objects.filter(scheduled_at__isnull=False, archived_at=None).exists():
         queue.enqueue("signals", "strategies.tasks.scheduled", key="schedules", waits_s=10)
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
 from django.db import models
 
 from accounts import assigned
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied, Refused
-from algomirror.ops import journal, push, sight
+from algomirror.ops import alarms, journal, push, sight
 from risk.services import kill
-from strategies.domain.signals import OF_A_LEG, Act, Message, Verdict, is_young
+from strategies.domain.signals import LEAVING, OF_A_LEG, OLDEST_S, Act, Message, Verdict, is_young, read
 from strategies.services import build, preview, stop
 from strategies.services import start as starting
 from strategies.webhooks.models import Signal, Webhook
 from trading.models import Position, Run
 from trading.services import byhand, evidence
+
+# Nobody carries it out any more: who took it in ended before it was done, or its task was lost.
+LEFT_AFTER: Final = timedelta(seconds=10)
+START_LEFT_AFTER: Final = timedelta(seconds=OLDEST_S) + LEFT_AFTER
+# Older ones are history.
+LOOK_BACK: Final = timedelta(hours=1)
 
 
 def close(row: Signal, verdict: Verdict, why: str, *, run_id: int | None = None, goals: list[int] | None = None) -> Signal:
@@ -41,7 +50,42 @@ def by(hook: Webhook) -> str:
 
 
 def leave(row: Signal, hook: Webhook, message: Message) -> Signal:
-    """All but START work whatever the session, switches or limits say."""
+    """All but START work whatever the session, switches or limits say. One that fails rings, and the same signal sent again
+    is carried out."""
+    try:
+        return _leave(row, hook, message)
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        text = f"{hook.strategy}: the signal {message.act.value.lower()} of {hook.name} could not be carried out: {said}"
+        alarms.ring("EXIT_NOT_ASKED", text, key=f"signal:{row.pk}")
+        close(row, Verdict.FAILED, f"we failed, send it again: {said}")
+        raise
+
+
+def has_left_behind() -> bool:
+    return _left_behind().exists()
+
+
+def take_up() -> None:
+    """Carry out what was taken in and then forgotten: leaving is still meant, a start is too old by now and says so."""
+    for row in _left_behind().select_related("hook__strategy"):
+        if row.act == Act.START:
+            start(row.pk)
+            continue
+        message = read(row.body.encode())
+        mine = Signal.objects.filter(pk=row.pk, verdict=Verdict.QUEUED, acted_at=None)
+        if isinstance(message, Message) and mine.update(acted_at=clock.now()):
+            leave(row, row.hook, message)
+
+
+def _left_behind() -> models.QuerySet[Signal]:
+    now = clock.now()
+    waiting = Signal.objects.filter(verdict=Verdict.QUEUED, acted_at=None, received_at__gt=now - LOOK_BACK)
+    leaving = models.Q(act__in=[act.value for act in LEAVING], received_at__lt=now - LEFT_AFTER)
+    return waiting.filter(leaving | models.Q(act=Act.START, received_at__lt=now - START_LEFT_AFTER)).order_by("pk")
+
+
+def _leave(row: Signal, hook: Webhook, message: Message) -> Signal:
     why = message.why or f"signal {message.act.value.lower()} of {hook.name}"
     if message.act is Act.STOP:
         changed = build.set_entries(hook.strategy, enabled=False, by=by(hook))
@@ -137,6 +181,6 @@ def _start(row: Signal, hook: Webhook) -> tuple[Verdict, str, int | None]:
 
 def _exits_since(row: Signal) -> models.QuerySet[Signal]:
     """Exits of the strategy that came after this start: who sent them wants to be out of what it starts."""
-    came = [Verdict.QUEUED.value, Verdict.ACCEPTED.value, Verdict.NOTHING_OPEN.value]
+    came = [v.value for v in (Verdict.QUEUED, Verdict.ACCEPTED, Verdict.NOTHING_OPEN, Verdict.FAILED)]
     later = Signal.objects.filter(pk__gt=row.pk, hook__strategy_id=row.hook.strategy_id, verdict__in=came)
     return later.filter(act__in=[Act.EXIT.value, Act.KILL.value]).select_related("hook").order_by("pk")

@@ -7,3 +7,7 @@ from strategies.webhooks import acts
 
 def start(signal_id: int) -> None:
     acts.start(signal_id)
+
+
+def take_up() -> None:
+    acts.take_up()
