@@ -8,10 +8,11 @@ from typing import Final
 
 from django.db import models, transaction
 
+from accounts import assigned
 from accounts.models import Account
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Refused
-from algomirror.ops import alarms, journal, push
+from algomirror.ops import alarms, journal, push, sight
 from marketdata import calendar, selectors
 from marketdata.domain.sessions import local
 from strategies.domain.drafts import ScheduleTerms
@@ -104,8 +105,12 @@ def _try(strategy: Strategy, version: Version, row: ScheduledStart, now: datetim
 
 
 def _start(strategy: Strategy, version: Version, key: str) -> Run:
+    """As its owner may do it today: who was put out, or lost an account, starts nothing there by a clock either."""
+    if not strategy.owner.may_trade:
+        raise Refused(f"{strategy.owner.username}, whose strategy it is, may not trade any more.")
     accounts = list(Account.objects.filter(pk__in=version.accounts.values("pk")))
-    plan = preview.preview(version, accounts, user=strategy.owner)
+    with sight.limited_to(assigned.of(strategy.owner)):
+        plan = preview.preview(version, accounts, user=strategy.owner)
     return start.start(plan.key, digest=plan.digest, idempotency_key=key, by=BY)
 
 
