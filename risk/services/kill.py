@@ -180,9 +180,6 @@ def _cancel(books: list[Book], done: Done, *, by: str, why: str) -> None:
     entries = Order.objects.filter(book__in=books, purpose__in=[p.value for p in ENTRIES], state__in=CANCELLABLE).values_list(
         "pk", flat=True
     )
-    for order_id in list(entries):
-        try:
-            done.cancels += cancel.request(order_id, asked_by=by, why=why)
-        except Exception as error:
-            log.exception("kill switch could not cancel order=%s", order_id)
-            done.failures.append(f"order {order_id}: {type(error).__name__}")
+    asked, failed = cancel.request_all(list(entries), asked_by=by, why=why)
+    done.cancels += asked
+    done.failures += [f"order {pk}: {type(error).__name__}" for pk, error in failed.items()]
