@@ -11,7 +11,7 @@ from accounts import assigned
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied, Refused
 from algomirror.ops import alarms, journal, push, sight
-from risk.services import kill
+from risk.services import kill, leaving
 from strategies.domain.signals import LEAVING, OF_A_LEG, OLDEST_S, Act, Message, Verdict, is_young, read
 from strategies.services import build, preview, stop
 from strategies.services import start as starting
@@ -118,6 +118,9 @@ def _leave_part(row: Signal, hook: Webhook, message: Message, run: Run) -> Signa
             goal = _close_part(position, message, by(hook), f"signal-{row.public_id}")
         except Refused as refused:
             refusals.append(f"account {position.book.account_id}: {refused.message}")
+        except Exception as error:  # noqa: BLE001 - logged and rung there
+            leaving.not_asked(position.book_id, position.book.account_id, error)
+            refusals.append(f"account {position.book.account_id}: we failed: {type(error).__name__}")
         else:
             goals += [] if goal is None else [goal]
     said = f"{len(goals)} exits asked" if goals else "nothing open there"

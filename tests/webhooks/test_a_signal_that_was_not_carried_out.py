@@ -19,7 +19,8 @@ from strategies.webhooks.models import Signal
 from tests.api.caller import account
 from tests.strategies import stage
 from tests.webhooks import sender
-from trading.models import ExitGoal, Run
+from trading.models import ExitGoal, Position, Run
+from trading.services import byhand
 
 
 def a_run() -> tuple[Run, Any]:
@@ -102,3 +103,24 @@ def test_a_start_whose_task_was_lost_says_so(now: FrozenClock) -> None:
     tasks.take_up()
     row.refresh_from_db()
     assert row.verdict == "STALE" and not Run.objects.exists()
+
+
+def test_an_account_that_fails_keeps_no_other_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = account(1), account(2)
+    run = stage.started([one, two])
+    stage.filled(run)
+    version = Strategy.objects.get(pk=run.strategy_id).current
+    assert version is not None
+    asked = byhand.close_position
+    poisoned = Position.objects.filter(book__account=one).values_list("pk", flat=True)
+
+    def close(position_id: int, **more: Any) -> Any:
+        return locked() if position_id in poisoned else asked(position_id, **more)
+
+    monkeypatch.setattr(byhand, "close_position", close)
+    short = Position.objects.filter(book__run=run, units__lt=0).first()
+    assert short is not None
+    row = sender.send(sender.made(version), "exit_leg", leg=short.leg)
+    assert row.verdict == "ACCEPTED" and "we failed" in row.why
+    assert ExitGoal.objects.get().book.account_id == two.pk
+    assert Alarm.objects.get(kind="EXIT_NOT_ASKED").account_id == one.pk
