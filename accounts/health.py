@@ -108,7 +108,7 @@ def _failed(account: Account, why: str, *, is_refused: bool = False) -> None:
     failures = row.values_list("failures_in_row", flat=True).get()
     link = _ill(Account.Link(account.link), failures, is_refused=is_refused)
     if _move(account, link, why=why) and link != Account.Link.DEGRADED:
-        alarms.ring(f"LINK_{link}", f"{account.name}: {why}", account_id=account.pk, failures=failures)
+        alarms.ring(f"LINK_{link}", f"{account.name}: {why}", account_id=account.pk, is_event=True, failures=failures)
 
 
 def _ill(before: Account.Link, failures: int, *, is_refused: bool) -> Account.Link:

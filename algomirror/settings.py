@@ -335,6 +335,7 @@ BEATS = {
     "strategies.beats.enqueue": 1.0,
     "strategies.beats.report": 60.0,
     "algomirror.ops.beats.enqueue": 2.0,
+    "algomirror.ops.beats.tell": 5.0,
     "algomirror.frame.beats.enqueue": 2.0,
     "accounts.beats.enqueue": 5.0,
     "marketdata.beats.enqueue": 30.0,

@@ -15,6 +15,8 @@ def enqueue() -> None:
     is_open = Run.objects.exclude(state=Run.State.CLOSED).exists()
     if is_open or MarginReservation.objects.filter(released_at=None).exists():
         queue.enqueue("risk", "strategies.tasks.sweep", key="runs-settle", waits_s=5)
+    if acts.has_left_behind():
+        queue.enqueue("risk", "strategies.webhooks.tasks.take_up", key="signals-left", waits_s=10)
     if Strategy.objects.filter(scheduled_at__isnull=False, archived_at=None).exists():
         queue.enqueue("signals", "strategies.tasks.scheduled", key="schedules", waits_s=10)
     if acts.lost(clock.now()).exists():

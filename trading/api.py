@@ -147,10 +147,9 @@ class CancelAll(Door):
     @extend_schema(request=shapes.WhereAsked, responses={202: shapes.Cancelled})
     @command
     def post(self, request: Request) -> Response:
-        """Cancel every unfinished entry of these accounts, one by one."""
+        """Cancel every unfinished entry of these accounts."""
         ids = accounts_asked(request, self.body(shapes.WhereAsked))
-        why = "all entries cancelled by API"
-        asked = sum(cancel.request_for_account(pk, asked_by=actor(request), why=why) for pk in ids)
+        asked = cancel.request_for_accounts(ids, asked_by=actor(request), why="all entries cancelled by API")
         return Response({"asked": asked}, status=202)
 
 

@@ -35,6 +35,8 @@ Mode = Literal["LIVE", "PAPER"]
 # Far beyond any rupee amount or quantity of ours; keeps absurd exponents from becoming absurd integers.
 _SANE = Decimal(10) ** 15
 _ENDS = frozenset({Word.COMPLETE, Word.CANCELLED, Word.REJECTED})
+# What columns hold of one instrument: a row beyond it could be kept by SQLite and never be read again.
+_HIGHEST_PRICE, _MOST_UNITS = Decimal(10) ** 8, 2**31
 _SIDES: dict[str, Literal["BUY", "SELL"]] = {"BUY": "BUY", "B": "BUY", "SELL": "SELL", "S": "SELL"}
 
 
@@ -206,15 +208,26 @@ def number(value: object) -> Decimal | None:
 
 
 def whole(value: object) -> int | None:
-    """Signed units; None when it is no whole number."""
+    """None when it is no whole number."""
     found = number(value)
     return int(found) if found is not None and found == found.to_integral_value() else None
 
 
+def signed_units(value: object) -> int | None:
+    found = whole(value)
+    return found if found is not None and abs(found) < _MOST_UNITS else None
+
+
 def price(value: object) -> Decimal | None:
     """A price above 0, or None: 0 is not a price."""
-    found = number(value)
+    found = asked_price(value)
     return found if found is not None and found > 0 else None
+
+
+def asked_price(value: object) -> Decimal | None:
+    """As an order names it, 0 where it has none."""
+    found = number(value)
+    return found if found is not None and abs(found) < _HIGHEST_PRICE else None
 
 
 def words(row: Row, *names: str) -> str:
@@ -234,7 +247,7 @@ def _identity(row: Row) -> tuple[str, str, str, Literal["BUY", "SELL"], int] | N
     """Id, exchange, symbol, side, units: without all of them a row could be anything."""
     order_id = clean_id(row.get("orderid", row.get("order_id")))
     exchange, symbol = words(row, "exchange"), words(row, "symbol", "tradingsymbol")
-    side, units = _side(row), whole(row.get("quantity", row.get("qty")))
+    side, units = _side(row), signed_units(row.get("quantity", row.get("qty")))
     if order_id is None or not exchange or not symbol or side is None or units is None or units < 0:
         return None
     return order_id, exchange, symbol, side, units
@@ -246,7 +259,7 @@ def _order(row: Row) -> BookOrder | None:
         return None
     order_id, exchange, symbol, side, units = identity
     status = words(row, "order_status", "status")
-    filled = whole(row.get("filled_quantity"))
+    filled = signed_units(row.get("filled_quantity"))
     return BookOrder(
         broker_order_id=order_id,
         exchange=exchange,
@@ -255,8 +268,8 @@ def _order(row: Row) -> BookOrder | None:
         product=words(row, "product"),
         price_type=words(row, "pricetype", "price_type", "order_type"),
         units=units,
-        price=number(row.get("price")),
-        trigger_price=number(row.get("trigger_price")),
+        price=asked_price(row.get("price")),
+        trigger_price=asked_price(row.get("trigger_price")),
         word=word_of(status),
         raw_status=status[:60],
         filled_units=filled if filled is not None and filled >= 0 else None,
@@ -281,7 +294,7 @@ def _trade(row: Row) -> BookTrade | None:
 
 def _position(row: Row) -> BookPosition | None:
     exchange, symbol = words(row, "exchange"), words(row, "symbol", "tradingsymbol")
-    units = whole(row.get("quantity", row.get("netqty")))
+    units = signed_units(row.get("quantity", row.get("netqty")))
     if not exchange or not symbol or units is None:
         return None
     return BookPosition(
@@ -296,7 +309,7 @@ def _position(row: Row) -> BookPosition | None:
 
 
 def _holding(row: Row) -> BookHolding | None:
-    exchange, symbol, units = words(row, "exchange"), words(row, "symbol", "tradingsymbol"), whole(row.get("quantity"))
+    exchange, symbol, units = words(row, "exchange"), words(row, "symbol", "tradingsymbol"), signed_units(row.get("quantity"))
     if not exchange or not symbol or units is None:
         return None
     return BookHolding(

@@ -29,12 +29,20 @@ _again = prepared.PreparedUpdate(
 
 
 def ring(
-    kind: str, text: str, *, key: str = "", run_id: int | None = None, account_id: int | None = None, **numbers: Any
+    kind: str,
+    text: str,
+    *,
+    key: str = "",
+    run_id: int | None = None,
+    account_id: int | None = None,
+    is_event: bool = False,
+    **numbers: Any,
 ) -> None:
+    """`is_event`: it is told when it happens and not for as long as it lasts, so that a later time is trouble of its own too."""
     key = f"{kind}:{key or run_id or account_id or ''}"[:120]
     now = clock.now()
     numbers = journal.plain(numbers)
-    since = now - ANEW_AFTER if class_of(kind) in CRITICAL else EVER
+    since = now - ANEW_AFTER if is_event or class_of(kind) in CRITICAL else EVER
     if _again(key, since, now, text[:500], numbers):
         return
     row = Alarm(at=now, last_at=now, kind=kind, text=text[:500], key=key, numbers=numbers, run_id=run_id, account_id=account_id)

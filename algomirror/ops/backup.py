@@ -12,8 +12,8 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,8 @@ from algomirror.kernel import clock
 from algomirror.kernel.errors import Misconfigured, Refused
 
 LONGEST_S = 900
+# Of SQLite's pages: between two such steps others have the disk.
+PAGES_A_STEP = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,10 @@ def take(folder: Path, *, keep: int | None = None) -> Path:
     part, done = folder / f"{name}.part", folder / name
     os.close(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
     try:
-        _copy_out(part)
+        try:
+            _copy_out(part)
+        except (sqlite3.Error, subprocess.TimeoutExpired) as error:
+            raise Misconfigured(f"{type(error).__name__}: {error}") from None
         manifest = Manifest(
             taken_at=clock.now().isoformat(),
             vendor=connection.vendor,
@@ -66,14 +71,23 @@ def take(folder: Path, *, keep: int | None = None) -> Path:
 
 def _copy_out(to: Path) -> None:
     if connection.vendor == "sqlite":
-        with closing(sqlite3.connect(to)) as copy:
-            connection.ensure_connection()
-            connection.connection.backup(copy, pages=2_000, sleep=0.01)
+        with closing(sqlite3.connect(to)) as copy, _as_it_is_now() as source:
+            source.backup(copy, pages=PAGES_A_STEP, sleep=0.01)
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it to be forgotten
         _check_sqlite(to)
     else:
         program("pg_dump", "--format=custom", "--no-owner", f"--file={to}")
         program("pg_restore", "--list", str(to))
+
+
+@contextmanager
+def _as_it_is_now() -> Iterator[sqlite3.Connection]:
+    """The database as of this moment for as long as it is copied. Outside a transaction of ours each write of another process
+    would have SQLite copy everything anew, and on a trading day somebody writes every second."""
+    with closing(sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None)) as source:
+        source.execute("BEGIN")
+        source.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+        yield source
 
 
 def _check_sqlite(path: Path) -> None:

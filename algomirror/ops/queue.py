@@ -7,6 +7,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
+from django.db import DatabaseError, OperationalError
 from django.utils.module_loading import import_string
 
 log = logging.getLogger(__name__)
@@ -47,13 +48,29 @@ def enqueue(cluster: str, task: str, *args: int | str, key: str = "", waits_s: i
 
 
 def run(task: str, key: str, *args: int | str) -> Any:
-    """What the cluster executes: free the key first, so that news arriving meanwhile is queued again."""
+    """What the cluster executes: free the key first, so that news arriving meanwhile is queued again. What raises rings."""
     if key:
         try:
             client().delete(f"am:queued:{key}")
         except (redis.RedisError, OSError):
             log.warning("queue key not freed key=%s", key)
-    return import_string(task)(*args)
+    try:
+        return import_string(task)(*args)
+    except (OperationalError, redis.RedisError, OSError):
+        raise  # it passes, or the store that is away has alarms of its own
+    except Exception as error:
+        # It is asked for again and again, and the cluster only writes a log.
+        _ring(task, error)
+        raise
+
+
+def _ring(task: str, error: Exception) -> None:
+    from algomirror.ops import alarms  # it tells the pages, by this module
+
+    try:
+        alarms.ring("TASK_FAILED", f"{task} fails, and what it does stands still: {type(error).__name__}: {error}", key=task)
+    except DatabaseError:
+        log.exception("alarm not stored task=%s", task)
 
 
 def depth(cluster: str) -> int:

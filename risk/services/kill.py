@@ -48,6 +48,8 @@ def kill(*, scope: str, target: int | None, level: str, by: str, reason: str = "
     why = reason.strip() or f"kill switch {wanted.value}"
     done = Done(scope=scope if target is None else f"{scope}:{target}", level=wanted.value)
     _restrict(scope, target, wanted, books, by=by, why=why)
+    # Looked for anew: what was being started while this waited for the database is open by now. What begins later is refused.
+    books = _books(scope, target)
     if wanted is KillLevel.FLATTEN:
         # Goals first in the database, cancels on the wire after: a hung server must not delay the wish to be flat.
         _each(books, done, lambda book: _flatten(book, done, by=by, why=why))
@@ -181,9 +183,6 @@ def _cancel(books: list[Book], done: Done, *, by: str, why: str) -> None:
     entries = Order.objects.filter(book__in=books, purpose__in=[p.value for p in ENTRIES], state__in=CANCELLABLE).values_list(
         "pk", flat=True
     )
-    for order_id in list(entries):
-        try:
-            done.cancels += cancel.request(order_id, asked_by=by, why=why)
-        except Exception as error:
-            log.exception("kill switch could not cancel order=%s", order_id)
-            done.failures.append(f"order {order_id}: {type(error).__name__}")
+    asked, failed = cancel.request_all(list(entries), asked_by=by, why=why)
+    done.cancels += asked
+    done.failures += [f"order {pk}: {type(error).__name__}" for pk, error in failed.items()]

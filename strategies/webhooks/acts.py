@@ -11,14 +11,18 @@ from accounts import assigned
 from algomirror.kernel import clock
 from algomirror.kernel.errors import Denied, Refused
 from algomirror.ops import alarms, journal, push, sight
-from risk.services import kill
-from strategies.domain.signals import OF_A_LEG, Act, Message, Verdict, is_young
+from risk.services import kill, leaving
+from strategies.domain.signals import LEAVING, OF_A_LEG, Act, Message, Verdict, is_young, read
 from strategies.services import build, preview, stop
 from strategies.services import start as starting
 from strategies.webhooks.models import Signal, Webhook
 from trading.models import Position, Run
 from trading.services import byhand, evidence
 
+# Nobody carries it out any more: who took it in ended before it was done, or its task was lost.
+LEFT_AFTER: Final = timedelta(seconds=10)
+# Older ones are history.
+LOOK_BACK: Final = timedelta(hours=1)
 # Twice as long as a signal is young.
 LOST_AFTER: Final = timedelta(minutes=2)
 
@@ -47,7 +51,38 @@ def by(hook: Webhook) -> str:
 
 
 def leave(row: Signal, hook: Webhook, message: Message) -> Signal:
-    """All but START work whatever the session, switches or limits say."""
+    """All but START work whatever the session, switches or limits say. One that fails rings, and the same signal sent again
+    is carried out."""
+    try:
+        return _leave(row, hook, message)
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        text = f"{hook.strategy}: the signal {message.act.value.lower()} of {hook.name} could not be carried out: {said}"
+        alarms.ring("EXIT_NOT_ASKED", text, key=f"signal:{row.pk}")
+        close(row, Verdict.FAILED, f"we failed, send it again: {said}")
+        raise
+
+
+def has_left_behind() -> bool:
+    return _left_behind().exists()
+
+
+def take_up() -> None:
+    """Carry out the exits that were taken in and then forgotten: leaving is still meant."""
+    for row in _left_behind().select_related("hook__strategy"):
+        message = read(row.body.encode())
+        mine = Signal.objects.filter(pk=row.pk, verdict=Verdict.QUEUED, acted_at=None)
+        if isinstance(message, Message) and mine.update(acted_at=clock.now()):
+            leave(row, row.hook, message)
+
+
+def _left_behind() -> models.QuerySet[Signal]:
+    now = clock.now()
+    lately = Signal.objects.filter(received_at__gt=now - LOOK_BACK, received_at__lt=now - LEFT_AFTER)
+    return lately.filter(verdict=Verdict.QUEUED, acted_at=None, act__in=[act.value for act in LEAVING]).order_by("pk")
+
+
+def _leave(row: Signal, hook: Webhook, message: Message) -> Signal:
     why = message.why or f"signal {message.act.value.lower()} of {hook.name}"
     if message.act is Act.STOP:
         changed = build.set_entries(hook.strategy, enabled=False, by=by(hook))
@@ -80,6 +115,9 @@ def _leave_part(row: Signal, hook: Webhook, message: Message, run: Run) -> Signa
             goal = _close_part(position, message, by(hook), f"signal-{row.public_id}")
         except Refused as refused:
             refusals.append(f"account {position.book.account_id}: {refused.message}")
+        except Exception as error:  # noqa: BLE001 - logged and rung there
+            leaving.not_asked(position.book_id, position.book.account_id, error)
+            refusals.append(f"account {position.book.account_id}: we failed: {type(error).__name__}")
         else:
             goals += [] if goal is None else [goal]
     said = f"{len(goals)} exits asked" if goals else "nothing open there"
@@ -164,6 +202,6 @@ def _start(row: Signal, hook: Webhook) -> tuple[Verdict, str, int | None]:
 
 def _exits_since(row: Signal) -> models.QuerySet[Signal]:
     """Exits of the strategy that came after this start: who sent them wants to be out of what it starts."""
-    came = [Verdict.QUEUED.value, Verdict.ACCEPTED.value, Verdict.NOTHING_OPEN.value]
+    came = [v.value for v in (Verdict.QUEUED, Verdict.ACCEPTED, Verdict.NOTHING_OPEN, Verdict.FAILED)]
     later = Signal.objects.filter(pk__gt=row.pk, hook__strategy_id=row.hook.strategy_id, verdict__in=came)
     return later.filter(act__in=[Act.EXIT.value, Act.KILL.value]).select_related("hook").order_by("pk")

@@ -60,6 +60,8 @@ def receive(public_id: str, request: Request) -> Signal | None:
     if verdict is Verdict.STALE:
         return _row(hook, request, message, f"stale:{ids.new_key()}", verdict, why)
     row, is_new = _claim_key(hook, request, message, now)
+    if not is_new and _was_not_done(row, now):
+        return _act(row, hook, message)
     if not is_new:
         return _row(hook, request, message, f"again:{ids.new_key()}", Verdict.DUPLICATE, f"the same as signal {row.public_id}")
     verdict, why = _first(_permitted(hook, message, now, before=row.pk))
@@ -149,6 +151,14 @@ def _claim_key(hook: Webhook, request: Request, message: Message, now: datetime)
             return first, False
         Signal.objects.filter(pk=first.pk, key=key).update(key=f"old:{first.pk}")
     return first, False
+
+
+def _was_not_done(first: Signal, now: datetime) -> bool:
+    """Leaving that failed, or that nobody carries out any more: the same signal again means it still. Twice asks for no more."""
+    if first.act not in {act.value for act in LEAVING}:
+        return False
+    is_left = first.verdict == Verdict.QUEUED and first.received_at < now - acts.LEFT_AFTER
+    return is_left or first.verdict == Verdict.FAILED
 
 
 def _row(hook: Webhook, request: Request, message: Message | str, key: str, verdict: Verdict, why: str) -> Signal:

@@ -11,3 +11,7 @@ def start(signal_id: int) -> None:
 
 def close_lost() -> None:
     acts.close_lost()
+
+
+def take_up() -> None:
+    acts.take_up()

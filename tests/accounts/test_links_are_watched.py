@@ -10,6 +10,7 @@ from accounts.gateway.reports import Failed, Why
 from accounts.models import Account, BrokerRead, User
 from accounts.services import account as services
 from algomirror.kernel import clock
+from algomirror.kernel.clock import FrozenClock
 from algomirror.ops import queue
 from algomirror.ops.models import Alarm, Journal
 from simulator.world import World
@@ -57,6 +58,20 @@ def test_a_refused_key_is_refused_at_once(account: Account, world: World) -> Non
     assert Alarm.objects.get().kind == "LINK_REFUSED"
     world.faults.remove(fault.id)
     assert health.check_link(account.pk) == Link.UP
+
+
+def test_a_session_that_ends_again_hours_later_rings_again(account: Account, world: World) -> None:
+    """The first end is every night's, after which sessions are begun anew, and nobody acknowledges it."""
+    with clock.use(FrozenClock(datetime(2026, 11, 19, 21, 35, tzinfo=UTC))) as now:
+        assert isinstance(now, FrozenClock)
+        for hours in (5, 3):
+            fault = world.faults.add("token_expired")
+            assert health.check_link(account.pk) == Link.REFUSED
+            world.faults.remove(fault.id)
+            assert health.check_link(account.pk) == Link.UP
+            now.advance(hours * 3600)
+    assert Alarm.objects.filter(kind="LINK_REFUSED").count() == 2
+    assert Alarm.objects.filter(state=Alarm.State.NEW).count() == 1
 
 
 def test_an_empty_funds_answer_is_no_sign_of_life(account: Account, world: World) -> None:

@@ -79,6 +79,23 @@ def test_the_next_trading_day_makes_the_next_run_with_its_limits_fresh(_now):
     assert first.pk != second.pk and second.guards.exclude(state="WAITING").count() == 0
 
 
+@pytest.mark.parametrize("since", ["role", "disabled", "account"])
+def test_who_may_not_trade_any_more_starts_nothing_by_the_clock(_now, since):
+    strategy = scheduled()
+    tara = stage.person("tara", "TRADER")
+    Strategy.objects.update(owner=tara)
+    if since == "role":
+        people.change_role(stage.alice(), tara.pk, "VIEWER")
+    elif since == "disabled":
+        people.set_active(stage.alice(), tara.pk, False)
+    else:
+        people.assign(stage.alice(), tara.pk, [stage.account(7).pk])
+    assert at(_now, MONDAY) == 0 and not Run.objects.exists()
+    at(_now, MONDAY + timedelta(minutes=10))
+    assert ScheduledStart.objects.get(strategy=strategy).state == "MISSED"
+    assert "not trade" in Alarm.objects.get(kind="SCHEDULE_MISSED").text or since == "account"
+
+
 def test_it_waits_for_the_gate_and_goes_on_trying(_now):
     scheduled()
     Account.objects.update(link="DOWN")

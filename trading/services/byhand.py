@@ -6,18 +6,18 @@ A key names the click. The same key again shows what the first one did; it never
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from algomirror.kernel.errors import Refused
-from algomirror.ops import journal
+from algomirror.ops import alarms, journal
 from algomirror.ops.models import Journal
 from trading.domain.orders import LIVE_STATES, Purpose
 from trading.models import Book, ExitGoal, Order, Position
 from trading.models.books import ExitReason
-from trading.services import cancel, evidence, flatten, record, wake
+from trading.services import cancel, evidence, flatten, wake
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def one(order: Order) -> Outcome:
 
 
 def each(order_ids: Iterable[int], ask: Callable[[int], Order]) -> list[Outcome]:
-    """Ask for each order alone, so that one refusal stops no other. Outside any transaction."""
+    """Ask for each order alone, so that one refusal, or one that fails, stops no other. Outside any transaction."""
     found: list[Outcome] = []
     for pk in order_ids:
         try:
@@ -68,6 +68,11 @@ def each(order_ids: Iterable[int], ask: Callable[[int], Order]) -> list[Outcome]
         except Refused as refused:
             row = Order.objects.select_related("account").get(pk=pk)
             words = " ".join([refused.message, *(f"{name}: {text}." for name, text in refused.fields.items() if name != "order")])
+            found.append(Outcome(pk, row.account.name, False, row.state, row.change_state, words))
+        except Exception as error:
+            log.exception("cannot be asked order=%s", pk)
+            row = Order.objects.select_related("account").get(pk=pk)
+            words = f"We failed: {type(error).__name__}. Look what became of it."
             found.append(Outcome(pk, row.account.name, False, row.state, row.change_state, words))
     return found
 
@@ -131,7 +136,7 @@ def close_leg(run_id: int, leg: int, *, by: str, key: str, account_ids: Collecti
         _refuse_bare_shorts(position)
     books = {position.book_id: position.book for position in found}
     targets = {pk: {_target(p): 0 for p in found if p.book_id == pk} for pk in books}
-    return _close_each([(book, targets[pk]) for pk, book in books.items()], by=by, key=key)
+    return _close_each(books.values(), targets, by=by, key=key)
 
 
 def close_instrument(
@@ -158,7 +163,7 @@ def close_instrument(
         _refuse_bare_shorts(position)
         targets.setdefault(position.book_id, {})[_target(position)] = 0 if units is None else _left(position, units)
     books = {position.book_id: position.book for position in found}
-    return _close_each([(book, targets[pk]) for pk, book in books.items()], by=by, key=key)
+    return _close_each(books.values(), targets, by=by, key=key)
 
 
 def close_accounts(account_ids: Collection[int], *, by: str, key: str) -> list[Asked]:
@@ -167,21 +172,32 @@ def close_accounts(account_ids: Collection[int], *, by: str, key: str) -> list[A
     Entries of these books end with it; a new run or ticket is not forbidden by this: that is the kill switch.
     """
     books = Book.objects.filter(account_id__in=account_ids).exclude(state=Book.State.FLAT).order_by("account_id", "pk")
-    return [asked for asked in _close_each([(book, None) for book in books], by=by, key=key) if asked.goal is not None]
+    return [asked for asked in _close_each(books, {}, by=by, key=key) if asked.goal is not None]
 
 
-def _close_each(wanted: Sequence[tuple[Book, Mapping[str, int] | None]], *, by: str, key: str) -> list[Asked]:
-    """A book that cannot be asked is told to a person and holds up no other. Raises where none could be."""
+def _close_each(books: Iterable[Book], targets: Mapping[int, Mapping[str, int]], *, by: str, key: str) -> list[Asked]:
+    """Each book alone, wholly where it has no targets: one that cannot be asked rings and keeps no other in. Raises when none
+    could be asked."""
     found: list[Asked] = []
-    for n, (book, targets) in enumerate(wanted, start=1):
+    failed: list[Exception] = []
+    for book in books:
         try:
-            found.append(_close(book, targets, by=by, key=key))
+            found.append(_close(book, targets.get(book.pk), by=by, key=key))
         except Exception as error:
-            if n == len(wanted) and not found:
-                raise
-            log.exception("book not asked to close book=%s", book.pk)
-            record.ring_book("EXIT_NOT_ASKED", f"{book} could not be asked to close: {type(error).__name__}: {error}", book)
+            log.exception("exit not asked book=%s", book.pk)
+            failed.append(error)
+            _ring(book, error)
+    if failed and not found:
+        raise failed[0]
     return found
+
+
+def _ring(book: Book, error: Exception) -> None:
+    text = f"{book} cannot be asked to leave: {type(error).__name__}: {error}"
+    try:
+        alarms.ring("EXIT_NOT_ASKED", text, key=f"book:{book.pk}", run_id=book.run_id, account_id=book.account_id)
+    except DatabaseError:
+        log.exception("alarm not stored book=%s", book.pk)
 
 
 def _close(book: Book, targets: Mapping[str, int] | None, *, by: str, key: str) -> Asked:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+
 from django.db import transaction
 from django.db.models import Q
 
@@ -11,6 +14,8 @@ from algomirror.ops import journal
 from trading.domain.orders import EXITS, UNACKNOWLEDGED, OrderState, Purpose
 from trading.models import Order
 from trading.services import answers, apply, record, wake
+
+log = logging.getLogger(__name__)
 
 MOST_COUNTED = 1000
 CANCELLABLE = (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
@@ -67,10 +72,11 @@ def _get(order_id: int) -> Order:
     return Order.objects.select_related("book", "account").get(pk=order_id)
 
 
-def _want(order: Order, *, asked_by: str, why: str) -> bool:
-    """Remember the wish beside the order: whoever works on its account cancels it once it is known. False when it is."""
+def _want(order: Order, *, asked_by: str, why: str, states: Sequence[OrderState] = IN_DOUBT) -> bool:
+    """Remember the wish beside the order: whoever works on its account cancels it as soon as it is known. False when it is not
+    in one of these states any more."""
     with transaction.atomic():
-        still = Order.objects.filter(pk=order.pk, state__in=IN_DOUBT)
+        still = Order.objects.filter(pk=order.pk, state__in=states)
         wanted = still.update(cancel_wanted=True, follows_price=False, to_market=False)
         if wanted:
             record.of_order("order.cancel_wanted", order, actor=asked_by, why=why)
@@ -85,11 +91,38 @@ def _end_following(order: Order) -> bool:
     return bool(ended)
 
 
-def request_for_account(account_id: int, *, asked_by: str, why: str) -> int:
-    """Cancel every entry of this account that is not finished, one by one. Returns how many were asked."""
+def request_all(order_ids: Sequence[int], *, asked_by: str, why: str) -> tuple[int, dict[int, Exception]]:
+    """Cancel several orders, of any accounts, one by one. How many were asked, and which could not be, with the error.
+
+    The wish is written down beside all that work first: the workers of their accounts carry it out meanwhile, so that a server
+    that hangs holds up its own account's orders alone.
+    """
+    working = Order.objects.select_related("book", "account").filter(pk__in=order_ids, state__in=CANCELLABLE)
+    with transaction.atomic():
+        wanted = [order for order in working if _want(order, asked_by=asked_by, why=why, states=CANCELLABLE)]
+        wake.wake({order.account_id for order in wanted})
+    asked, failed = {order.pk for order in wanted}, dict[int, Exception]()
+    for pk in order_ids:
+        try:
+            if request(pk, asked_by=asked_by, why=why):
+                asked.add(pk)
+        except Exception as error:
+            log.exception("cannot be cancelled order=%s", pk)
+            failed[pk] = error
+    return len(asked), failed
+
+
+def request_for_accounts(account_ids: Sequence[int], *, asked_by: str, why: str) -> int:
+    """Cancel every entry of these accounts that is not finished. Returns how many were asked; what could not be is tried again
+    by the workers."""
     unfinished = Q(state__in=[OrderState.INITIALIZED, *IN_DOUBT, *CANCELLABLE]) | Q(follows_price=True)
-    ids = Order.objects.filter(unfinished, account_id=account_id, purpose__in=["ENTRY", "HEDGE"]).values_list("pk", flat=True)
-    asked = sum(request(pk, asked_by=asked_by, why=why) for pk in list(ids))
+    entries = Order.objects.filter(unfinished, account_id__in=account_ids, purpose__in=["ENTRY", "HEDGE"]).order_by("pk")
+    asked, _ = request_all(list(entries.values_list("pk", flat=True)), asked_by=asked_by, why=why)
     if asked:
-        journal.record("cancel.all", actor=asked_by, account_id=account_id, why=why, asked=asked)
+        account_id = account_ids[0] if len(account_ids) == 1 else None
+        journal.record("cancel.all", actor=asked_by, account_id=account_id, why=why, asked=asked, accounts=list(account_ids))
     return asked
+
+
+def request_for_account(account_id: int, *, asked_by: str, why: str) -> int:
+    return request_for_accounts([account_id], asked_by=asked_by, why=why)

@@ -11,7 +11,7 @@ from itertools import count
 
 import redis
 from django.conf import settings
-from django.db import OperationalError, close_old_connections, transaction
+from django.db import DatabaseError, OperationalError, close_old_connections, transaction
 
 from accounts.models import Account, BrokerRead
 from algomirror.kernel import clock
@@ -200,10 +200,22 @@ def _turn(account_id: int) -> None:
         finally:
             if (is_mine and _let_go(account_id)) or again:
                 wake.wake([account_id])
-    except Exception:
+    except OperationalError:
+        log.warning("work put off account=%s", account_id, exc_info=True)
+    except Exception as error:
         log.exception("work failed account=%s", account_id)
+        _ring(account_id, error)
     finally:
         close_old_connections()
+
+
+def _ring(account_id: int, error: Exception) -> None:
+    """Its orders are not followed and its exits not driven: the beat tries again, and nobody would hear of it."""
+    text = f"Account {account_id} cannot be worked: {type(error).__name__}: {error}"
+    try:
+        alarms.ring("DRIVE_FAILED", text, key=f"account:{account_id}", account_id=account_id)
+    except DatabaseError:
+        log.exception("alarm not stored account=%s", account_id)
 
 
 def _seated(account_id: int) -> bool:

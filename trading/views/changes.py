@@ -86,7 +86,7 @@ def cancel_all(request: HttpRequest) -> HttpResponse:
         return render(request, "trading/cancel_all.html", {"form": CancelAllClick(request.GET or None)})
     form = CancelAllClick(request.POST)
     checked(form)
-    asked = sum(cancel.request_for_account(pk, asked_by=by, why="all entries cancelled by hand") for pk in form.account_ids())
+    asked = cancel.request_for_accounts(form.account_ids(), asked_by=by, why="all entries cancelled by hand")
     if is_fragment(request):
         return render(request, "trading/_cancel_all_outcome.html", {"asked": asked})
     messages.info(request, f"{asked} entries are being cancelled. The table shows what becomes of them.")

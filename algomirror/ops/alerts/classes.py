@@ -28,7 +28,10 @@ _BEGINS: Final = (
     ("BLIND", ("BLIND",)),
     ("STOP", ("STOP_", "ACCOUNT_LIMIT", "LIMIT_", "MAX_", "MARGIN_")),
     ("KILL", ("KILL_", "ACCOUNT_HALTED")),
-    ("ENGINE", ("METRONOME", "BEAT_", "GUARD_FAILED", "DRIVE_FAILED", "FEED_", "CLOCK_", "CLUSTER_", "NOT_READY", "SCHEDULE_")),
+    (
+        "ENGINE",
+        ("METRONOME", "BEAT_", "TASK_", "GUARD_FAILED", "DRIVE_FAILED", "FEED_", "CLOCK_", "CLUSTER_", "NOT_READY", "SCHEDULE_"),
+    ),
     ("RECONCILE", ("RECONCILE", "BOOK_", "MISSING", "AMBIGUOUS", "ILLEGAL", "FROZEN", "SETTLEMENT_")),
     ("ORDER", ("ORDER_", "ENTRY_", "UNKNOWN", "LAPSED", "LATE_", "QUEUED", "LOST_")),
     ("SECURITY", ("SIGN_IN", "JOURNAL_", "TOKEN_")),
