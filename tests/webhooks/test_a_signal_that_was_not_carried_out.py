@@ -9,9 +9,7 @@ import pytest
 from django.db import OperationalError
 
 from algomirror.kernel.clock import FrozenClock
-from algomirror.ops import queue
 from algomirror.ops.models import Alarm
-from strategies import beats
 from strategies.models import Strategy
 from strategies.services import stop
 from strategies.webhooks import acts, tasks
