@@ -231,9 +231,11 @@ def asked_price(value: object) -> Decimal | None:
 
 
 def words(row: Row, *names: str) -> str:
-    """The first of `names` that holds text, stripped; "" when none does."""
+    """The first of `names` that holds text, stripped; "" when none does. Signs that no database keeps become blanks."""
     for name in names:
         value = row.get(name)
+        if isinstance(value, str) and not value.isprintable():
+            value = "".join(c if c.isprintable() else " " for c in value)
         if isinstance(value, str) and value.strip():
             return value.strip()[:200]
     return ""

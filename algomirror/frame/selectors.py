@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+import redis
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve, reverse
@@ -14,7 +15,7 @@ from django.urls import Resolver404, resolve, reverse
 from accounts.models import Account
 from algomirror.frame import market
 from algomirror.kernel import clock
-from algomirror.ops import alarms, sight
+from algomirror.ops import alarms, canary, sight
 from algomirror.ops.models import Heartbeat
 from marketdata import quotes as store
 from marketdata import selectors as reference
@@ -47,6 +48,8 @@ INDICES_SHOWN = 4
 RUNS_IN_KILL_LIST = 50
 METRONOME, SWEEP = "metronome", "risk-sweep"
 SLOW_S, DOWN_S = 5.0, 15.0
+# Two pumps at work may keep a question waiting for most of this.
+STANDS_STILL_S = 30.0
 
 
 @cache
@@ -108,7 +111,10 @@ def feed(status: FeedStatus, *, is_open: bool) -> dict[str, Any]:
 
 
 def engine(now: datetime, *, is_sweeping: bool) -> dict[str, Any]:
-    """The oldest heartbeat of what must be alive: the metronome, and the sweep while runs are open."""
+    """The oldest heartbeat of what must be alive: the metronome, and the sweep while runs are open. Down where orders stand
+    still, whatever beats."""
+    if _orders_stand_still():
+        return {"state": "down", "age_s": None}
     at = dict(Heartbeat.objects.filter(name__in=(METRONOME, SWEEP)).values_list("name", "at"))
     wanted = (METRONOME, SWEEP) if is_sweeping else (METRONOME,)
     if any(name not in at for name in wanted):
@@ -116,6 +122,14 @@ def engine(now: datetime, *, is_sweeping: bool) -> dict[str, Any]:
     age = max((now - at[name]).total_seconds() for name in wanted)
     state = "live" if age <= SLOW_S else "slow" if age <= DOWN_S else "down"
     return {"state": state, "age_s": None if state == "live" else int(age)}
+
+
+def _orders_stand_still() -> bool:
+    """Nothing comes out of the queue that sends orders and drives exits, or nothing can be put on it."""
+    try:
+        return (canary.silent_s("orders") or 0.0) > STANDS_STILL_S
+    except (redis.RedisError, OSError):
+        return True
 
 
 def world(modes: set[str]) -> str:

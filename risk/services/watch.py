@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import redis
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 
 from algomirror.kernel import clock
 from algomirror.ops import alarms, heartbeat, push, queue
@@ -65,10 +65,22 @@ def _look_at(runs: Sequence[OpenRun], quotes: Mapping[str, Quote]) -> list[OpenR
             if found.decides:
                 guards.evaluate_run(run.run_id, quotes=quotes, now=now, seen_by="sweep")
             notes.extend(found.notes)
-        except Exception:
+        except Exception as error:
             log.exception("run not evaluated run=%s", run.run_id)
+            _ring(run, error)
     _keep(notes, now)
     return unmarked
+
+
+def _ring(run: OpenRun, error: Exception) -> None:
+    """None of its guards acts. A database that only was busy is asked again in a second."""
+    if isinstance(error, OperationalError):
+        return
+    text = f"{run.name}: its protections cannot be looked at: {type(error).__name__}: {error}"
+    try:
+        alarms.ring("GUARD_FAILED", text, key=f"look:{run.run_id}", run_id=run.run_id)
+    except DatabaseError:
+        log.exception("alarm not stored run=%s", run.run_id)
 
 
 def _keep(notes: list[guards.Note], now: datetime) -> None:

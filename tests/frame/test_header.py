@@ -6,13 +6,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+import redis
 from django.db import connection
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from algomirror.frame import market, selectors
 from algomirror.kernel import clock
-from algomirror.ops import alarms
+from algomirror.ops import alarms, canary, queue
 from algomirror.ops.models import Heartbeat
 from marketdata.domain.sessions import MarketState
 from marketdata.models import Underlying
@@ -91,6 +92,26 @@ def test_the_engine_is_as_alive_as_its_oldest_heartbeat(ago_s: float, state: str
     beat("risk-sweep", ago_s)
     assert selectors.engine(clock.now(), is_sweeping=True)["state"] == state
     assert selectors.engine(clock.now(), is_sweeping=False)["state"] == "live"
+
+
+def test_an_engine_whose_orders_stand_still_is_down_whatever_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue.client().delete("am:canary:orders", "am:canary:orders:asked")
+    beat("metronome")
+    now = clock.now()
+    with clock.use(clock.FrozenClock(now - timedelta(seconds=31))):
+        canary.ask("orders")
+    assert selectors.engine(now, is_sweeping=False)["state"] == "live"
+    with clock.use(clock.FrozenClock(now)):
+        canary.ask("orders")
+    assert selectors.engine(now, is_sweeping=False)["state"] == "down"
+    canary.answer("orders")
+    assert selectors.engine(now, is_sweeping=False)["state"] == "live"
+
+    def away(*_: object, **__: object) -> None:
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(canary, "silent_s", away)
+    assert selectors.engine(now, is_sweeping=False)["state"] == "down"
 
 
 def test_an_engine_that_never_beat_is_down() -> None:

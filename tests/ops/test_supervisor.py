@@ -8,11 +8,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import SubprocessError
 
 import psutil
 import pytest
 
 from algomirror.kernel import clock
+from algomirror.ops.supervisor import leftovers
 from algomirror.ops.supervisor.child import Child
 from algomirror.ops.supervisor.output import Output
 from algomirror.ops.supervisor.spec import Spec
@@ -125,6 +127,46 @@ def test_each_quick_death_doubles_the_wait_and_a_steady_life_resets_it(tmp_path:
         live_for(10)
         still.advance(0.2)
         assert child.is_due
+
+
+@pytest.mark.parametrize(
+    "refusal", [BlockingIOError(11, "no more processes"), MemoryError(), SubprocessError("preexec_fn")], ids=repr
+)
+def test_what_the_host_refuses_to_start_again_takes_nobody_with_it(
+    house: Callable[..., House], monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    """The host has no memory for a while: the kernel killed one of ours, and a new process is refused."""
+    one = house(spec("feed", SLEEPS), spec("web", SLEEPS))
+    one.until(lambda: one.child("web").is_running and one.child("feed").is_running)
+    feed, web = one.child("feed").pid, one.child("web")
+    with monkeypatch.context() as full:
+
+        def refuse() -> None:
+            raise refusal
+
+        full.setattr(web, "start", refuse)
+        os.kill(web.pid, signal.SIGKILL)
+        one.until(lambda: one.said.getvalue().count("web cannot be started") >= 2)
+    one.until(lambda: web.is_running)
+    assert one.child("feed").pid == feed and one.supervisor._asked_to_stop == 0
+
+
+def test_a_full_disk_ends_no_process(house: Callable[..., House], monkeypatch: pytest.MonkeyPatch) -> None:
+    one = house(spec("feed", SLEEPS), spec("web", SLEEPS))
+    one.until(lambda: one.child("web").is_running and one.child("feed").is_running)
+
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(leftovers, "record", no_space)
+    os.kill(one.child("web").pid, signal.SIGKILL)
+    one.until(lambda: one.child("web").starts == 2)
+    assert one.child("feed").is_running and "No space left" in one.said.getvalue()
+
+
+def test_what_cannot_be_started_at_all_stops_the_start(house: Callable[..., House]) -> None:
+    one = house(Spec(name="web", argv=("/no/such/program",)))
+    one.until(lambda: one.supervisor._asked_to_stop > 0)
 
 
 def test_the_longest_wait_is_half_a_minute(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from accounts.gateway.directory import far_side
 from algomirror.kernel import clock
 from algomirror.ops.models import Alarm
 from marketdata import quotes as store
+from risk import selectors
 from risk.domain import judges
 from risk.domain.snapshot import Rule
 from risk.domain.terms import LegTerms, Line, RiskTerms, Trail
@@ -80,3 +81,22 @@ def test_terms_that_cannot_be_read_blind_their_run_only() -> None:
     watch.sweep()
     assert two.pk in leaving() and one.pk in leaving()
     assert Alarm.objects.filter(kind="GUARD_FAILED").exists()
+
+
+def test_a_run_that_cannot_be_looked_at_at_all_rings(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = desk.accounts(2)
+    bad, _ = desk.a_run([one], name="Broken", max_loss=D(2000)), desk.a_run([two], name="Whole", max_loss=D(2000))
+    known = selectors.snapshot
+
+    def snapshot(run: Any, *more: Any, **named: Any) -> Any:
+        if run.run_id == bad.pk:
+            raise ArithmeticError("a row nobody can read")
+        return known(run, *more, **named)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(selectors, "snapshot", snapshot)
+        desk.price(call=160)
+        watch.sweep()
+    assert leaving() == {two.pk}
+    alarm = Alarm.objects.get(kind="GUARD_FAILED")
+    assert alarm.run_id == bad.pk and "cannot be looked at" in alarm.text

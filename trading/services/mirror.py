@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from accounts.gateway.reports import BookOrder, Read, Word
 from algomirror.kernel import clock
@@ -16,11 +16,18 @@ from algomirror.ops.prepared import Prepared
 from trading.domain import reconcile as truth
 from trading.models import BrokerOrder
 
+
+def _width(column: str) -> int:
+    return int(cast(Any, BrokerOrder._meta.get_field(column)).max_length)
+
+
 # No exchange trades before, and no broker's book is yesterday's any more.
 TRADING_BEGINS = timedelta(hours=9)
 # What a row says whose order goes on under another id.
 RENAMED = "renamed by its broker"
 _WORKED = frozenset({Word.WORKING.value, Word.TRIGGER_PENDING.value})
+# Words of orders that are not ours come as the broker has them, and PostgreSQL keeps no row with a longer one.
+_WIDTHS = {name: _width(name) for name in ("exchange", "symbol", "product", "price_type")}
 
 
 class Kept(NamedTuple):
@@ -119,11 +126,8 @@ class Mirror:
             "account_id": self.account_id,
             "trading_day": self.day,
             "broker_order_id": row.broker_order_id,
-            "exchange": row.exchange,
-            "symbol": row.symbol,
             "action": row.action,
-            "product": row.product,
-            "price_type": row.price_type,
+            **{name: getattr(row, name)[:width] for name, width in _WIDTHS.items()},
             "first_read": sequence,
             "first_seen_at": at,
             "last_seen_at": at,

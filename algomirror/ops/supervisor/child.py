@@ -76,10 +76,17 @@ class Child:
             self.is_done = True
             return status
         lived_s = clock.monotonic() - self._started
-        self._quick_deaths = 0 if lived_s >= STEADY_AFTER_S else self._quick_deaths + 1
+        self._put_off(is_quick=lived_s < STEADY_AFTER_S)
+        return status
+
+    def not_started(self) -> None:
+        """The host refused a process, for lack of memory or of numbers: it is tried again like one that died at once."""
+        self._put_off(is_quick=True)
+
+    def _put_off(self, *, is_quick: bool) -> None:
+        self._quick_deaths = self._quick_deaths + 1 if is_quick else 0
         wait_s = min(FIRST_WAIT_S * 2 ** max(self._quick_deaths - 1, 0), LONGEST_WAIT_S)
         self._may_start_at = clock.monotonic() + wait_s
-        return status
 
     def terminate(self) -> None:
         """Ask the main process alone: qcluster hangs when its workers are asked too."""

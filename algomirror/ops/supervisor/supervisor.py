@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from subprocess import SubprocessError
 from types import FrameType
 
 from algomirror.kernel import clock
@@ -93,14 +94,25 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         try:
             pipe = child.start()
-        except OSError as error:
+        except (OSError, SubprocessError, MemoryError) as error:
             self._out.say(f"{child.spec.name} cannot be started: {error}")
-            self.stop()
+            # One that ran before is missing for a while; the others go on protecting what is open.
+            if child.starts:
+                child.not_started()
+            else:
+                self.stop()
             return
         self._out.follow(child.spec.name, pipe)
-        leftovers.record(self._var, {c.spec.name: c.pid for c in self._children if c.is_running})
+        self._record()
         if child.starts > 1:
             self._restarted(child, self._children)
+
+    def _record(self) -> None:
+        try:
+            leftovers.record(self._var, {c.spec.name: c.pid for c in self._children if c.is_running})
+        except OSError as error:
+            # A full disk ends nobody; what is left behind then the kernel kills, or a person.
+            self._out.say(f"{leftovers.FILE} cannot be written: {error}")
 
     def _note_ready(self) -> None:
         for child in self._children:
