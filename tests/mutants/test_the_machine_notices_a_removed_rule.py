@@ -28,7 +28,8 @@ NOTICED = {
     "done only when flat",
 }
 WITHIN = 200
-# Of these only histories in their own world.
+# Of these only histories in their own world, and some of them rarely: part of the soak.
+WITHIN_ITS_WORLD = 700
 NOTICED_IN = {
     "an exit goes out in slices of today": "night",
     "what was read of another server is forgotten": "switch",
@@ -59,7 +60,7 @@ def test_histories_go_wrong_without_this_rule(mutant: Mutant, monkeypatch: pytes
 def test_histories_in_a_world_of_their_own_go_wrong_without_this_rule(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant.remove(monkeypatch)
     monkeypatch.setattr(OrderMachine, "only", NOTICED_IN[mutant.rule])
-    assert is_noticed(OrderMachine, seed=77, within=WITHIN, steps=25), f"no history missed: {mutant.rule}"
+    assert is_noticed(OrderMachine, seed=77, within=WITHIN_ITS_WORLD, steps=25), f"no history missed: {mutant.rule}"
 
 
 def test_each_of_these_rules_has_its_mutant() -> None:
