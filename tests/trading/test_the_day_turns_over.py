@@ -68,6 +68,22 @@ def test_an_order_that_may_have_filled_after_our_last_look_is_not_called_cancell
     assert desk.state(book) == "FROZEN" and "BOOK_FROZEN" in desk.alarms()
 
 
+def test_an_order_whose_trades_were_never_shown_is_not_called_cancelled(desk: Desk) -> None:
+    """The order book had it complete, and the trade book was read after the close without a word of it."""
+    book = desk.open(desk.line(1, "BUY", "CE", limit="60"), desk.line(2, "BUY", "PE"))
+    desk.run_until(lambda: desk.owned(book, "PE") == LOT)
+    desk.fault("missing_trades", count=None)
+    desk.price("CE", 55.0)
+    desk.run(5)
+    assert desk.net("CE") == LOT and "COMPLETE_WITHOUT_TRADES" in desk.alarms()
+    _to(desk, FRIDAY_TEN + timedelta(hours=8))
+    desk.run(5)
+    _next_morning(desk)
+    desk.calm()
+    desk.run(12)
+    assert desk.state(book) == "FROZEN" and desk.orders(book)[0].state != "CANCELED"
+
+
 def _filled_unseen(desk: Desk) -> Book:
     """We were down from the morning on; CE filled at noon. It is the next morning."""
     book = desk.open(desk.line(1, "BUY", "CE", limit="60"), desk.line(2, "BUY", "PE"))

@@ -8,11 +8,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
+from accounts.gateway.reports import Word
 from algomirror.kernel import clock
 from algomirror.ops.prepared import Prepared
 from marketdata import calendar
 from trading.domain.orders import LIVE_STATES, WORKING, OrderState
-from trading.models import Book, Order, Position
+from trading.models import Book, BrokerOrder, Order, Position
 from trading.services import apply, evidence, mirror
 
 S = OrderState
@@ -54,6 +55,9 @@ def end(account_id: int, trades_known_to: datetime | None) -> None:
 
 
 def _was_seen_to_the_end(order: Order, trades_known_to: datetime | None) -> bool:
+    # Where the order book never showed it, or called it complete and the trade book did not say how, it may have filled.
+    if not BrokerOrder.objects.filter(order=order).exclude(word=Word.COMPLETE.value).exists():
+        return False
     closed = calendar.session_close(order.exchange, order.trading_day)
     if closed is None or trades_known_to is None or trades_known_to < closed:
         return False
