@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from accounts.gateway.classify import KEY_REFUSED, clean_id, message_of
 from accounts.gateway.reports import (
+    ENDING,
     BasketMargin,
     BookHolding,
     BookOrder,
@@ -23,7 +24,6 @@ from accounts.gateway.reports import (
     RawReply,
     RestQuote,
     Why,
-    Word,
 )
 from accounts.gateway.words import word_of
 from algomirror.kernel.money import parse_decimal
@@ -34,7 +34,6 @@ Mode = Literal["LIVE", "PAPER"]
 
 # Far beyond any rupee amount or quantity of ours; keeps absurd exponents from becoming absurd integers.
 _SANE = Decimal(10) ** 15
-_ENDS = frozenset({Word.COMPLETE, Word.CANCELLED, Word.REJECTED})
 # What columns hold of one instrument: a row beyond it could be kept by SQLite and never be read again.
 _HIGHEST_PRICE, _MOST_UNITS = Decimal(10) ** 8, 2**31
 _SIDES: dict[str, Literal["BUY", "SELL"]] = {"BUY": "BUY", "B": "BUY", "SELL": "SELL", "S": "SELL"}
@@ -119,7 +118,7 @@ def _one_each(rows: Iterable[BookOrder]) -> list[BookOrder]:
     found: dict[str, BookOrder] = {}
     for row in rows:
         before = found.get(row.broker_order_id)
-        if before is None or before.word not in _ENDS or row.word in _ENDS:
+        if before is None or before.word not in ENDING or row.word in ENDING:
             found[row.broker_order_id] = row
     return list(found.values())
 

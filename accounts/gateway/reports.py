@@ -25,6 +25,10 @@ class Word(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+# An order of which a book says one of these does not work any more.
+ENDING = frozenset({Word.COMPLETE, Word.CANCELLED, Word.REJECTED})
+
+
 class Why(StrEnum):
     """Kinds of failed reads and refused calls."""
 

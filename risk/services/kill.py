@@ -13,17 +13,12 @@ from algomirror.kernel.errors import Refused
 from algomirror.ops import alarms, hooks, journal
 from risk.domain.states import KillLevel, TradingMode
 from risk.services import switch
-from trading.domain.orders import ENTRIES, UNACKNOWLEDGED, OrderState
+from trading.domain.orders import ENTRIES
 from trading.models import Book, Order, Run
 from trading.models.books import ExitReason
 from trading.services import apply, cancel, flatten, wake
 
 log = logging.getLogger(__name__)
-
-# What is on its way is cancelled as soon as the broker has named it.
-CANCELLABLE = [
-    s.value for s in (OrderState.INITIALIZED, *sorted(UNACKNOWLEDGED), OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
-]
 
 
 @dataclass
@@ -180,9 +175,9 @@ def _flatten(book: Book, done: Done, *, by: str, why: str) -> None:
 
 
 def _cancel(books: list[Book], done: Done, *, by: str, why: str) -> None:
-    entries = Order.objects.filter(book__in=books, purpose__in=[p.value for p in ENTRIES], state__in=CANCELLABLE).values_list(
-        "pk", flat=True
-    )
+    entries = Order.objects.filter(
+        book__in=books, purpose__in=[p.value for p in ENTRIES], state__in=cancel.UNFINISHED
+    ).values_list("pk", flat=True)
     asked, failed = cancel.request_all(list(entries), asked_by=by, why=why)
     done.cancels += asked
     done.failures += [f"order {pk}: {type(error).__name__}" for pk, error in failed.items()]

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from accounts.gateway.reports import BookOrder, Word
+from accounts.gateway.reports import ENDING, BookOrder, Word
 from trading.domain import changes as amend
 from trading.domain.news import (
     NO_EFFECT,
@@ -70,7 +70,6 @@ __all__ = [
 S = OrderState
 ENDED = frozenset({S.CANCELED, S.REJECTED, S.FILLED, S.DENIED})
 BLANK = "(blank)"
-ENDING = frozenset({Word.COMPLETE, Word.CANCELLED, Word.REJECTED})
 
 
 def reconcile(

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 MOST_COUNTED = 1000
 CANCELLABLE = (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED)
 IN_DOUBT = tuple(sorted(UNACKNOWLEDGED))
+# What is on its way is cancelled as soon as the broker has named it.
+UNFINISHED = (OrderState.INITIALIZED, *IN_DOUBT, *CANCELLABLE)
 
 
 def request(order_id: int, *, asked_by: str, why: str, follow: bool = False, to_market: bool = False) -> bool:
@@ -115,7 +117,7 @@ def request_all(order_ids: Sequence[int], *, asked_by: str, why: str) -> tuple[i
 def request_for_accounts(account_ids: Sequence[int], *, asked_by: str, why: str) -> int:
     """Cancel every entry of these accounts that is not finished. Returns how many were asked; what could not be is tried again
     by the workers."""
-    unfinished = Q(state__in=[OrderState.INITIALIZED, *IN_DOUBT, *CANCELLABLE]) | Q(follows_price=True)
+    unfinished = Q(state__in=UNFINISHED) | Q(follows_price=True)
     entries = Order.objects.filter(unfinished, account_id__in=account_ids, purpose__in=["ENTRY", "HEDGE"]).order_by("pk")
     asked, _ = request_all(list(entries.values_list("pk", flat=True)), asked_by=asked_by, why=why)
     if asked:
